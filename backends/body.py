@@ -1,0 +1,110 @@
+"""What a stream's writer has at hand: its task, its tile's rings and constants, and the instructions written so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cimc.backends.constants import Constants
+from cimc.backends.loads import PIXEL, ROW, SEGMENT, View, affine, run_windows
+from cimc.backends.registers import Registers, piece
+from cimc.ir.layers import Operand, operands_of, window_of
+from cimc.ir.mapped import MappedLayer, Task
+from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
+from cimc.isa.operands import Affine, Axis, Operand as IsaOperand, Reg, Window
+from cimc.isa.program import Instruction, Matrix
+from cimc.target.model import Target
+
+
+@dataclass(slots=True)
+class Body:
+    """One core's stream in the making: `setup` runs once, `pixel` for every output pixel."""
+
+    graph: ScheduledGraph
+    placed: PlacedTask
+    target: Target
+    constants: Constants
+    origin: int
+    label: str
+    registers: Registers
+    setup: list[Instruction] = field(default_factory=list)
+    pixel: list[Instruction] = field(default_factory=list)
+    matrices: list[Matrix] = field(default_factory=list)
+
+    @property
+    def mapped(self) -> MappedLayer:
+        """The layer worked for."""
+        return self.graph.layer_of(self.placed)
+
+    @property
+    def task(self) -> Task:
+        """The task written."""
+        return self.graph.task_of(self.placed)
+
+    def ring(self, name: str) -> RingPlan:
+        """A ring of this tile."""
+        return self.graph.rings[self.placed.tile, name]
+
+    def once(self, mnemonic: str, *operands: IsaOperand) -> None:
+        """Write an instruction that runs once, before the first input."""
+        self.setup.append(Instruction(mnemonic, operands, self.origin))
+
+    def do(self, mnemonic: str, *operands: IsaOperand) -> None:
+        """Write an instruction that runs for every pixel."""
+        self.pixel.append(Instruction(mnemonic, operands, self.origin))
+
+    def view(self, role: int) -> View:
+        """How output pixels' windows lie in the rings of a role."""
+        layer = self.mapped.layer
+        operand = operands_of(layer)[role]
+        unit = ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
+        kernel, strides, pads, dilations = window_of(layer) if role == 0 else unit
+        step, offset = operand.step, operand.offset
+        return View(
+            (-pads[0] * step[0] + offset[0], -pads[1] * step[1] + offset[1]),
+            (strides[0] * step[0], strides[1] * step[1]),
+            (dilations[0] * step[0], dilations[1] * step[1]),
+            kernel,
+            self.placed.pixels,
+        )
+
+    def runs(self, role: int, low: int, high: int) -> Iterator[tuple[int, RingPlan | None, int, int]]:
+        """Channels low .. high of an operand, run by run: (where from low on, ring or None for zeros, channel in the
+        ring, how many)."""
+        operand: Operand = operands_of(self.mapped.layer)[role]
+        start = 0
+        for part in operand.parts:
+            first, last = max(low, start), min(high, start + part.count)
+            start += part.count
+            if first >= last:
+                continue
+            if not part.map:
+                yield first - low, None, 0, last - first
+                continue
+            wanted = part.channel + first - (start - part.count)
+            for source in self.placed.sources:
+                if source.role != role or source.map != part.map:
+                    continue
+                a, b = max(source.low, wanted), min(source.high, wanted + last - first)
+                if a < b:
+                    ring = self.ring(source.ring)
+                    yield first - low + a - wanted, ring, a - ring.channel, b - a
+
+    def fetch(self, role: int, low: int, high: int, into: Reg, fill: int) -> None:
+        """Load channels low .. high of an operand's one pixel; zeros of no map are set once to the fill value."""
+        view = self.view(role)
+        for at, ring, channel, count in self.runs(role, low, high):
+            if ring is None:
+                self.once("set", piece(into, at, count), fill)
+                continue
+            for window in run_windows(ring, view, channel, count, 0, count):
+                self.do("load", piece(into, at, count), window, fill)
+
+    def store(self, source: Reg, channel: int) -> None:
+        """Store registers as channels `channel` .. of the output pixel in the task's ring."""
+        self.do("store", self.out_window(Affine(channel), source.length), source)
+
+    def out_window(self, channel: Affine, count: int) -> Window:
+        """Channels of the output pixel in the task's ring."""
+        column = affine((SEGMENT, self.placed.pixels), (PIXEL, 1))
+        return Window(self.placed.out, Axis(affine((ROW, 1))), Axis(column), Axis(channel, count))

@@ -1,0 +1,124 @@
+"""emit: a ScheduledGraph as a Program and the arrays that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.backends.body import Body
+from cimc.backends.constants import Constants
+from cimc.backends.matrix import write_matrix
+from cimc.backends.registers import Registers
+from cimc.backends.streams import task_stream, transfer_streams
+from cimc.backends.vector import write_vector
+from cimc.ir.layers import Binding, Ints
+from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
+from cimc.isa.program import ChannelCode, CoreCode, Plug, Program, Ring, RingRef, TileCode
+from cimc.target.model import Target
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
+    """The program without its weights' digest, and its arrays."""
+    arrays: Arrays = {}
+    strings = list(dict.fromkeys(m.layer.origin or m.layer.name for m in graph.mapped.layers))
+    tiles = sorted({tile for tile, _ in graph.rings})
+    codes = tuple(_tile(graph, target, tile, strings, arrays) for tile in tiles)
+    inputs = tuple(_input(graph, b, feed, arrays) for b, feed in zip(graph.mapped.inputs, graph.feeds, strict=True))
+    outputs = tuple(_output(graph, b, drain, arrays) for b, drain in zip(graph.mapped.outputs, graph.drains, strict=True))
+    program = Program(graph.mapped.name or "network", target.name, "", tuple(strings), inputs, outputs, codes)
+    return program, arrays
+
+
+def _tile(graph: ScheduledGraph, target: Target, tile: int, strings: list[str], arrays: Arrays) -> TileCode:
+    rings = []
+    address = 0
+    for (number, _), plan in graph.rings.items():
+        if number == tile:
+            rings.append(_ring(plan, address))
+            address += plan.words
+    constants = Constants(tile, target, arrays, address)
+    cores = tuple(
+        _core(graph, placed, target, constants, strings)
+        for placed in sorted(graph.tasks, key=lambda p: p.core)
+        if placed.tile == tile
+    )
+    return TileCode(
+        tile, tuple(rings), tuple(constants.scales), tuple(constants.vectors), tuple(constants.tables), cores,
+        _channels(graph, tile, strings),
+    )  # fmt: skip
+
+
+def _ring(plan: RingPlan, address: int) -> Ring:
+    return Ring(plan.name, address, plan.height, plan.width, plan.channels, plan.segments, plan.pixels, plan.ports,
+                plan.tensor, plan.channel)  # fmt: skip
+
+
+def _core(
+    graph: ScheduledGraph, placed: PlacedTask, target: Target, constants: Constants, strings: list[str]
+) -> CoreCode:
+    layer = graph.layer_of(placed).layer
+    origin = strings.index(layer.origin or layer.name)
+    body = Body(graph, placed, target, constants, origin, placed.out, Registers(target.core.registers, layer.name))
+    if graph.layer_of(placed).weights is not None:
+        write_matrix(body)
+    else:
+        write_vector(body)
+    return CoreCode(placed.core, tuple(body.matrices), task_stream(placed, body.setup, body.pixel, origin))
+
+
+def _channels(graph: ScheduledGraph, tile: int, strings: list[str]) -> tuple[ChannelCode, ...]:
+    """Sends and receives of a tile, each a channel of its own."""
+    makers = {p.out: graph.layer_of(p).layer for p in graph.tasks}
+    found = []
+    for transfer in graph.transfers:
+        if tile not in (transfer.source_tile, transfer.tile):
+            continue
+        maker = makers[transfer.source]
+        source = graph.rings[transfer.source_tile, transfer.source]
+        target = graph.rings[transfer.tile, transfer.ring]
+        send, receive = transfer_streams(transfer, source, target, strings.index(maker.origin or maker.name))
+        found += [stream for stream, at in ((send, transfer.source_tile), (receive, transfer.tile)) if at == tile]
+    return tuple(ChannelCode(number, stream) for number, stream in enumerate(found))
+
+
+def _input(graph: ScheduledGraph, binding: Binding, feed: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
+    m = graph.mapped.maps[binding.maps[0]]
+    quant = graph.mapped.quants[m.name]
+    whole = binding.index.reshape(m.height, m.width, m.channels)
+    rings = [graph.rings[tile, name] for tile, name, _ in feed]
+    index = [whole[:, :, r.channel : r.channel + r.channels].ravel() for r in rings]
+    arrays[f"input/{binding.tensor}"] = np.concatenate(index) if index else np.zeros(0, np.int64)
+    scale = 0.0 if binding.dtype != "float32" else quant.scale
+    return Plug(binding.tensor, binding.shape, binding.dtype, scale, quant.zero, quant.low, quant.high,
+                tuple(RingRef(tile, name) for tile, name, _ in feed), f"input/{binding.tensor}")  # fmt: skip
+
+
+def _output(graph: ScheduledGraph, binding: Binding, drain: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
+    quant = graph.mapped.quants[binding.maps[0]]
+    arrays[f"output/{binding.tensor}"] = _in_rings(graph, binding, [graph.rings[tile, name] for tile, name, _ in drain])
+    scale = 0.0 if binding.dtype != "float32" else quant.scale
+    refs = tuple(RingRef(tile, name, port) for tile, name, port in drain)
+    return Plug(binding.tensor, binding.shape, binding.dtype, scale, quant.zero, quant.low, quant.high, refs,
+                f"output/{binding.tensor}")  # fmt: skip
+
+
+def _in_rings(graph: ScheduledGraph, binding: Binding, rings: list[RingPlan]) -> Ints:
+    """Where each output element is, with the rings laid end to end instead of the maps."""
+    maps: Mapping[str, int] = {name: i for i, name in enumerate(binding.maps)}
+    starts = np.cumsum([0, *(graph.mapped.maps[name].words for name in binding.maps)])
+    position = np.full(int(starts[-1]), -1, np.int64)
+    at = 0
+    for ring in rings:
+        m = graph.mapped.maps[ring.tensor]
+        numbers = np.arange(m.words).reshape(m.height, m.width, m.channels) + starts[maps[m.name]]
+        taken = numbers[:, :, ring.channel : ring.channel + ring.channels].ravel()
+        position[taken] = np.arange(at, at + taken.size)
+        at += taken.size
+    found = position[binding.index]
+    assert (found >= 0).all(), f"output {binding.tensor} is not all in rings"
+    return found

@@ -1,0 +1,130 @@
+"""Code of a matrix task: load windows, multiply, add partial sums, requantise, store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cimc.backends.body import Body
+from cimc.backends.loads import PIXEL, ROW, SEGMENT, affine, run_windows
+from cimc.backends.registers import piece
+from cimc.ir.mapped import RowRun
+from cimc.isa.operands import Affine, Axis, Reg, Window
+from cimc.isa.program import Matrix
+
+
+def write_matrix(body: Body) -> None:
+    """Write the stream of one core of a matrix layer."""
+    _matrices(body)
+    _windows(body)
+    body.do("mvm", (1 << len(body.task.blocks)) - 1)
+    columns = _own_sums(body)
+    if body.task.is_partial:
+        for low, reg in columns:
+            body.store(reg, low - body.task.low)
+        return
+    _partner_sums(body, columns)
+    _finish(body, columns)
+
+
+def _matrices(body: Body) -> None:
+    mapped = body.mapped
+    fed = body.graph.mapped.quants[mapped.matrix.x.maps[0]]
+    low = body.task.blocks[0].low
+    row = sum(b.rows for t in mapped.tasks[: body.placed.task] for b in t.blocks if b.low == low)
+    for k, block in enumerate(body.task.blocks):
+        name = f"t{body.placed.tile}/{body.label}/mvmu{k}"
+        body.constants.arrays[name] = block.weights.astype(np.int16 if mapped.weight_bits > 8 else np.int8)
+        if k and body.task.blocks[k - 1].low != block.low:
+            row = 0
+        body.matrices.append(
+            Matrix(k, name, block.rows, block.high - block.low, mapped.weight_bits, fed.bits, fed.signed, mapped.shift,
+                   mapped.layer.name, row, block.low)
+        )  # fmt: skip
+        row += block.rows
+
+
+def _windows(body: Body) -> None:
+    """Loads of all blocks; runs that continue each other across MVMUs are fetched as one."""
+    rows = body.target.mvmu_rows
+    pending: list[tuple[int, RowRun]] = []
+    for k, block in enumerate(body.task.blocks):
+        at = k * rows
+        for run in block.runs:
+            if pending and _continues(*pending[-1], at, run):
+                start, before = pending[-1]
+                pending[-1] = (start, replace(before, length=before.length + run.length))
+            else:
+                pending.append((at, run))
+            at += run.length
+    view = body.view(0)
+    fill = body.graph.mapped.quants[body.mapped.matrix.x.maps[0]].zero
+    for at, run in pending:
+        source = next(s for s in body.placed.sources if s.role == 0 and s.map == run.map and s.low <= run.channel < s.high)
+        ring = body.ring(source.ring)
+        for window in run_windows(ring, view, run.channel - ring.channel, run.channels, run.start, run.length):
+            body.do("load", Reg("xin", at, window.words), window, fill)
+            at += window.words
+
+
+def _continues(at: int, run: RowRun, next_at: int, following: RowRun) -> bool:
+    """Whether a run goes on in the next one, in the window and in XbarIn."""
+    same = (run.map, run.channel, run.channels) == (following.map, following.channel, following.channels)
+    return same and run.start + run.length == following.start and at + run.length == next_at
+
+
+def _own_sums(body: Body) -> list[tuple[int, Reg]]:
+    """Add the blocks of equal columns; (first output channel, where its sums are) of each column group."""
+    stride = body.target.xout_stride
+    found: list[tuple[int, Reg]] = []
+    for k, block in enumerate(body.task.blocks):
+        reg = Reg("xout", k * stride, block.high - block.low)
+        if found and found[-1][0] == block.low:
+            total = found[-1][1]
+            body.do("add", total, total, reg)
+        else:
+            found.append((block.low, reg))
+    return found
+
+
+def _partner_sums(body: Body, columns: list[tuple[int, Reg]]) -> None:
+    """Add the sums that other cores of the layer sent, in order."""
+    if not body.placed.partials:
+        return
+    assert len(columns) == 1, "a task with partners has one column group"
+    low, total = columns[0]
+    arrived = body.registers.take(total.length)
+    column = affine((SEGMENT, body.placed.pixels), (PIXEL, 1))
+    for ring, _ in body.placed.partials:
+        window = Window(ring, Axis(affine((ROW, 1))), Axis(column), Axis(Affine(0), total.length))
+        body.do("load", arrived, window, 0)
+        body.do("add", total, total, arrived)
+    body.registers.used -= arrived.length
+
+
+def _finish(body: Body, columns: list[tuple[int, Reg]]) -> None:
+    """Bias, residual, requantisation, table and store of every column group."""
+    mapped, task = body.mapped, body.task
+    layer, finish = mapped.matrix, mapped.finish
+    assert mapped.bias is not None, f"{layer.name} has no bias"
+    bias = None
+    if mapped.bias[task.low : task.high].any():
+        bias = body.registers.take(task.high - task.low)
+        body.once("loadv", bias, body.constants.vector(f"{body.label}.bias", mapped.bias[task.low : task.high]))
+    table = None if finish.table is None else body.constants.table(f"{body.label}.table", finish.table)
+    residual = None
+    if layer.residual is not None:
+        residual = body.registers.take(task.high - task.low)
+        body.fetch(1, task.low, task.high, residual, finish.b0)
+    for low, reg in columns:
+        if bias is not None:
+            body.do("add", reg, reg, piece(bias, low - task.low, reg.length))
+        scale = body.constants.scale(f"{body.label}.scale", finish, low, low + reg.length)
+        if residual is not None:
+            body.do("requant2", reg, reg, piece(residual, low - task.low, reg.length), scale)
+        else:
+            body.do("requant", reg, reg, scale)
+        if table is not None:
+            body.do("lut", reg, reg, table)
+        body.store(reg, low - task.low)

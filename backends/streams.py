@@ -1,0 +1,89 @@
+"""Whole streams: the loops over inputs, rows, segments and pixels around a body, with their waits and signals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cimc.backends.loads import PIXEL, ROW, SEGMENT, affine
+from cimc.ir.scheduled import PlacedTask, RingPlan, Sync, Transfer
+from cimc.isa.operands import Affine, Axis, Name, Operand, Port, Window
+from cimc.isa.program import Instruction
+
+IMAGE = "image"
+EVERY = -1
+
+
+def task_stream(placed: PlacedTask, setup: list[Instruction], pixel: list[Instruction], origin: int) -> tuple[Instruction, ...]:  # fmt: skip
+    """A core's stream: setup once, then for every input, row, segment and pixel the body."""
+
+    def syncs(level: str, after: bool) -> list[Instruction]:
+        return [_sync(s, origin) for s in placed.syncs if (s.level, s.after) == (level, after)]
+
+    code = loop(PIXEL, placed.pixels, pixel, origin)
+    code = syncs("segment", False) + code + syncs("segment", True)
+    code = loop(SEGMENT, placed.segments, code, origin)
+    code = syncs("row", False) + code + syncs("row", True)
+    code = loop(ROW, placed.rows, code, origin)
+    code = syncs("image", False) + code + syncs("image", True)
+    return (*setup, *loop(IMAGE, EVERY, code, origin), Instruction("hlt", (), origin))
+
+
+def loop(counter: str, count: int, body: list[Instruction], origin: int) -> list[Instruction]:
+    """A loop around a body; a body that runs once needs none, its counter being 0."""
+    if count == 1:
+        return [replace(i, operands=tuple(_without(o, counter) for o in i.operands)) for i in body]
+    return [Instruction("loop", (counter, count), origin), *body, Instruction("end", (), origin)]
+
+
+def _without(operand: Operand, counter: str) -> Operand:
+    """An operand with a counter that is always 0 taken out of its addresses."""
+    if isinstance(operand, Affine):
+        return _dropped(operand, counter)
+    if isinstance(operand, Window):
+        rows, columns, channels = (
+            replace(axis, start=_dropped(axis.start, counter))
+            for axis in (operand.rows, operand.columns, operand.channels)
+        )
+        return Window(operand.ring, rows, columns, channels)
+    return operand
+
+
+def _dropped(number: Affine, counter: str) -> Affine:
+    return Affine(number.constant, tuple(term for term in number.terms if term[0] != counter))
+
+
+def _sync(sync: Sync, origin: int) -> Instruction:
+    ticket = affine((ROW, sync.per_row), (SEGMENT, sync.per_segment), constant=sync.constant)
+    thing = Port(sync.ring, sync.port) if sync.kind in ("wait", "release") else Name(sync.ring)
+    return Instruction(sync.kind, (thing, ticket), origin)
+
+
+def transfer_streams(
+    transfer: Transfer, source: RingPlan, target: RingPlan, origin: int
+) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
+    """The sender's and the receiver's stream of a transfer, one segment a message."""
+    ticket = affine((ROW, source.segments), (SEGMENT, 1), constant=1)
+    column = affine((SEGMENT, source.segment_pixels))
+
+    def window(ring: str, low: int, high: int) -> Window:
+        return Window(ring, Axis(affine((ROW, 1))), Axis(column, source.segment_pixels), Axis(Affine(low), high - low))
+
+    port = Port(transfer.source, transfer.port)
+    send = [
+        Instruction("wait", (port, ticket), origin),
+        Instruction("send", (window(transfer.source, transfer.low, transfer.high), transfer.tile, transfer.fifo), origin),
+        Instruction("release", (port, ticket), origin),
+    ]
+    ring = Name(transfer.ring)
+    receive = [
+        Instruction("space", (ring, ticket), origin),
+        Instruction("receive", (window(transfer.ring, 0, target.channels), transfer.fifo), origin),
+        Instruction("signal", (ring, ticket), origin),
+    ]
+    return _transfer_loops(source, send, origin), _transfer_loops(source, receive, origin)
+
+
+def _transfer_loops(ring: RingPlan, body: list[Instruction], origin: int) -> tuple[Instruction, ...]:
+    code = loop(SEGMENT, ring.segments, body, origin)
+    code = loop(IMAGE, EVERY, loop(ROW, ring.height, code, origin), origin)
+    return (*code, Instruction("hlt", (), origin))

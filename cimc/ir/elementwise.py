@@ -1,0 +1,58 @@
+"""The elementwise functions of Unary and Binary nodes, in float32 NumPy: one expression each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import erf, expit
+
+Floats = npt.NDArray[np.float32]
+
+
+def _gelu(x: Floats) -> Floats:
+    curve: Floats = erf(x * np.float32(0.5**0.5))
+    return np.float32(0.5) * x * (np.float32(1) + curve)
+
+
+def _hard_sigmoid(x: Floats, alpha: float, beta: float) -> Floats:
+    line: Floats = np.float32(alpha) * x + np.float32(beta)
+    return np.clip(line, np.float32(0), np.float32(1))
+
+
+UNARY_FUNCTIONS: dict[str, Callable[[Floats, float, float], Floats]] = {
+    "relu": lambda x, a, b: np.maximum(x, np.float32(0)),
+    "leaky_relu": lambda x, a, b: np.where(x < 0, np.float32(a) * x, x),
+    "clip": lambda x, a, b: np.minimum(np.maximum(x, np.float32(a)), np.float32(b)),
+    "sigmoid": lambda x, a, b: np.asarray(expit(x)),
+    "tanh": lambda x, a, b: np.tanh(x),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_swish": lambda x, a, b: x * _hard_sigmoid(x, 1 / 6, 0.5),
+    "exp": lambda x, a, b: np.exp(x),
+    "sqrt": lambda x, a, b: np.sqrt(x),
+    "reciprocal": lambda x, a, b: np.float32(1) / x,
+    "erf": lambda x, a, b: np.asarray(erf(x)),
+    "gelu": lambda x, a, b: _gelu(x),
+    "softplus": lambda x, a, b: np.logaddexp(x, np.float32(0)),
+    "neg": lambda x, a, b: -x,
+    "abs": lambda x, a, b: np.abs(x),
+    "round": lambda x, a, b: np.rint(x),
+    "floor": lambda x, a, b: np.floor(x),
+    "ceil": lambda x, a, b: np.ceil(x),
+    "log": lambda x, a, b: np.log(x),
+    "identity": lambda x, a, b: x,
+}
+"""Unary.function to its meaning, given x and the node's a and b."""
+
+BINARY_FUNCTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "div": lambda x, y: x / y,
+    "min": lambda x, y: np.minimum(x, y),
+    "max": lambda x, y: np.maximum(x, y),
+    "pow": lambda x, y: np.power(x, y),
+    "prelu": lambda x, y: np.where(x < 0, y * x, x),
+}
+"""Binary.function to its meaning."""

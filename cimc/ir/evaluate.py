@@ -1,0 +1,201 @@
+"""The meaning of a Graph: a float32 reference evaluator, vectorised over lanes.
+
+Every array carries a lane axis in front of the Graph tensor's shape: (lanes, *shape). Constants have one lane and
+broadcast. onnxruntime is compared with this evaluator, and every later stage too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from functools import singledispatch
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.ir.elementwise import BINARY_FUNCTIONS, UNARY_FUNCTIONS
+from cimc.ir.graph import (
+    Array,
+    BatchNorm,
+    Binary,
+    Concat,
+    Conv,
+    Dequantize,
+    Graph,
+    MatMul,
+    MatMulDynamic,
+    Node,
+    Pad,
+    Pool,
+    Quantize,
+    Reduce,
+    Reshape,
+    Slice,
+    Softmax,
+    Tensor,
+    Transpose,
+    Unary,
+)
+from cimc.ir.lanes import lanes_of
+from cimc.ir.windows import convolve, pool
+from cimc.numerics.quant import settle
+
+__all__ = ["apply", "evaluate", "lanes_of"]
+
+Floats = npt.NDArray[np.float32]
+
+
+def evaluate(graph: Graph, inputs: Mapping[str, Array], keep: Container[str] | None = None) -> dict[str, Array]:
+    """The tensors named in `keep` (None: the graph's outputs), each (lanes, *shape).
+
+    inputs: one array for each graph input, (lanes, *shape), as `lanes_of` makes them.
+    """
+    kept: Container[str] = graph.outputs if keep is None else keep
+    values: dict[str, Array] = {name: inputs[name] for name in graph.inputs}
+    lanes = max((len(value) for value in values.values()), default=1)
+    last_use = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    result = {name: value for name, value in values.items() if name in kept}
+    for index, node in enumerate(graph.nodes):
+        operands = [graph.constants[name][None] if name in graph.constants else values[name] for name in node.inputs]
+        with np.errstate(all="ignore"):
+            values[node.output] = apply(node, operands, graph.tensors[node.output])
+        if node.output in kept:
+            value = values[node.output]
+            result[node.output] = value if len(value) == lanes else np.repeat(value, lanes, axis=0)
+        for name in (*node.inputs, node.output):
+            if last_use.get(name, index) <= index:
+                values.pop(name, None)
+    return result
+
+
+@singledispatch
+def apply(node: Node, operands: Sequence[Array], result: Tensor) -> Array:
+    """One operation on (lanes, *shape) arrays; one registered handler for each Node class."""
+    raise AssertionError(f"no evaluator for {type(node).__name__}")
+
+
+@apply.register
+def _conv(node: Conv, operands: Sequence[Array], result: Tensor) -> Array:
+    x, weight, *bias = (_floats(operand) for operand in operands)
+    return convolve(node, x, weight[0], bias[0][0] if bias else None, (result.shape[2], result.shape[3]))
+
+
+@apply.register
+def _pool(node: Pool, operands: Sequence[Array], result: Tensor) -> Array:
+    return pool(node, operands[0], (result.shape[2], result.shape[3]))
+
+
+@apply.register
+def _matmul(node: MatMul, operands: Sequence[Array], result: Tensor) -> Array:
+    x, weight, *bias = (_floats(operand) for operand in operands)
+    flat: Floats = x.reshape(-1, x.shape[-1]) @ weight[0]
+    if bias:
+        flat += bias[0][0]
+    return flat.reshape(*x.shape[:-1], weight.shape[-1])
+
+
+@apply.register
+def _matmul_dynamic(node: MatMulDynamic, operands: Sequence[Array], result: Tensor) -> Array:
+    a, b = _aligned(_floats(operands[0]), _floats(operands[1]))
+    return np.asarray(np.matmul(a, b), np.float32)
+
+
+@apply.register
+def _unary(node: Unary, operands: Sequence[Array], result: Tensor) -> Array:
+    if node.function == "identity":
+        return operands[0]
+    return np.asarray(UNARY_FUNCTIONS[node.function](_floats(operands[0]), node.a, node.b), np.float32)
+
+
+@apply.register
+def _binary(node: Binary, operands: Sequence[Array], result: Tensor) -> Array:
+    a, b = _aligned(_floats(operands[0]), _floats(operands[1]))
+    return np.asarray(BINARY_FUNCTIONS[node.function](a, b), np.float32)
+
+
+@apply.register
+def _batch_norm(node: BatchNorm, operands: Sequence[Array], result: Tensor) -> Array:
+    x, scale, shift, mean, variance = (_floats(operand) for operand in operands)
+    factor = scale[0] / np.sqrt(variance[0] + np.float32(node.epsilon))
+    column = (-1, *(1 for _ in x.shape[3:]))
+    normalised: Floats = (x - mean[0].reshape(column)) * factor.reshape(column) + shift[0].reshape(column)
+    return normalised
+
+
+@apply.register
+def _softmax(node: Softmax, operands: Sequence[Array], result: Tensor) -> Array:
+    x = _floats(operands[0])
+    powers: Floats = np.exp(x - x.max(axis=node.axis + 1, keepdims=True))
+    powers /= powers.sum(axis=node.axis + 1, keepdims=True, dtype=np.float32)
+    return powers
+
+
+@apply.register
+def _reduce(node: Reduce, operands: Sequence[Array], result: Tensor) -> Array:
+    x, axes = _floats(operands[0]), tuple(axis + 1 for axis in node.axes)
+    if node.kind == "max":
+        return np.asarray(np.max(x, axis=axes, keepdims=node.keepdims))
+    if node.kind == "sum":
+        return np.asarray(np.sum(x, axis=axes, keepdims=node.keepdims, dtype=np.float32))
+    return np.asarray(np.mean(x, axis=axes, keepdims=node.keepdims, dtype=np.float32))
+
+
+@apply.register
+def _concat(node: Concat, operands: Sequence[Array], result: Tensor) -> Array:
+    lanes = max(len(operand) for operand in operands)
+    parts = [np.broadcast_to(operand, (lanes, *operand.shape[1:])) for operand in operands]
+    return np.concatenate(parts, axis=node.axis + 1)
+
+
+@apply.register
+def _slice(node: Slice, operands: Sequence[Array], result: Tensor) -> Array:
+    return operands[0][(slice(None), *(slice(*bounds) for bounds in node.ranges))]
+
+
+@apply.register
+def _pad(node: Pad, operands: Sequence[Array], result: Tensor) -> Array:
+    return np.pad(operands[0], ((0, 0), *node.pads), constant_values=node.value)
+
+
+@apply.register
+def _reshape(node: Reshape, operands: Sequence[Array], result: Tensor) -> Array:
+    return operands[0].reshape(len(operands[0]), *result.shape)
+
+
+@apply.register
+def _transpose(node: Transpose, operands: Sequence[Array], result: Tensor) -> Array:
+    return operands[0].transpose(0, *(axis + 1 for axis in node.perm))
+
+
+@apply.register
+def _quantize(node: Quantize, operands: Sequence[Array], result: Tensor) -> Array:
+    x, scale, zero_point = _floats(operands[0]), _floats(operands[1])[0], operands[2][0]
+    limits = np.iinfo(result.dtype)
+    if node.axis == -1:
+        return settle(x / scale, int(zero_point), limits.min, limits.max).astype(result.dtype)
+    parts = [
+        settle(part / one_scale, int(zero), limits.min, limits.max).astype(result.dtype)
+        for part, one_scale, zero in zip(np.moveaxis(x, node.axis + 1, 0), scale, zero_point, strict=True)
+    ]
+    return np.stack(parts, axis=node.axis + 1)
+
+
+@apply.register
+def _dequantize(node: Dequantize, operands: Sequence[Array], result: Tensor) -> Array:
+    x, scale, zero_point = operands
+    column = () if node.axis == -1 else tuple(-1 if at == node.axis + 1 else 1 for at in range(x.ndim))
+    steps = x.astype(np.int64) - zero_point[0].astype(np.int64).reshape(column)
+    return np.asarray(steps.astype(np.float32) * _floats(scale)[0].reshape(column), np.float32)
+
+
+def _aligned(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Both with as many axes: ones are inserted after the lane axis, as numpy inserts them in front."""
+    rank = max(a.ndim, b.ndim)
+    return (
+        a.reshape(len(a), *(1,) * (rank - a.ndim), *a.shape[1:]),
+        b.reshape(len(b), *(1,) * (rank - b.ndim), *b.shape[1:]),
+    )
+
+
+def _floats(array: Array) -> Floats:
+    assert array.dtype == np.float32, array.dtype
+    return array.view(np.float32)

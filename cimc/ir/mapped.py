@@ -1,0 +1,158 @@
+"""The MappedGraph: integer layers, their weights cut into blocks for MVMUs, and the work of every core.
+
+It fixes every number of the result: formats, multipliers, shifts, and the order in which partial sums are added.
+cimc.ir.reference computes it; the emulator must agree bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, MatrixLayer
+from cimc.numerics.quant import Quant
+
+Float32s = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TableValues:
+    """A lookup table: entries for first, first + 2^step, ...; see cimc.numerics.quant.look_up."""
+
+    entries: Ints
+    first: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """From an accumulator (or two operands) to the result's integers: requantise by m (and n), clamp, look up.
+
+    m, n: float32, one a channel; n is None where there is one term only. a0, b0: zero points of the operands. zero,
+    low, high: of the requantised number, which is the result itself or the table's input.
+    """
+
+    m: Float32s
+    n: Float32s | None
+    a0: int
+    b0: int
+    zero: int
+    low: int
+    high: int
+    table: TableValues | None = None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether one operand passes unchanged (its format is the result's)."""
+        same = self.zero == self.a0 and self.table is None and bool((self.m == 1).all())
+        return same and (self.n is None or not self.n.any())
+
+
+@dataclass(frozen=True, slots=True)
+class RowRun:
+    """Words start .. start + length of the window of `channels` channels of a map from `channel` on, in the order
+    (kernel row, kernel column, channel). operand_channel: where `channel` stands in the layer's operand."""
+
+    map: str
+    channel: int
+    channels: int
+    start: int
+    length: int
+    operand_channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One MVMU's share of a matrix: rows, in order, times columns low .. high of the layer's outputs.
+
+    weights: integers (rows, columns).
+    """
+
+    runs: tuple[RowRun, ...]
+    low: int
+    high: int
+    weights: Ints
+
+    @property
+    def rows(self) -> int:
+        """Inputs of the block."""
+        return sum(run.length for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The work of one core for one layer: output channels low .. high of it.
+
+    blocks: of a matrix layer, MVMU after MVMU; blocks of equal columns are added in this order. partials: tasks (by
+    index in the layer) whose sums are added after this one's own, in order. A task that is somebody's partial sends
+    its accumulator on and finishes nothing.
+    """
+
+    low: int
+    high: int
+    blocks: tuple[Block, ...] = ()
+    partials: tuple[int, ...] = ()
+    is_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MappedLayer:
+    """A layer with its integers. weights and bias are of matrix layers (see GivenWeights for shapes).
+
+    shift: XbarOut's rounding; bias and finish.m are in units of the shifted sum. weight_bits: width of the weights;
+    weight_scale: what one unit of a weight stands for, (O,).
+    pre: of max, min: one Finish an operand, applied before the comparison. softmax: exponent tables, high and low part
+    of the difference, and their split in bits.
+    """
+
+    layer: Layer
+    finish: Finish
+    tasks: tuple[Task, ...]
+    weights: Ints | None = None
+    weight_bits: int = 0
+    weight_scale: Float32s | None = None
+    bias: Ints | None = None
+    shift: int = 0
+    pre: tuple[Finish, ...] = ()
+    softmax: "SoftmaxTables | None" = None
+
+    @property
+    def matrix(self) -> MatrixLayer:
+        """The layer as the matrix layer that it is."""
+        assert isinstance(self.layer, MatrixLayer), f"{self.layer.name} is no matrix layer"
+        return self.layer
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxTables:
+    """exp(-d) of a difference d = split * h + l as high[h] * low[l] / 2^shift, all integers. For narrow inputs low is
+    None and high is indexed by d itself."""
+
+    high: TableValues
+    low: TableValues | None
+    split_bits: int
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class MappedGraph:
+    """Mapped layers in topological order, the format of every map, and the network's borders."""
+
+    name: str
+    layers: tuple[MappedLayer, ...]
+    maps: Mapping[str, FeatureMap]
+    quants: Mapping[str, Quant]
+    inputs: tuple[Binding, ...]
+    outputs: tuple[Binding, ...]
+    accumulator_bits: int
+
+
+def pieces_of(graph: MappedGraph | Mapping[str, tuple[Task, ...]], name: str) -> tuple[tuple[int, int], ...]:
+    """The channel ranges in which a map is made, one producing task each; an input is one piece."""
+    tasks = graph if isinstance(graph, Mapping) else {m.layer.output: m.tasks for m in graph.layers}
+    if name not in tasks:
+        return ()
+    return tuple((task.low, task.high) for task in tasks[name] if not task.is_partial)

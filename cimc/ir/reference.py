@@ -1,0 +1,197 @@
+"""The reference: what a MappedGraph computes, layer by layer, in plain array arithmetic. The compiler's own oracle.
+
+Arrays are (lanes, height, width, channels), int64. Products run in float64, where every sum of integers below 2^53 is
+exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from cimc.ir.layers import Ints, MatrixLayer, Operand, PoolLayer, SoftmaxLayer, VectorLayer, operands_of, window_of
+from cimc.ir.mapped import Finish, MappedGraph, MappedLayer, Task
+from cimc.numerics.quant import (
+    Quant,
+    look_up,
+    multiply_shift,
+    requant,
+    requant2,
+    requant_by,
+    saturate,
+    settle,
+    shift_round,
+)
+
+
+def evaluate_mapped(graph: MappedGraph, inputs: Mapping[str, Ints]) -> dict[str, Ints]:
+    """Every map's integers, given the input maps' (lanes, height, width, channels)."""
+    maps = dict(inputs)
+    for mapped in graph.layers:
+        maps[mapped.layer.output] = evaluate_layer(graph, mapped, maps)
+    return maps
+
+
+def read_operand(graph: MappedGraph, operand: Operand, maps: Mapping[str, Ints], outside: int | None = None) -> Ints:
+    """An operand's integers, (lanes, height, width, channels); outside the maps, and in zero parts, the zero point."""
+    lanes = next(iter(maps.values())).shape[0]
+    zero = zero_of(graph, operand) if outside is None else outside
+    out = np.full((lanes, operand.height, operand.width, operand.channels), zero, np.int64)
+    start = 0
+    for part in operand.parts:
+        if part.map:
+            source = maps[part.map]
+            rows = np.arange(operand.height) * operand.step[0] + operand.offset[0]
+            columns = np.arange(operand.width) * operand.step[1] + operand.offset[1]
+            inside_rows = np.flatnonzero((rows >= 0) & (rows < source.shape[1]))
+            inside_columns = np.flatnonzero((columns >= 0) & (columns < source.shape[2]))
+            taken = source[:, rows[inside_rows]][:, :, columns[inside_columns]]
+            taken = taken[..., part.channel : part.channel + part.count]
+            out[:, inside_rows[:, None], inside_columns, start : start + part.count] = taken
+        start += part.count
+    return out
+
+
+def zero_of(graph: MappedGraph, operand: Operand) -> int:
+    """The zero point that all maps of an operand share."""
+    zeros = {graph.quants[name].zero for name in operand.maps}
+    assert len(zeros) <= 1, f"operand {operand} mixes zero points {zeros}"
+    return zeros.pop() if zeros else 0
+
+
+def windows_of(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints], outside: int | None = None) -> Ints:
+    """All windows of a layer's first operand: (lanes, rows, columns, kernel rows, kernel columns, channels)."""
+    operand = operands_of(mapped.layer)[0]
+    kernel, strides, pads, dilations = window_of(mapped.layer)
+    fill = zero_of(graph, operand) if outside is None else outside
+    x = read_operand(graph, operand, maps, None if outside is None or not any(pads) else outside)
+    x = np.pad(x, ((0, 0), (pads[0], pads[2]), (pads[1], pads[3]), (0, 0)), constant_values=fill)
+    reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
+    view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))  # type: ignore[call-overload]
+    view = view[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
+    return np.asarray(view.transpose(0, 1, 2, 4, 5, 3))
+
+
+def block_sums(windows: Ints, task: Task) -> Iterator[tuple[int, int, Ints]]:
+    """(low, high, exact sums (lanes, rows, columns, high - low)) of each block of a task, in order."""
+    lanes, rows, columns, kh, kw, _ = windows.shape
+    for block in task.blocks:
+        taken = []
+        for run in block.runs:
+            whole = windows[..., run.operand_channel : run.operand_channel + run.channels]
+            flat = whole.reshape(lanes, rows, columns, kh * kw * run.channels)
+            taken.append(flat[..., run.start : run.start + run.length])
+        x = np.concatenate(taken, axis=-1).astype(np.float64)
+        sums = x.reshape(-1, x.shape[-1]) @ block.weights.astype(np.float64)
+        yield block.low, block.high, sums.astype(np.int64).reshape(lanes, rows, columns, -1)
+
+
+def accumulate(
+    graph: MappedGraph, mapped: MappedLayer, windows: Ints, watch: Callable[[Ints, int, int], None] | None = None
+) -> Ints:
+    """The accumulators of a matrix layer before its bias, added up in the order of its tasks.
+
+    watch: is shown every sum on the way with its output channels (low, high), for calibration of shifts.
+    """
+    bits = graph.accumulator_bits
+    sums: dict[int, Ints] = {}
+
+    def own(task: Task) -> Ints:
+        total: dict[tuple[int, int], Ints] = {}
+        for low, high, exact in block_sums(windows, task):
+            one = saturate(shift_round(exact, mapped.shift), bits)
+            both = saturate(total[low, high] + one, bits) if (low, high) in total else one
+            if watch is not None:
+                watch(exact, low, high)
+                watch(both, low, high)
+            total[low, high] = np.asarray(both, np.int64)
+        return np.concatenate(list(total.values()), axis=-1)
+
+    for index, task in enumerate(mapped.tasks):
+        sums[index] = own(task)
+    finished = []
+    for index, task in enumerate(mapped.tasks):
+        if task.is_partial:
+            continue
+        total = sums[index]
+        for partner in task.partials:
+            total = np.asarray(saturate(total + sums[partner], bits), np.int64)
+            if watch is not None:
+                watch(total, task.low, task.high)
+        finished.append(total)
+    return np.concatenate(finished, axis=-1)
+
+
+def through_table(finish: Finish, q: Ints) -> Ints:
+    """The table's value, where there is one."""
+    return q if finish.table is None else look_up(q, finish.table.entries, finish.table.first, finish.table.step)
+
+
+def finish_pair(finish: Finish, a: Ints, b: Ints) -> Ints:
+    """requant2 and table of two operands (zero points still on)."""
+    assert finish.n is not None, "two terms need two multipliers"
+    q = requant2(a - finish.a0, b - finish.b0, finish.m, finish.n, finish.zero, finish.low, finish.high)
+    return through_table(finish, q)
+
+
+def finish_matrix(graph: MappedGraph, mapped: MappedLayer, accumulators: Ints, maps: Mapping[str, Ints]) -> Ints:
+    """Bias, residual, requantisation and table of a matrix layer."""
+    layer, finish = mapped.matrix, mapped.finish
+    assert mapped.bias is not None, f"{layer.name} has no integer bias"
+    total = saturate(accumulators + mapped.bias, graph.accumulator_bits)
+    if layer.residual is not None:
+        return finish_pair(finish, np.asarray(total, np.int64), read_operand(graph, layer.residual, maps))
+    return through_table(finish, requant(total, finish.m, finish.zero, finish.low, finish.high))
+
+
+def evaluate_layer(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -> Ints:
+    """One layer's integers, (lanes, height, width, channels)."""
+    layer = mapped.layer
+    if isinstance(layer, MatrixLayer):
+        return finish_matrix(graph, mapped, accumulate(graph, mapped, windows_of(graph, mapped, maps)), maps)
+    if isinstance(layer, PoolLayer):
+        return _pool(graph, mapped, layer, maps)
+    if isinstance(layer, SoftmaxLayer):
+        return _softmax(mapped, read_operand(graph, layer.x, maps))
+    assert isinstance(layer, VectorLayer), f"unknown layer {layer}"
+    return _vector(graph, mapped, layer, maps)
+
+
+def _pool(graph: MappedGraph, mapped: MappedLayer, layer: PoolLayer, maps: Mapping[str, Ints]) -> Ints:
+    finish = mapped.finish
+    if layer.kind == "max":
+        lowest = min(graph.quants[name].low for name in layer.x.maps)
+        top = windows_of(graph, mapped, maps, lowest).max(axis=(3, 4))
+        return finish_pair(finish, top, np.ones_like(top))
+    total = (windows_of(graph, mapped, maps) - finish.a0).sum(axis=(3, 4))
+    return through_table(finish, settle(total.astype(np.float32) * finish.m, finish.zero, finish.low, finish.high))
+
+
+def _vector(graph: MappedGraph, mapped: MappedLayer, layer: VectorLayer, maps: Mapping[str, Ints]) -> Ints:
+    operands = [read_operand(graph, operand, maps) for operand in layer.operands]
+    finish = mapped.finish
+    if layer.kind == "sum":
+        b = operands[1] if len(operands) == 2 else np.ones_like(operands[0])
+        return finish_pair(finish, operands[0], b)
+    if layer.kind == "product":
+        product = (operands[0] - finish.a0) * (operands[1] - finish.b0)
+        return through_table(finish, requant(product, finish.m, finish.zero, finish.low, finish.high))
+    a, b = (finish_pair(p, x, np.ones_like(x)) for p, x in zip(mapped.pre, operands, strict=True))
+    return through_table(finish, np.maximum(a, b) if layer.kind == "max" else np.minimum(a, b))
+
+
+def _softmax(mapped: MappedLayer, x: Ints) -> Ints:
+    tables, finish = mapped.softmax, mapped.finish
+    assert tables is not None, "softmax needs its tables"
+    below = x.max(axis=-1, keepdims=True) - x
+    if tables.low is None:
+        e = look_up(below, tables.high.entries, tables.high.first, tables.high.step)
+    else:
+        high = look_up(below >> tables.split_bits, tables.high.entries, tables.high.first, tables.high.step)
+        low = look_up(below & ((1 << tables.split_bits) - 1), tables.low.entries, tables.low.first, tables.low.step)
+        e = multiply_shift(high, low, tables.shift)
+    total = e.sum(axis=-1, keepdims=True)
+    return requant_by(e, finish.m, total, finish.zero, finish.low, finish.high)
+
+

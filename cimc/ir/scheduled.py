@@ -1,0 +1,127 @@
+"""The ScheduledGraph: every task on a core, every map in rings, every wait and signal, every transfer between tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+
+
+@dataclass(frozen=True, slots=True)
+class RingPlan:
+    """A ring of a tile. See cimc.isa.program.Ring for the fields; ports counts its consumers.
+
+    tensor: the map whose channels channel .. channel + channels it holds, or "" for partial sums.
+    """
+
+    name: str
+    tile: int
+    height: int
+    width: int
+    channels: int
+    segments: int
+    pixels: int
+    ports: int
+    tensor: str
+    channel: int
+
+    @property
+    def segment_pixels(self) -> int:
+        """Pixels of one segment."""
+        return self.width // self.segments
+
+    @property
+    def words(self) -> int:
+        """Memory words."""
+        return self.pixels * self.channels
+
+    @property
+    def tickets(self) -> int:
+        """Tickets of one input."""
+        return self.height * self.segments
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Channels low .. high of a map that a task reads in a role (0: its first operand, 1: its second or residual),
+    found in a ring of its tile behind a port of its own."""
+
+    role: int
+    map: str
+    low: int
+    high: int
+    ring: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A wait, space, release or signal of a stream with the ticket per_row * row + per_segment * segment + constant.
+
+    kind: "wait", "space", "release", "signal". level: "image", "row" or "segment" - the loop in whose body it stands;
+    after: behind the work of that body, else before it. port: -1 for space and signal.
+    """
+
+    kind: str
+    ring: str
+    port: int
+    level: str
+    after: bool
+    per_row: int
+    per_segment: int
+    constant: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedTask:
+    """A task on a core. rows, segments, pixels: the loops over its output (pixels of one segment).
+
+    partials: (ring, port) of each partner's sums, in the order of Task.partials.
+    """
+
+    layer: int
+    task: int
+    tile: int
+    core: int
+    rows: int
+    segments: int
+    pixels: int
+    sources: tuple[Source, ...]
+    partials: tuple[tuple[str, int], ...]
+    out: str
+    syncs: tuple[Sync, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A ring's channels low .. high (of the ring) copied into a ring of another tile through a FIFO of that tile."""
+
+    source_tile: int
+    source: str
+    port: int
+    low: int
+    high: int
+    tile: int
+    fifo: int
+    ring: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledGraph:
+    """Tasks, rings by (tile, name), transfers; and for every network input and output the (tile, ring, port) where
+    the host writes (port -1) or reads."""
+
+    mapped: MappedGraph
+    rings: dict[tuple[int, str], RingPlan]
+    tasks: tuple[PlacedTask, ...]
+    transfers: tuple[Transfer, ...]
+    feeds: tuple[tuple[tuple[int, str, int], ...], ...]
+    drains: tuple[tuple[tuple[int, str, int], ...], ...]
+
+    def layer_of(self, placed: PlacedTask) -> MappedLayer:
+        """The layer that a task works for."""
+        return self.mapped.layers[placed.layer]
+
+    def task_of(self, placed: PlacedTask) -> Task:
+        """The task that is placed."""
+        return self.layer_of(placed).tasks[placed.task]

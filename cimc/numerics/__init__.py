@@ -1,0 +1,1 @@
+"""Floor 2: every rounding, saturation, table and cell encoding, each written once."""

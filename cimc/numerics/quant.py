@@ -1,0 +1,122 @@
+"""Quantised numbers: real = scale * (q - zero). Rounding and saturation of the whole project live here.
+
+All arithmetic on scales is float32, as onnxruntime's integer kernels do it: multiply, round half to even, saturate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.integer[Any]]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Quant:
+    """A number format: real = scale * (q - zero), low <= q <= high. scale is a float32 value."""
+
+    scale: float
+    zero: int
+    low: int
+    high: int
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative integers occur."""
+        return self.low < 0
+
+    @property
+    def bits(self) -> int:
+        """Bits that hold every integer of the range (two's complement where signed)."""
+        if self.signed:
+            return max((-self.low - 1).bit_length(), self.high.bit_length()) + 1
+        return max(1, self.high.bit_length())
+
+
+def quantise(x: FloatArray, quant: Quant) -> npt.NDArray[np.int64]:
+    """sat(round(x / scale) + zero), in float32."""
+    scaled = np.rint(np.asarray(x, np.float32) / np.float32(quant.scale))
+    return (np.clip(scaled, quant.low - quant.zero, quant.high - quant.zero).astype(np.int64)) + quant.zero
+
+
+def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
+    """(q - zero) * scale, in float32."""
+    return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
+
+
+def saturate(x: IntArray, bits: int) -> IntArray:
+    """Clamp to the range of a signed number of `bits` bits."""
+    return np.clip(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
+def shift_round(x: IntArray, shift: int) -> IntArray:
+    """x / 2^shift, rounded half up: what a converter's adder tree does by adding half and dropping bits."""
+    return x if shift == 0 else (x + (1 << (shift - 1))) >> shift
+
+
+def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
+    """The last step of every requantisation: sat(round(real) + zero). real is float32 in units of the result."""
+    rounded = np.rint(real)
+    np.clip(rounded, low - zero, high - zero, out=rounded)
+    return rounded.astype(np.int64) + zero
+
+
+def requant(acc: IntArray, m: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
+    """sat(round(float32(acc) * m) + zero). m broadcasts against acc."""
+    return settle(acc.astype(np.float32) * m, zero, low, high)
+
+
+def requant2(
+    a: IntArray, b: IntArray, m: npt.NDArray[np.float32], n: npt.NDArray[np.float32], zero: int, low: int, high: int
+) -> npt.NDArray[np.int64]:
+    """sat(round(float32(a) * m + float32(b) * n) + zero); the operands' zero points are already taken off."""
+    return settle(a.astype(np.float32) * m + b.astype(np.float32) * n, zero, low, high)
+
+
+def requant_by(
+    a: IntArray, m: npt.NDArray[np.float32], total: IntArray, zero: int, low: int, high: int
+) -> npt.NDArray[np.int64]:
+    """sat(round(float32(a) * (m / float32(total))) + zero): a share of a total that is known at run time only."""
+    return settle(a.astype(np.float32) * (m / total.astype(np.float32)), zero, low, high)
+
+
+def multiply_shift(a: IntArray, b: IntArray, shift: int) -> npt.NDArray[np.int64]:
+    """(a * b + half) >> shift in full width."""
+    return np.asarray(shift_round(a.astype(np.int64) * b.astype(np.int64), shift), np.int64)
+
+
+def look_up(x: IntArray, entries: IntArray, first: int, step: int) -> npt.NDArray[np.int64]:
+    """Entry of a table at x - first; with step > 0 entries are 2^step apart and values between are interpolated.
+
+    entries: (n,). Inputs beyond either end take the end's entry.
+    """
+    at = np.clip(np.asarray(x, np.int64) - first, 0, (len(entries) - 1) << step)
+    table = entries.astype(np.int64)
+    if step == 0:
+        return table[at]
+    index = at >> step
+    above = table[np.minimum(index + 1, len(entries) - 1)]
+    below = table[index]
+    return below + ((above - below) * (at & ((1 << step) - 1)) + (1 << (step - 1)) >> step)
+
+
+def range_quant(low: float, high: float, bits: int, symmetric: bool, headroom_bits: int = 0) -> Quant:
+    """The format for reals from low to high (0 is always inside and exact).
+
+    symmetric: zero point 0; unsigned where nothing is negative. headroom_bits: bits kept free above the range seen in
+    calibration. A range of nothing gets a scale of 1.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    if symmetric or low == 0.0:
+        top = (1 << bits) - 1 if low == 0.0 and not symmetric else (1 << (bits - 1)) - 1
+        bottom = 0 if low == 0.0 and not symmetric else -top - 1
+        peak = max(-low, high) * (1 << headroom_bits)
+        scale = float(np.float32(peak / top)) if peak > 0 else 1.0
+        return Quant(scale, 0, bottom, top)
+    top = (1 << bits) - 1
+    scale = float(np.float32((high - low) * (1 << headroom_bits) / top))
+    return Quant(scale, int(np.clip(round(-low / scale), 0, top)), 0, top)

@@ -1,0 +1,76 @@
+"""What a task reads: channel ranges of map pieces in each of its roles, and how many rows of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cimc.ir.layers import MatrixLayer, Operand, operands_of, window_of
+from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Channels low .. high of the piece of a map that starts at channel `piece`, read in a role.
+
+    Row r of the output reads rows first + r * advance .. first + r * advance + span - 1 of the map (advance 0: always
+    the same). streaming: exactly pixel (y, x) for pixel (y, x), so that segments can be handed over one by one.
+    """
+
+    role: int
+    map: str
+    piece: int
+    low: int
+    high: int
+    first: int
+    advance: int
+    span: int
+    streaming: bool
+
+
+def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Mapping[str, tuple[tuple[int, int], ...]]) -> list[Need]:  # fmt: skip
+    """All needs of a task, one for each piece and role."""
+    operands = operands_of(mapped.layer)
+    found = []
+    for role, operand in enumerate(operands):
+        if role == 1 and task.is_partial:
+            continue
+        if role == 0 and isinstance(mapped.layer, MatrixLayer):
+            ranges = [(run.map, run.channel, run.channel + run.channels) for b in task.blocks for run in b.runs]
+        else:
+            ranges = list(_channels(operand, task.low, task.high))
+        hulls: dict[tuple[str, int], tuple[int, int]] = {}
+        for name, low, high in ranges:
+            for piece_low, piece_high in pieces[name]:
+                first, last = max(low, piece_low), min(high, piece_high)
+                if first < last:
+                    old = hulls.get((name, piece_low), (first, last))
+                    hulls[name, piece_low] = (min(old[0], first), max(old[1], last))
+        for (name, piece), (low, high) in hulls.items():
+            found.append(_need(graph, mapped, role, operand, name, piece, low, high))
+    return found
+
+
+def _channels(operand: Operand, low: int, high: int) -> Iterator[tuple[str, int, int]]:
+    """(map, first, last channel) behind channels low .. high of an operand."""
+    start = 0
+    for part in operand.parts:
+        first, last = max(low, start), min(high, start + part.count)
+        if part.map and first < last:
+            yield part.map, part.channel + first - start, part.channel + last - start
+        start += part.count
+
+
+def _need(
+    graph: MappedGraph, mapped: MappedLayer, role: int, operand: Operand, name: str, piece: int, low: int, high: int
+) -> Need:
+    kernel, strides, pads, dilations = window_of(mapped.layer) if role == 0 else ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
+    source, out = graph.maps[name], graph.maps[mapped.layer.output]
+    step, offset = operand.step[0], operand.offset[0]
+    first = -pads[0] * step + offset
+    span = (kernel[0] - 1) * dilations[0] * step + 1
+    advance = strides[0] * step
+    same = (source.height, source.width) == (out.height, out.width)
+    plain = operand.offset == (0, 0) and operand.step == (1, 1)
+    streaming = kernel == (1, 1) and strides == (1, 1) and not any(pads) and plain and same
+    return Need(role, name, piece, low, high, first, advance, span, streaming)

@@ -1,0 +1,97 @@
+"""Every pass in order: Graph -> LayerGraph -> MappedGraph -> ScheduledGraph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from cimc.base.diagnostics import fail
+from cimc.ir.borders import onto_map
+from cimc.ir.graph import Graph
+from cimc.ir.layers import LayerGraph, MatrixLayer, VectorLayer, operands_of, window_of
+from cimc.ir.mapped import MappedGraph
+from cimc.ir.scheduled import ScheduledGraph
+from cimc.passes.calibrate import measure_ranges
+from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
+from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
+from cimc.passes.lower import lower
+from cimc.passes.place import Placer, choose_segments
+from cimc.passes.quantise import quantise
+from cimc.passes.schedule import Scheduler
+from cimc.passes.settle_depths import settle_depths
+from cimc.passes.split import SplitOptions, split_matrices
+from cimc.target.model import Target
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class MapOptions:
+    """What a user may choose: widths (bits), and how rows are cut ("dense" or "channels")."""
+
+    widths: Widths
+    rows: str = "dense"
+
+
+def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
+    """All that fixes numbers. calibration: lanes of every network input."""
+    layers = lower(graph, separable_pools=target.numbers.accumulator < 32)
+    ranges = complete_ranges(layers, measure_ranges(graph, needed_ranges(layers), calibration))
+    quants = choose_formats(layers, ranges, target, options.widths)
+    mapped = quantise(layers, quants, ranges, target, options.widths)
+    mapped = split_matrices(mapped, target, split_options(layers, target, options.rows))
+    lanes = calibration_lanes(mapped)
+    inputs = {
+        b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], quants[b.maps[0]], calibration[b.tensor][:lanes])
+        for b in mapped.inputs
+    }
+    return choose_shifts(mapped, target, inputs)
+
+
+def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions:
+    """Which layers are cut by channels, and weightless layers' widest channel range: what tile memory asks for.
+
+    A layer whose window needs more rows of its input than half a tile's memory holds is cut by channels, so that its
+    tasks can be spread over tiles that hold a part of the channels each.
+    """
+    memory, registers = target.tile.memory_words, target.core.registers
+    by_channels, narrow = set(), {}
+    for layer in layers.layers:
+        kernel, strides, _, dilations = window_of(layer)
+        operand = operands_of(layer)[0]
+        sources = [layers.maps[name] for name in operand.maps]
+        rows_held = (kernel[0] - 1) * dilations[0] + 1 + strides[0]
+        per_channel = max((min(rows_held, m.height) * m.width for m in sources), default=1)
+        if isinstance(layer, MatrixLayer):
+            if per_channel * operand.channels > memory // 2:
+                by_channels.add(layer.name)
+            continue
+        operands = 2 if isinstance(layer, VectorLayer) else 1 + kernel[1]
+        fits_registers = max(1, registers // operands) if isinstance(layer, VectorLayer) else operand.channels
+        narrow[layer.name] = max(1, min(fits_registers, memory * 2 // 5 // per_channel))
+    return SplitOptions(rows, frozenset(by_channels), narrow)
+
+
+def schedule_network(mapped: MappedGraph, target: Target) -> ScheduledGraph:
+    """Placement, rings, synchronisation; retried with less of each tile's memory while deepened rings overflow."""
+    segments = choose_segments(mapped, target)
+    over: dict[int, int] = {}
+    for slack, budget in ((1, 1.0), (1, 0.9), (1, 0.75), (0, 1.0), (0, 0.9), (0, 0.75), (0, 0.6), (0, 0.45)):
+        placer = Placer(mapped, target, segments, budget, slack)
+        tiles = placer.run()
+        scheduled = settle_depths(Scheduler(mapped, placer, tiles, segments).run(), target)
+        used = {tile.number: sum(placer.constants(w) for w in tile.works) for tile in tiles}
+        for (tile, _), plan in scheduled.rings.items():
+            used[tile] += plan.words
+        over = {tile: words for tile, words in used.items() if words > target.tile.memory_words}
+        if not over:
+            return scheduled
+    worst = max(over, key=lambda tile: over[tile])
+    raise fail(
+        "place.memory",
+        f"tile {worst} needs {over[worst]} words of shared memory; {target.name} has {target.tile.memory_words}",
+        todo="take a target with more tile memory",
+    )

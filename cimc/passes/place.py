@@ -1,0 +1,185 @@
+"""place: tasks onto cores and tiles, in network order, each tile filled until cores, memory or FIFOs run out.
+
+Needs: tasks. Promises: every task has a core, and what its tile must hold for it - rings at their first depths,
+constants, receive FIFOs - fits the tile's budget.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cimc.base.diagnostics import Place, fail
+from cimc.ir.layers import MatrixLayer
+from cimc.ir.mapped import MappedGraph, MappedLayer, Task, pieces_of
+from cimc.passes.needs import Need, needs_of
+from cimc.target.model import Target
+
+LOOK_BACK = 3  # tiles, newest first, that may still take a task
+
+Key = tuple[str, int]  # a piece: (map, first channel); partial sums: (map + "\0" + task index, first channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A task and what it reads."""
+
+    layer: int
+    task: int
+    mapped: MappedLayer
+    body: Task
+    needs: tuple[Need, ...]
+
+    @property
+    def makes(self) -> Key:
+        """What its out ring holds."""
+        return made_by(self.mapped, self.task)
+
+
+def made_by(mapped: MappedLayer, index: int) -> Key:
+    """The key of a task's result: a piece of the layer's map, or its partial sums."""
+    task = mapped.tasks[index]
+    return (f"{mapped.layer.output}\0{index}", task.low) if task.is_partial else (mapped.layer.output, task.low)
+
+
+@dataclass(slots=True)
+class TileLoad:
+    """What a tile holds so far."""
+
+    number: int
+    works: list[Work] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RingSize:
+    """Extent of one ring of a tile: channels low .. high, pixels."""
+
+    low: int
+    high: int
+    pixels: int
+    remote: bool
+
+
+class Placer:
+    """Fills tiles; `tiles` is the result."""
+
+    def __init__(self, graph: MappedGraph, target: Target, segments: Mapping[str, int], budget: float,
+                 slack: int) -> None:  # fmt: skip
+        self.graph = graph
+        self.target = target
+        self.segments = segments
+        self.budget = int(target.tile.memory_words * budget)
+        self.slack = slack
+        self.tiles: list[TileLoad] = []
+        tasks = {m.layer.output: m.tasks for m in graph.layers}
+        self.pieces = {name: pieces_of(tasks, name) or ((0, graph.maps[name].channels),) for name in graph.maps}
+        self.inputs = {binding.maps[0] for binding in graph.inputs}
+
+    def run(self) -> list[TileLoad]:
+        """Place every task; refuse with what is missing where a task fits no tile or the chip is full."""
+        for layer, mapped in enumerate(self.graph.layers):
+            for index, task in enumerate(mapped.tasks):
+                needs = tuple(needs_of(self.graph, mapped, task, self.pieces))
+                self._place(Work(layer, index, mapped, task, needs))
+        if len(self.tiles) > self.target.chip.tiles:
+            raise fail(
+                "place.chip", f"the network needs {len(self.tiles)} tiles; {self.target.name} has {self.target.chip.tiles}",
+                todo="take a larger target, or narrower weights (--weight-bits)",
+            )  # fmt: skip
+        return self.tiles
+
+    def _place(self, work: Work) -> None:
+        for tile in self.tiles[: -LOOK_BACK - 1 : -1]:
+            if self._fits(tile, work) == "":
+                tile.works.append(work)
+                return
+        fresh = TileLoad(len(self.tiles))
+        problem = self._fits(fresh, work)
+        if problem:
+            raise fail("place.memory", f'layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}',
+                       Place(item=work.mapped.layer.origin),
+                       "take a target with more tile memory, or a network with smaller feature maps")  # fmt: skip
+        fresh.works.append(work)
+        self.tiles.append(fresh)
+
+    def _fits(self, tile: TileLoad, work: Work) -> str:
+        """What stands in the way of putting a task on a tile; empty where nothing does."""
+        works = [*tile.works, work]
+        if len(works) > self.target.tile.cores:
+            return f"{len(works)} cores of {self.target.tile.cores}"
+        rings = self.rings_of(works)
+        words = sum((r.high - r.low) * r.pixels for r in rings.values()) + sum(self.constants(w) for w in works)
+        if words > self.budget:
+            return f"{words} words of shared memory of {self.budget}"
+        fifos = sum(ring.remote and key[0] not in self.inputs for key, ring in rings.items())
+        if fifos > self.target.tile.fifos:
+            return f"{fifos} receive FIFOs of {self.target.tile.fifos}"
+        return ""
+
+    def rings_of(self, works: list[Work]) -> dict[Key, RingSize]:
+        """The rings that a tile with these tasks needs, at their first depths."""
+        local = {work.makes: work for work in works}
+        rings: dict[Key, RingSize] = {}
+        for key, work in local.items():
+            width = self.graph.maps[work.mapped.layer.output].width
+            two = 2 * width // self.segments[work.mapped.layer.output]
+            rings[key] = RingSize(work.body.low, work.body.high, two, remote=False)
+        for work in works:
+            for need in work.needs:
+                key = (need.map, need.piece)
+                pixels = self.pixels_for(work.mapped, need)
+                old = rings.get(key, RingSize(need.low, need.high, pixels, remote=True))
+                low, high = (old.low, old.high) if key in local else (min(old.low, need.low), max(old.high, need.high))
+                rings[key] = RingSize(low, high, self.joined(need.map, old.pixels, pixels), old.remote)
+            for partner in work.body.partials:
+                key = made_by(work.mapped, partner)
+                if key not in rings:
+                    width = self.graph.maps[work.mapped.layer.output].width
+                    two = 2 * width // self.segments[work.mapped.layer.output]
+                    rings[key] = RingSize(work.body.low, work.body.high, two, remote=True)
+        return rings
+
+    def pixels_for(self, mapped: MappedLayer, need: Need) -> int:
+        """Pixels that a ring must hold for one reader: two segments of a stream, or the rows of its window and some."""
+        source, out = self.graph.maps[need.map], self.graph.maps[mapped.layer.output]
+        if need.streaming and self.segments[need.map] == self.segments[out.name]:
+            return 2 * source.width // self.segments[need.map]
+        rows = min(need.span + min(self.slack, 1) * need.advance, source.height)
+        return max(rows, 1 if source.height == 1 else min(need.span, source.height)) * source.width
+
+    def joined(self, name: str, a: int, b: int) -> int:
+        """Pixels that serve two readers: the larger number, whole rows where it is a row or more."""
+        width = self.graph.maps[name].width
+        most = max(a, b)
+        return math.ceil(most / width) * width if most > width else most
+
+    def constants(self, work: Work) -> int:
+        """Memory words of a task's constants: multipliers, bias, tables."""
+        if work.body.is_partial:
+            return 0
+        per_float = 32 // min(32, self.target.numbers.word)
+        channels = work.body.high - work.body.low
+        finish = work.mapped.finish
+        words = channels * per_float * (1 if finish.n is None else 2)
+        if isinstance(work.mapped.layer, MatrixLayer):
+            words += channels * math.ceil(self.target.numbers.accumulator / self.target.numbers.word)
+        if finish.table is not None:
+            words += len(finish.table.entries)
+        words += len(work.mapped.pre) * 2 * channels * per_float
+        if work.mapped.softmax is not None:
+            tables = (work.mapped.softmax.high, work.mapped.softmax.low)
+            words += sum(len(table.entries) for table in tables if table is not None)
+        return words
+
+
+def choose_segments(graph: MappedGraph, target: Target) -> dict[str, int]:
+    """Pieces that a row of each map is handed over in: the fewest that keep one to a sixteenth of a tile's memory."""
+    most = max(1, target.tile.memory_words // 16)
+    tasks = {m.layer.output: m.tasks for m in graph.layers}
+    segments = {}
+    for name, m in graph.maps.items():
+        widest = max((high - low for low, high in pieces_of(tasks, name)), default=m.channels)
+        fitting = (s for s in range(1, m.width + 1) if m.width % s == 0 and m.width // s * widest <= most)
+        segments[name] = next(fitting, m.width)
+    return segments

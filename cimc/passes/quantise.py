@@ -1,0 +1,165 @@
+"""quantise: real layers to integer layers - weights, multipliers, tables. Blocks, shifts and biases come later.
+
+Needs: a format for every map. Promises: MappedLayers whose numbers do not depend on how a matrix is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cimc.ir.layers import (
+    Floats,
+    Layer,
+    LayerGraph,
+    MatrixLayer,
+    Operand,
+    PoolLayer,
+    SoftmaxLayer,
+    VectorLayer,
+)
+from cimc.ir.mapped import Finish, MappedGraph, MappedLayer, SoftmaxTables, TableValues
+from cimc.numerics.functions import apply_function
+from cimc.numerics.quant import Quant, dequantise, quantise as to_integers, range_quant
+from cimc.passes.formats import Ranges, Widths, clamp
+from cimc.target.model import Target
+
+TABLE_BITS = 10  # entries of a table of a wide format: 2^10 + 1, values between are interpolated
+EXPONENT_BITS = 15  # exp(0) in a table is 2^15 - 1
+
+
+def quantise(
+    graph: LayerGraph, quants: Mapping[str, Quant], ranges: Ranges, target: Target, widths: Widths
+) -> MappedGraph:
+    """Integer layers without tasks; see the module."""
+    layers = tuple(_layer(layer, quants, ranges, widths) for layer in graph.layers)
+    return MappedGraph(
+        graph.name, layers, graph.maps, dict(quants), graph.inputs, graph.outputs, target.numbers.accumulator
+    )
+
+
+def scale_of(quants: Mapping[str, Quant], operand: Operand) -> Quant:
+    """The format that all maps of an operand share."""
+    return quants[operand.maps[0]]
+
+
+def _layer(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, widths: Widths) -> MappedLayer:
+    out = quants[layer.output]
+    middle = _middle(layer, quants, ranges, out)
+    if isinstance(layer, MatrixLayer):
+        return _matrix(layer, quants, middle, out, widths)
+    if isinstance(layer, PoolLayer):
+        source = scale_of(quants, layer.x)
+        share = 1.0 if layer.kind == "max" else 1.0 / (layer.kernel[0] * layer.kernel[1])
+        m = np.full(layer.x.channels, np.float32(np.float32(source.scale * share) / np.float32(out.scale)), np.float32)
+        n = np.zeros_like(m) if layer.kind == "max" else None
+        return MappedLayer(layer, _finish(m, n, source.zero, 0, layer, middle, out), ())
+    if isinstance(layer, SoftmaxLayer):
+        return _softmax(layer, quants, out)
+    assert isinstance(layer, VectorLayer), f"unknown layer {layer}"
+    return _vector(layer, quants, middle, out)
+
+
+def _middle(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, out: Quant) -> Quant:
+    """The format before a layer's functions: its result's, where it has none."""
+    if not layer.functions:
+        return out
+    if isinstance(layer, VectorLayer) and layer.kind == "sum" and len(layer.operands) == 1:
+        source = scale_of(quants, layer.operands[0])
+        if (layer.gains[0] == 1).all() and not layer.bias.any():
+            return source
+    low, high = ranges[layer.before]
+    return range_quant(max(low, layer.low), min(high, layer.high), out.bits, symmetric=out.signed or out.bits > 8)
+
+
+def _finish(
+    m: Floats, n: Floats | None, a0: int, b0: int, layer: Layer, middle: Quant, out: Quant
+) -> Finish:
+    limits = clamp(layer, middle)
+    second = None if n is None else np.asarray(n, np.float32)
+    table = _table(layer, middle, out) if layer.functions else None
+    return Finish(np.asarray(m, np.float32), second, a0, b0, middle.zero, limits.low, limits.high, table)
+
+
+def _table(layer: Layer, middle: Quant, out: Quant) -> TableValues:
+    """Entries of all of a layer's functions in one, for every input, or every 2^step-th of a wide format."""
+    step = max(0, middle.bits - TABLE_BITS) if middle.bits > 8 else 0
+    count = ((middle.high - middle.low) >> step) + (2 if step else 1)
+    at = middle.low + (np.arange(count, dtype=np.int64) << step)
+    real = dequantise(at, middle)
+    for function in layer.functions:
+        real = apply_function(function.name, function.a, function.b, real)
+    return TableValues(to_integers(np.nan_to_num(real), out), middle.low, step)
+
+
+def _ratio(scale: Floats | float, out: Quant) -> Floats:
+    """float32(float32(scale) / float32(out.scale)), as onnxruntime's kernels take it."""
+    return np.asarray(np.float32(scale) / np.float32(out.scale), np.float64)
+
+
+def _matrix(
+    layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out: Quant, widths: Widths
+) -> MappedLayer:
+    source = scale_of(quants, layer.x)
+    bits = widths.weight(layer.name)
+    if layer.given is not None:
+        weights, scales = layer.given.weights, layer.given.scale
+        bits = max(bits, int(np.abs(weights).max(initial=1)).bit_length() + 1)
+    else:
+        top = (1 << (bits - 1)) - 1
+        peaks = np.abs(layer.weight).max(axis=(1, 2, 3))
+        scales = np.where(peaks > 0, peaks / top, 1.0).astype(np.float32)
+        weights = np.clip(np.rint(layer.weight / scales[:, None, None, None].astype(np.float64)), -top, top)
+        weights = weights.astype(np.int64)
+    m = _ratio(np.float32(source.scale) * scales, middle)
+    n, b0 = None, 0
+    if layer.residual is not None:
+        other = scale_of(quants, layer.residual)
+        n = np.full(len(m), _ratio(other.scale * layer.residual_gain, middle))
+        b0 = other.zero
+    return MappedLayer(layer, _finish(m, n, 0, b0, layer, middle, out), (), weights, bits, scales)
+
+
+def _vector(layer: VectorLayer, quants: Mapping[str, Quant], middle: Quant, out: Quant) -> MappedLayer:
+    formats = [scale_of(quants, operand) for operand in layer.operands]
+    channels = layer.operands[0].channels
+    if layer.kind == "sum":
+        m = _ratio(formats[0].scale * layer.gains[0], middle)
+        if len(formats) == 2:
+            assert not layer.bias.any(), "a sum of two has no bias"
+            n, b0 = _ratio(formats[1].scale * layer.gains[1], middle), formats[1].zero
+        else:
+            n, b0 = _ratio(layer.bias, middle), 0
+        return MappedLayer(layer, _finish(m, n, formats[0].zero, b0, layer, middle, out), ())
+    if layer.kind == "product":
+        gain = layer.gains[0] * layer.gains[1]
+        m = _ratio(formats[0].scale * formats[1].scale * gain, middle)
+        return MappedLayer(layer, _finish(m, None, formats[0].zero, formats[1].zero, layer, middle, out), ())
+    zeros = np.zeros(channels, np.float32)
+    limits = clamp(layer, middle)
+    pre = tuple(
+        Finish(np.asarray(_ratio(f.scale * gain, middle), np.float32), zeros, f.zero, 0, middle.zero, limits.low, limits.high)
+        for f, gain in zip(formats, layer.gains, strict=True)
+    )
+    return MappedLayer(layer, _finish(np.ones(channels), None, 0, 0, layer, middle, out), (), pre=pre)
+
+
+def _softmax(layer: SoftmaxLayer, quants: Mapping[str, Quant], out: Quant) -> MappedLayer:
+    source = scale_of(quants, layer.x)
+    one = (1 << EXPONENT_BITS) - 1
+    if source.bits <= 8:
+        high, low, split, shift = _exponents(source, 1, 1 << source.bits, one), None, 0, 0
+    else:
+        split, shift = source.bits // 2, EXPONENT_BITS
+        high = _exponents(source, 1 << split, 1 << (source.bits - split), one)
+        low = _exponents(source, 1, 1 << split, one)
+    m = np.full(layer.x.channels, np.float32(1) / np.float32(out.scale), np.float32)
+    finish = Finish(m, None, 0, 0, out.zero, out.low, out.high)
+    return MappedLayer(layer, finish, (), softmax=SoftmaxTables(high, low, split, shift))
+
+
+def _exponents(source: Quant, stride: int, count: int, one: int) -> TableValues:
+    """exp(-d * scale) for d = 0, stride, 2 * stride, ... as integers, exp(0) = one."""
+    real = np.exp(-(np.arange(count) * stride).astype(np.float32) * np.float32(source.scale))
+    return TableValues(np.rint(real * np.float32(one)).astype(np.int64), 0, 0)

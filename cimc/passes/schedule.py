@@ -1,0 +1,161 @@
+"""schedule: rings, ports, transfers and synchronisation for placed tasks.
+
+Needs: tasks on tiles. Promises: every map piece has one producing stream, every reader a port of its own, and every
+wait, release and transfer of one input is stated. Ring depths are first guesses; settle_depths makes them suffice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from cimc.ir.mapped import MappedGraph
+from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Source, Sync, Transfer
+from cimc.passes.needs import Need
+from cimc.passes.place import Key, Placer, RingSize, TileLoad, Work, made_by
+
+RingAt = tuple[int, str]
+
+
+class Scheduler:
+    """Builds a ScheduledGraph out of filled tiles."""
+
+    def __init__(self, graph: MappedGraph, placer: Placer, tiles: list[TileLoad], segments: Mapping[str, int]) -> None:
+        self.graph = graph
+        self.placer = placer
+        self.tiles = tiles
+        self.segments = segments
+        self.names: dict[tuple[int, Key], str] = {}
+        self.plans: dict[RingAt, RingPlan] = {}
+        self.ports: dict[RingAt, int] = {}
+        self.home: dict[Key, int] = {w.makes: tile.number for tile in tiles for w in tile.works}
+        self.height_of: dict[Key, tuple[str, str]] = {}
+
+    def run(self) -> ScheduledGraph:
+        """All of it."""
+        transfers: list[Transfer] = []
+        sizes = {tile.number: self.placer.rings_of(tile.works) for tile in self.tiles}
+        for tile in self.tiles:
+            self._plan_rings(tile, sizes[tile.number])
+        for tile in self.tiles:
+            transfers += self._transfers(tile, sizes[tile.number])
+        tasks = [self._task(tile, core, work) for tile in self.tiles for core, work in enumerate(tile.works)]
+        tasks.sort(key=lambda placed: (placed.layer, placed.task))
+        feeds = tuple(
+            tuple((tile, name, -1) for (tile, key), name in self.names.items() if key[0] == binding.maps[0])
+            for binding in self.graph.inputs
+        )
+        drains = tuple(tuple(self._drain(name, low) for name in b.maps for low, _ in self.placer.pieces[name])
+                       for b in self.graph.outputs)  # fmt: skip
+        rings = {
+            at: RingPlan(p.name, p.tile, p.height, p.width, p.channels, p.segments, p.pixels, self.ports.get(at, 0),
+                         p.tensor, p.channel)
+            for at, p in self.plans.items()
+        }  # fmt: skip
+        return ScheduledGraph(self.graph, rings, tuple(tasks), tuple(transfers), feeds, drains)
+
+    def _port(self, at: RingAt) -> int:
+        """A new consumer's port of a ring."""
+        number = self.ports.get(at, 0)
+        self.ports[at] = number + 1
+        return number
+
+    def _plan_rings(self, tile: TileLoad, sizes: Mapping[Key, RingSize]) -> None:
+        layer_of = {made_by(w.mapped, p): w for w in tile.works for p in (*w.body.partials, w.task)}
+        for key, size in sizes.items():
+            partial = "\0" in key[0]
+            name = key[0].split("\0")[0]
+            m = self.graph.maps[layer_of[key].mapped.layer.output if partial else name]
+            segments = self.segments[m.name]
+            label = plain_name(name, size.low if len(self.placer.pieces[name]) > 1 or size.low else None)
+            if partial:
+                label += f".p{key[0].split(chr(0))[1]}"
+            while any(at == (tile.number, label) for at in self.plans):
+                label += "_"
+            plan = RingPlan(label, tile.number, m.height, m.width, size.high - size.low, segments, size.pixels, 0,
+                            "" if partial else name, size.low)  # fmt: skip
+            self.plans[tile.number, label] = plan
+            self.names[tile.number, key] = label
+
+    def _transfers(self, tile: TileLoad, sizes: Mapping[Key, RingSize]) -> list[Transfer]:
+        """A transfer into every ring that is filled from another tile."""
+        found = []
+        for key, size in sizes.items():
+            if not size.remote or key[0] in self.placer.inputs:
+                continue
+            home = self.home[key]
+            source = self.names[home, key]
+            plan = self.plans[home, source]
+            found.append(
+                Transfer(home, source, self._port((home, source)), size.low - plan.channel, size.high - plan.channel,
+                         tile.number, len(found), self.names[tile.number, key])
+            )  # fmt: skip
+        return found
+
+    def _drain(self, name: str, low: int) -> tuple[int, str, int]:
+        tile = self.home[name, low]
+        ring = self.names[tile, (name, low)]
+        return tile, ring, self._port((tile, ring))
+
+    def _task(self, tile: TileLoad, core: int, work: Work) -> PlacedTask:
+        out = self.graph.maps[work.mapped.layer.output]
+        segments = self.segments[out.name]
+        syncs: list[Sync] = []
+        sources, partials = [], []
+        for need in work.needs:
+            ring = self.names[tile.number, (need.map, need.piece)]
+            port = self._port((tile.number, ring))
+            sources.append(Source(need.role, need.map, need.low, need.high, ring, port))
+            syncs += self._read_syncs(need, ring, port, out.height, segments)
+        for partner in work.body.partials:
+            ring = self.names[tile.number, made_by(work.mapped, partner)]
+            port = self._port((tile.number, ring))
+            partials.append((ring, port))
+            syncs += stream_reads(ring, port, segments)
+        ring = self.names[tile.number, work.makes]
+        syncs.append(Sync("space", ring, -1, "segment", False, segments, 1, 1))
+        syncs.append(Sync("signal", ring, -1, "segment", True, segments, 1, 1))
+        return PlacedTask(work.layer, work.task, tile.number, core, out.height, segments, out.width // segments,
+                          tuple(sources), tuple(partials), ring, tuple(syncs))  # fmt: skip
+
+    def _read_syncs(self, need: Need, ring: str, port: int, rows: int, segments: int) -> list[Sync]:
+        """Waits and releases of one reader over the rows of its output."""
+        s = self.segments[need.map]
+        height = self.graph.maps[need.map].height
+        if need.streaming and s == segments:
+            return stream_reads(ring, port, s)
+        last = need.first + need.span  # rows below this are needed for output row 0
+        syncs = []
+        if need.advance == 0 or rows == 1:
+            syncs.append(Sync("wait", ring, port, "image", False, 0, 0, min(last, height) * s))
+        else:
+            syncs.append(Sync("wait", ring, port, "row", False, need.advance * s, 0, last * s))
+            syncs.append(Sync("release", ring, port, "row", True, need.advance * s, 0, (need.first + need.advance) * s))
+        released = need.first + need.advance * rows if need.advance and rows > 1 else 0
+        if released < height:
+            if need.first + need.advance * (rows - 1) + need.span < height:
+                syncs.append(Sync("wait", ring, port, "image", True, 0, 0, height * s))
+            syncs.append(Sync("release", ring, port, "image", True, 0, 0, height * s))
+        return syncs
+
+
+def stream_reads(ring: str, port: int, segments: int) -> list[Sync]:
+    """Wait for and release of one segment after the other."""
+    return [
+        Sync("wait", ring, port, "segment", False, segments, 1, 1),
+        Sync("release", ring, port, "segment", True, segments, 1, 1),
+    ]
+
+
+def plain_name(name: str, channel: int | None) -> str:
+    """A ring's name: the tensor's in letters, digits and underscores, with its first channel where it is a piece."""
+    letters = "".join(c if c.isascii() and c.isalnum() else "_" for c in name).strip("_") or "map"
+    letters = letters if letters[0].isalpha() else f"m{letters}"
+    return letters if channel is None else f"{letters}.c{channel}"
+
+
+def grown(plan: RingPlan) -> int:
+    """Pixels of a ring with one more segment, or one more row where it holds rows."""
+    unit = plan.width if plan.pixels >= plan.width else plan.segment_pixels
+    more = plan.pixels + unit
+    return math.ceil(more / plan.width) * plan.width if more > plan.width else more

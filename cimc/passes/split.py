@@ -1,0 +1,220 @@
+"""split_matrices: cut every matrix into blocks that fit an MVMU and give the blocks to tasks, one a core.
+
+Rows are cut densely (a block ends where its rows are full) or by whole input channels, so that a sliding window stays
+in one crossbar. Groups of a grouped convolution share a block, block-diagonally. Needs integer weights; promises
+that the blocks cover every weight once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cimc.ir.layers import Ints, MatrixLayer, operands_of, window_of
+from cimc.ir.mapped import Block, MappedGraph, MappedLayer, RowRun, Task
+from cimc.target.model import Target
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOptions:
+    """How to cut. rows: "dense" or "channels". channels_of: layers (by name) cut by channels whatever `rows` says.
+
+    vector_channels: most channels of one task of a weightless layer.
+    """
+
+    rows: str = "dense"
+    by_channels: frozenset[str] = frozenset()
+    vector_channels: Mapping[str, int] | None = None
+
+
+def split_matrices(graph: MappedGraph, target: Target, options: SplitOptions) -> MappedGraph:
+    """Give every layer its tasks."""
+    pieces: dict[str, tuple[tuple[int, int], ...]] = {b.maps[0]: () for b in graph.inputs}
+    for name in pieces:
+        pieces[name] = ((0, graph.maps[name].channels),)
+    layers = []
+    for mapped in graph.layers:
+        tasks = _matrix_tasks(mapped, pieces, target, options) if mapped.weights is not None else _vector_tasks(
+            graph, mapped, pieces, target, options
+        )
+        pieces[mapped.layer.output] = tuple((task.low, task.high) for task in tasks if not task.is_partial)
+        layers.append(replace(mapped, tasks=tasks))
+    return replace(graph, layers=tuple(layers))
+
+
+# matrices
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Channels channel .. channel + count of a map, from operand_channel on in the operand; of one piece."""
+
+    map: str
+    channel: int
+    count: int
+    operand_channel: int
+
+
+def _spans(layer: MatrixLayer, pieces: Mapping[str, tuple[tuple[int, int], ...]], low: int, high: int) -> list[_Span]:
+    """The operand's channels low .. high, cut where a part or a piece ends."""
+    spans = []
+    start = 0
+    for part in layer.x.parts:
+        for piece_low, piece_high in pieces.get(part.map, ()):
+            first = max(piece_low, part.channel, part.channel + low - start)
+            last = min(piece_high, part.channel + part.count, part.channel + high - start)
+            if first < last:
+                spans.append(_Span(part.map, first, last - first, start + first - part.channel))
+        start += part.count
+    return spans
+
+
+def _cut_dense(spans: list[_Span], window: int, rows: int) -> list[tuple[RowRun, ...]]:
+    """Fill blocks of `rows` rows one after the other."""
+    blocks: list[list[RowRun]] = [[]]
+    room = rows
+    for span in spans:
+        start, total = 0, window * span.count
+        while start < total:
+            if room == 0:
+                blocks.append([])
+                room = rows
+            length = min(room, total - start)
+            blocks[-1].append(RowRun(span.map, span.channel, span.count, start, length, span.operand_channel))
+            start += length
+            room -= length
+    return [tuple(block) for block in blocks]
+
+
+def _cut_channels(spans: list[_Span], window: int, rows: int) -> list[tuple[RowRun, ...]]:
+    """Whole channels only: floor(rows / window) of them a block, blocks as equal as possible."""
+    total = sum(span.count for span in spans)
+    count = math.ceil(total / (rows // window))
+    each = math.ceil(total / count)
+    blocks: list[list[RowRun]] = [[]]
+    room = each
+    for span in spans:
+        taken = 0
+        while taken < span.count:
+            if room == 0:
+                blocks.append([])
+                room = each
+            channels = min(room, span.count - taken)
+            run = RowRun(span.map, span.channel + taken, channels, 0, window * channels, span.operand_channel + taken)
+            blocks[-1].append(run)
+            taken += channels
+            room -= channels
+    return [tuple(block) for block in blocks]
+
+
+def block_weights(weights: Ints, groups: int, runs: tuple[RowRun, ...], low: int, high: int) -> Ints:
+    """Integers (rows, high - low) of a block; weights (O, C/groups, KH, KW); zero across groups."""
+    outputs, per_group, kh, kw = weights.shape
+    out = np.zeros((sum(run.length for run in runs), high - low), np.int64)
+    row = 0
+    for run in runs:
+        flat = np.arange(run.start, run.start + run.length)
+        ky, rest = np.divmod(flat, kw * run.channels)
+        kx, c = np.divmod(rest, run.channels)
+        channel = c + run.operand_channel
+        for group in range(groups):
+            first, last = group * (outputs // groups), (group + 1) * (outputs // groups)
+            first, last = max(first, low), min(last, high)
+            inside = np.flatnonzero((channel >= group * per_group) & (channel < (group + 1) * per_group))
+            if first < last and inside.size:
+                taken = weights[first:last][:, channel[inside] - group * per_group, ky[inside], kx[inside]]
+                out[row + inside[:, None], np.arange(first - low, last - low)] = taken.T
+        row += run.length
+    return out
+
+
+def _even(total: int, most: int) -> list[tuple[int, int]]:
+    """0 .. total in ranges of at most `most`, as equal as possible."""
+    count = math.ceil(total / most)
+    each = math.ceil(total / count)
+    return [(low, min(low + each, total)) for low in range(0, total, each)]
+
+
+def _column_groups(layer: MatrixLayer, rows: int, columns: int) -> list[tuple[int, int, int, int]]:
+    """(output low, high, input channel low, high) of every set of columns that is computed together."""
+    outputs, per_group, kh, kw = layer.weight.shape
+    if layer.groups == 1:
+        return [(low, high, 0, per_group) for low, high in _even(outputs, columns)]
+    out = outputs // layer.groups
+    together = min(rows // (kh * kw * per_group), columns // out)
+    if together >= 1:
+        return [(a * out, b * out, a * per_group, b * per_group) for a, b in _even(layer.groups, together)]
+    return [
+        (group * out + low, group * out + high, group * per_group, (group + 1) * per_group)
+        for group in range(layer.groups)
+        for low, high in _even(out, columns)
+    ]
+
+
+def _matrix_tasks(
+    mapped: MappedLayer, pieces: Mapping[str, tuple[tuple[int, int], ...]], target: Target, options: SplitOptions
+) -> tuple[Task, ...]:
+    layer = mapped.matrix
+    assert mapped.weights is not None, f"{layer.name} has no weights"
+    rows, columns, most = target.mvmu_rows, target.mvmu_columns(mapped.weight_bits), target.core.mvmus
+    (kh, kw), *_ = window_of(layer)
+    by_channel = (options.rows == "channels" or layer.name in options.by_channels) and kh * kw <= rows
+    tasks: list[Task] = []
+    open_task: list[Block] = []
+
+    def flush() -> None:
+        if open_task:
+            tasks.append(Task(open_task[0].low, open_task[-1].high, tuple(open_task)))
+            open_task.clear()
+
+    for low, high, first, last in _column_groups(layer, rows, columns):
+        spans = _spans(layer, pieces, first, last)
+        runs = _cut_channels(spans, kh * kw, rows) if by_channel else _cut_dense(spans, kh * kw, rows)
+        blocks = [Block(r, low, high, block_weights(mapped.weights, layer.groups, r, low, high)) for r in runs]
+        if len(blocks) <= most:
+            if len(open_task) + len(blocks) > most:
+                flush()
+            open_task.extend(blocks)
+            continue
+        flush()
+        shares = [tuple(blocks[i : i + most]) for i in range(0, len(blocks), most)]
+        index = len(tasks)
+        tasks.append(Task(low, high, shares[0], tuple(range(index + 1, index + len(shares)))))
+        tasks.extend(Task(low, high, share, is_partial=True) for share in shares[1:])
+    flush()
+    return tuple(tasks)
+
+
+# weightless layers
+
+
+def _vector_tasks(
+    graph: MappedGraph,
+    mapped: MappedLayer,
+    pieces: Mapping[str, tuple[tuple[int, int], ...]],
+    target: Target,
+    options: SplitOptions,
+) -> tuple[Task, ...]:
+    """Channel ranges: those in which the first operand is made, cut further where asked."""
+    operand = operands_of(mapped.layer)[0]
+    total = graph.maps[mapped.layer.output].channels
+    if mapped.softmax is not None:
+        return (Task(0, total),)
+    most = (options.vector_channels or {}).get(mapped.layer.name, total)
+    edges = {0, total}
+    start = 0
+    for part in operand.parts:
+        for low, high in pieces.get(part.map, ()):
+            for edge in (low, high):
+                if part.channel <= edge <= part.channel + part.count:
+                    edges.add(start + edge - part.channel)
+        start += part.count
+        edges.add(start)
+    ordered = sorted(edges)
+    ranges = []
+    for low, high in zip(ordered, ordered[1:], strict=False):
+        ranges += [(low + a, low + b) for a, b in _even(high - low, min(most, high - low))]
+    return tuple(Task(low, high) for low, high in ranges)

@@ -1,0 +1,167 @@
+"""From a preset's name or a TOML file to a checked Target. Every mistake in the file is reported at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path as FilePath
+from typing import TypeVar
+
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
+from cimc.target.consistency import check_consistency
+from cimc.target.fields import SECTIONS, Path
+from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Price, Target, Tile
+from cimc.target.source import Entry, TargetFile, read_target_file
+
+PRESETS = resources.files("cimc.target") / "presets"
+
+Part = TypeVar("Part", Numbers, Crossbar, Mvmu, Core, Tile, Chip)
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A target with the source of each of its values, by path: ("crossbar", "rows"). Prices hold their own."""
+
+    target: Target
+    sources: Mapping[Path, str]
+
+
+def load_target(name_or_path: str) -> Target:
+    """The target of a preset's name or of a TOML file. Raises CimcError with everything that is wrong."""
+    return load_sourced(name_or_path).target
+
+
+def load_sourced(name_or_path: str) -> Sourced:
+    """Like load_target, and with the source of every value."""
+    if name_or_path in preset_names() or _is_path(name_or_path):
+        return _resolve(_read_chain(name_or_path))
+    presets = ", ".join(preset_names())
+    hint = did_you_mean(name_or_path, preset_names())
+    todo = f"{hint + ' ' if hint else ''}presets: {presets}; or the path of a .toml file"
+    raise fail("target.unknown", f'no target is called "{name_or_path}"', todo=todo)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the bundled targets, sorted."""
+    return tuple(sorted(file.name.removesuffix(".toml") for file in PRESETS.iterdir() if file.name.endswith(".toml")))
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith(".toml") or os.sep in text or "/" in text or FilePath(text).is_file()
+
+
+def _read_chain(name_or_path: str) -> list[TargetFile]:
+    """The file and all that it extends, itself first."""
+    files: list[TargetFile] = []
+    seen: list[str] = []
+    wanted, asked = name_or_path, Place(name_or_path)
+    while True:
+        preset = wanted in preset_names()
+        identity = wanted if preset else os.path.realpath(wanted)
+        if identity in seen:
+            names = " -> ".join(file.file for file in files)
+            todo = f"let one of them start from a preset: {', '.join(preset_names())}"
+            raise fail("target.extends", f"targets extend each other in a circle: {names} -> {wanted}", asked, todo)
+        seen.append(identity)
+        text = (PRESETS / f"{wanted}.toml").read_text(encoding="utf-8") if preset else _read_text(wanted, asked)
+        file = read_target_file(text, f"{wanted}.toml" if preset else wanted)
+        files.append(file)
+        base = file.texts.get("extends")
+        if base is None:
+            return files
+        asked = file.place(("extends",))
+        if base not in preset_names() and not _is_path(base):
+            hint = did_you_mean(base, preset_names())
+            todo = f"{hint + ' ' if hint else ''}presets: {', '.join(preset_names())}; or the path of a .toml file"
+            raise CimcError(
+                [
+                    *(problem for read in files for problem in read.diagnostics),
+                    Diagnostic("target.extends", f'no target is called "{base}"', asked, todo),
+                ]
+            )
+        wanted = base if base in preset_names() else os.path.join(os.path.dirname(wanted), base)
+
+
+def _read_text(path: str, asked: Place) -> str:
+    try:
+        return FilePath(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise fail("target.toml", f"this is not TOML: byte {error.start} is not UTF-8", Place(path)) from None
+    except OSError as error:
+        what = f'the target file "{path}" cannot be read: {(error.strerror or "unknown reason").lower()}'
+        raise fail("target.file", what, asked, f"check the path; presets: {', '.join(preset_names())}") from None
+
+
+def _resolve(files: list[TargetFile]) -> Sourced:
+    """The target that the files say together; an earlier file overrides what it names in the later ones."""
+    diagnostics = [problem for file in files for problem in file.diagnostics]
+    entries: dict[Path, Entry] = {}
+    for file in reversed(files):
+        for path, entry in file.entries.items():
+            _forget_other_energy(path, entries)
+            entries[path] = entry
+    if not diagnostics:
+        diagnostics = _missing(entries, files[0])
+    if diagnostics:
+        raise CimcError(diagnostics)
+    target = _build(entries, files)
+    diagnostics = check_consistency(target, lambda path: entries[path].place)
+    if diagnostics:
+        raise CimcError(diagnostics)
+    return Sourced(target, {path: entry.source for path, entry in entries.items() if path[0] != "prices"})
+
+
+def _forget_other_energy(path: Path, entries: dict[Path, Entry]) -> None:
+    other = {"joules": "watts", "watts": "joules"}.get(path[-1])
+    if other:
+        entries.pop((*path[:-1], other), None)
+
+
+def _missing(entries: Mapping[Path, Entry], file: TargetFile) -> list[Diagnostic]:
+    """A diagnostic for each key that no file gives."""
+    todo = 'add it, or start the file with extends = "ideal" to take over what it does not name'
+    needed: list[Path] = [(section, key) for section, keys in SECTIONS.items() for key in keys]
+    absent = [path for path in needed if path not in entries]
+    for action in sorted({path[1] for path in entries if path[0] == "prices"}):
+        if ("prices", action, "seconds") not in entries:
+            absent.append(("prices", action, "seconds"))
+        if not {("prices", action, "joules"), ("prices", action, "watts")} & entries.keys():
+            absent.append(("prices", action, "joules"))
+    return [
+        Diagnostic("target.missing", f'the target does not say "{".".join(path)}"', file.place(path), todo)
+        for path in absent
+    ]
+
+
+def _build(entries: Mapping[Path, Entry], files: list[TargetFile]) -> Target:
+    file = files[0]
+    actions = sorted({path[1] for path in entries if path[0] == "prices"})
+    return Target(
+        name=file.texts.get("name") or FilePath(file.file).stem,
+        description=next((f.texts["description"] for f in files if "description" in f.texts), ""),
+        numbers=_part(Numbers, "numbers", entries),
+        crossbar=_part(Crossbar, "crossbar", entries),
+        mvmu=_part(Mvmu, "mvmu", entries),
+        core=_part(Core, "core", entries),
+        tile=_part(Tile, "tile", entries),
+        chip=_part(Chip, "chip", entries),
+        prices={action: _price(action, entries) for action in actions},
+    )
+
+
+def _part(kind: type[Part], section: str, entries: Mapping[Path, Entry]) -> Part:
+    # The keys of SECTIONS are the fields of the model's classes, and their types agree; a test holds both to it.
+    return kind(**{key: entries[(section, key)].value for key in SECTIONS[section]})  # type: ignore[arg-type]
+
+
+def _price(action: str, entries: Mapping[Path, Entry]) -> Price:
+    seconds = entries[("prices", action, "seconds")]
+    energy = entries.get(("prices", action, "joules")) or entries[("prices", action, "watts")]
+    joules = float(energy.value)
+    if ("prices", action, "watts") in entries:
+        joules *= float(seconds.value)
+    same = seconds.source == energy.source
+    source = seconds.source if same else f"time: {seconds.source}; energy: {energy.source}"
+    return Price(float(seconds.value), joules, source)

@@ -1,0 +1,150 @@
+"""The hardware a program is compiled for: numbers, crossbars, cores, tiles, chip. SI units throughout.
+
+Every field has a value in a TOML file with its unit and source; cimc.target.load reads, checks and resolves it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Widths in bits. word: a register or memory word; accumulator: a sum of products on its way to requant.
+
+    weight and input: the default widths of stored weights and of activations fed to a crossbar.
+    """
+
+    word: int
+    accumulator: int
+    weight: int
+    input: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crossbar:
+    """One array of cells and its converters.
+
+    rows, columns: cells driven and read (a unit column, where the encoding needs one, is beside them).
+    cell_bits: bits a cell stores. dac_bits: input bits applied in one step. adc_bits: bits of a conversion, step 1.
+    """
+
+    rows: int
+    columns: int
+    cell_bits: int
+    dac_bits: int
+    adc_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mvmu:
+    """A matrix-vector multiplication unit: crossbars that hold the slices of one logical matrix.
+
+    encoding: "offset" (w + 2^(bits-1) with a unit column) or "differential" (a positive and a negative cell).
+    flipped: store a column inverted where more than half of its range would be set (offset encoding only).
+    slices: "crossbars" (each slice on a crossbar of its own) or "columns" (slices side by side in one crossbar).
+    crossbars: how many crossbars the unit has.
+    round: "none", or "shift" where XbarOut is rounded to a word by a shift fixed per MVMU.
+    """
+
+    encoding: str
+    flipped: bool
+    slices: str
+    crossbars: int
+    round: str
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A core: its MVMUs, general registers (words) and instruction memory (bytes)."""
+
+    mvmus: int
+    registers: int
+    instruction_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile: its cores, shared memory (words), instruction memory (bytes), receive FIFOs and their depth."""
+
+    cores: int
+    memory_words: int
+    instruction_bytes: int
+    fifos: int
+    fifo_depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A chip: its tiles."""
+
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one action takes: seconds and joules, and where the figures come from."""
+
+    seconds: float
+    joules: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A whole target. prices: cost of an action by its name (see docs/targets.md), possibly empty."""
+
+    name: str
+    description: str
+    numbers: Numbers
+    crossbar: Crossbar
+    mvmu: Mvmu
+    core: Core
+    tile: Tile
+    chip: Chip
+    prices: Mapping[str, Price]
+
+    def slices(self, weight_bits: int) -> int:
+        """Cells that one weight of `weight_bits` bits needs (a differential pair counts once)."""
+        bits = weight_bits if self.mvmu.encoding == "offset" else weight_bits - 1
+        return max(1, math.ceil(bits / self.crossbar.cell_bits))
+
+    @property
+    def cells_abreast(self) -> int:
+        """Columns that hold one slice: two in a differential pair."""
+        return 2 if self.mvmu.encoding == "differential" else 1
+
+    @property
+    def largest_weight_bits(self) -> int:
+        """Widest weight that an MVMU can hold."""
+        places = self.mvmu.crossbars if self.mvmu.slices == "crossbars" else self.crossbar.columns
+        bits = places // self.cells_abreast * self.crossbar.cell_bits
+        return min(16, bits if self.mvmu.encoding == "offset" else bits + 1)
+
+    @property
+    def mvmu_rows(self) -> int:
+        """Inputs of one MVMU, in words."""
+        return self.crossbar.rows
+
+    def mvmu_columns(self, weight_bits: int) -> int:
+        """Outputs of one MVMU, in words: logical weight columns that fit beside each other."""
+        if self.mvmu.slices == "crossbars":
+            return self.crossbar.columns
+        return self.crossbar.columns // (self.slices(weight_bits) * self.cells_abreast) * self.mvmu.crossbars
+
+    @property
+    def xin_words(self) -> int:
+        """Words of a core's XbarIn registers, MVMU after MVMU."""
+        return self.core.mvmus * self.mvmu_rows
+
+    @property
+    def xout_stride(self) -> int:
+        """Words of XbarOut that each MVMU has (its columns at the narrowest weights)."""
+        return self.mvmu_columns(2) if self.mvmu.slices == "columns" else self.crossbar.columns
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of a memory word."""
+        return self.numbers.word // 8

@@ -1,0 +1,105 @@
+"""ONNX nodes that only compute constants: shapes of static tensors, and chains of operators on constants."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto
+from onnx.helper import make_graph, make_model, make_opsetid
+from onnx.reference import ReferenceEvaluator
+
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT, Unsupported
+from cimc.frontends.onnx_file import array_of, dense_of
+from cimc.ir.graph import Array
+
+_FOLDABLE = """
+    Abs Add And Cast CastLike Ceil Compress Concat ConstantOfShape CumSum Div Equal Exp Expand EyeLike Flatten Floor
+    Gather GatherElements GatherND Greater GreaterOrEqual Identity IsInf IsNaN Less LessOrEqual Log Max Min Mod Mul Neg
+    NonZero Not OneHot Or Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Round
+    ScatterElements ScatterND Shape Sign Size Slice Split Sqrt Squeeze Sub Sum Tile Transpose Trilu Unsqueeze Where
+    Xor"""
+
+FOLDABLE = frozenset(_FOLDABLE.split())
+"""Operators that are computed at once where all their operands are constants."""
+
+REFERENCE_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError)
+"""What onnx's reference evaluator raises on a node it cannot compute (besides ValueError)."""
+
+
+def constant_value(node: NodeProto) -> Array:
+    """The value of a Constant node, in whichever attribute it lies."""
+    for attribute in node.attribute:
+        name = node.output[0]
+        if attribute.name == "value" and attribute.type == AttributeProto.TENSOR:
+            return array_of(attribute.t, name)
+        if attribute.name == "sparse_value":
+            return dense_of(attribute.sparse_tensor)
+        if attribute.name == "value_float":
+            return np.asarray(attribute.f, np.float32)
+        if attribute.name == "value_floats":
+            return np.asarray(attribute.floats, np.float32)
+        if attribute.name == "value_int":
+            return np.asarray(attribute.i, np.int64)
+        if attribute.name == "value_ints":
+            return np.asarray(attribute.ints, np.int64)
+    raise Unsupported("a Constant without a numeric value")
+
+
+def shape_value(node: NodeProto, shape: tuple[int, ...]) -> Array:
+    """Shape (from `start` to `end`, opset 15) or Size of a tensor of static shape."""
+    if node.op_type == "Size":
+        return np.asarray(math.prod(shape), np.int64)
+    bounds = {attribute.name: attribute.i for attribute in node.attribute}
+    return np.asarray(shape[slice(bounds.get("start"), bounds.get("end"))], np.int64)
+
+
+def folded(node: NodeProto, operands: list[Array | None], model: ModelProto) -> list[Array]:
+    """The results of a node on constant operands (None: not given), by onnx's reference evaluator."""
+    _check_size(node, operands)
+    names = [name if name else "" for name in node.input]
+    feeds = {name: value for name, value in zip(names, operands, strict=True) if value is not None}
+    graph = make_graph([node], "fold", [], [])
+    graph.input.extend(_untyped(name) for name in feeds)
+    graph.output.extend(_untyped(name) for name in node.output if name)
+    opsets = [make_opsetid(entry.domain, entry.version) for entry in model.opset_import]
+    try:
+        with np.errstate(all="ignore"):
+            results = ReferenceEvaluator(make_model(graph, opset_imports=opsets)).run(None, feeds)
+    except (ValueError, *REFERENCE_ERRORS) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Unsupported(f"it cannot be computed from its constants: {first}") from None
+    assert isinstance(results, list), type(results)
+    return [np.asarray(result) for result in results]
+
+
+def _untyped(name: str) -> ValueInfoProto:
+    return ValueInfoProto(name=name)
+
+
+def _check_size(node: NodeProto, operands: list[Array | None]) -> None:
+    """Refuses what would fill the memory: operators whose result's size is a number in the file."""
+    value = operands[0] if operands else None
+    if value is None:
+        return
+    second = operands[1] if len(operands) > 1 else None
+    elements = 0.0
+    if node.op_type == "ConstantOfShape":
+        elements = _product(value)
+    elif node.op_type == "Expand" and second is not None:
+        elements = _product(second) * max(value.size, 1)
+    elif node.op_type == "Tile" and second is not None:
+        elements = _product(second) * value.size
+    elif node.op_type == "Range" and second is not None and operands[2] is not None:
+        step = float(operands[2].reshape(-1)[0]) if operands[2].size else 0.0
+        elements = abs(float(second.reshape(-1)[0]) - float(value.reshape(-1)[0])) / abs(step) if step else math.inf
+    elif node.op_type == "Pad" and second is not None:
+        elements = _product(np.asarray(value.shape) + np.abs(second).sum())
+    elif node.op_type == "OneHot" and second is not None:
+        elements = value.size * float(second.reshape(-1)[0])
+    if not elements <= ELEMENTS_LIMIT:
+        raise Unsupported(f"its result would have {elements:.3g} elements", "onnx.shape")
+
+
+def _product(array: Array) -> float:
+    return math.prod(float(value) for value in array.reshape(-1))

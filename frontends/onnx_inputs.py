@@ -1,0 +1,103 @@
+"""The network's inputs with static shapes: the batch bound to 1, other symbolic dimensions by the user."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from onnx import ModelProto, TensorProto, ValueInfoProto
+from onnx.helper import tensor_dtype_to_np_dtype
+
+from cimc.base.diagnostics import Diagnostic, Place, did_you_mean
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT
+from cimc.ir.graph import Tensor
+
+FLOATS = ("float16", "float32", "float64", "bfloat16")
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
+
+
+def graph_inputs(model: ModelProto, bind: Mapping[str, int], place: Place) -> tuple[list[Tensor], list[Diagnostic]]:
+    """The inputs that are no initialisers, and what is wrong with them. Floating types become float32."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    held |= {sparse.values.name for sparse in model.graph.sparse_initializer}
+    infos = [info for info in model.graph.input if info.name not in held]
+    bound = {name: 1 for info in infos for name in _batch_names(info)} | dict(bind)
+    wrong = _wrong_bindings(infos, bind)
+    tensors: list[Tensor] = []
+    for info in infos:
+        where = Place(file=place.file, item=f'input "{info.name}"')
+        if info.type.WhichOneof("value") != "tensor_type":
+            what = f'input "{info.name}" is no tensor; sequences, maps and optionals are not supported'
+            wrong.append(Diagnostic("onnx.unsupported", what, where))
+            continue
+        dtype = _type_name(info.type.tensor_type.elem_type)
+        if dtype not in FLOATS + INTEGERS:
+            what = f'input "{info.name}" has type {dtype}'
+            todo = "supported: " + ", ".join((*FLOATS, *INTEGERS))
+            wrong.append(Diagnostic("onnx.unsupported", what, where, todo))
+            continue
+        if not info.type.tensor_type.HasField("shape"):
+            wrong.append(Diagnostic("onnx.shape", f'input "{info.name}" has no shape', where, "export it with one"))
+            continue
+        shape, unbound = _bound_shape(info, bound)
+        if unbound:
+            shown = "(" + ", ".join(str(dim) for dim in shape) + ")"
+            what = f'input "{info.name}" of shape {shown} has dimensions that are not fixed: {", ".join(unbound)}'
+            todo = "fix them: " + " ".join(f"--bind {name}=INT" for name in unbound if not name.startswith("axis "))
+            if todo.endswith(": "):
+                todo = "export the network with a fixed shape"
+            wrong.append(Diagnostic("onnx.shape", what, where, todo))
+            continue
+        static = tuple(dim for dim in shape if isinstance(dim, int))
+        if math.prod(static) > ELEMENTS_LIMIT:
+            what = f'input "{info.name}" of shape {static} has more than 2^28 elements'
+            wrong.append(Diagnostic("onnx.shape", what, where, "export or bind it with a smaller shape"))
+            continue
+        tensors.append(Tensor(info.name, static, "float32" if dtype in FLOATS else dtype))
+    return tensors, wrong
+
+
+def _batch_names(info: ValueInfoProto) -> list[str]:
+    """The name of axis 0, where it is symbolic."""
+    dims = info.type.tensor_type.shape.dim
+    return [dims[0].dim_param] if dims and dims[0].dim_param else []
+
+
+def _bound_shape(info: ValueInfoProto, bound: Mapping[str, int]) -> tuple[list[int | str], list[str]]:
+    """The shape with bindings applied, and what is still open in it: names, or "axis 2" where there is none."""
+    shape: list[int | str] = []
+    unbound: list[str] = []
+    for axis, dim in enumerate(info.type.tensor_type.shape.dim):
+        if dim.dim_value > 0:
+            shape.append(dim.dim_value)
+        elif dim.dim_param in bound:
+            shape.append(bound[dim.dim_param])
+        elif axis == 0:
+            shape.append(1)
+        else:
+            name = dim.dim_param or f"axis {axis}"
+            shape.append(dim.dim_param or "?")
+            unbound.append(name)
+    return shape, unbound
+
+
+def _wrong_bindings(infos: list[ValueInfoProto], bind: Mapping[str, int]) -> list[Diagnostic]:
+    symbols = [dim.dim_param for info in infos for dim in info.type.tensor_type.shape.dim if dim.dim_param]
+    wrong = []
+    for name, value in bind.items():
+        if name not in symbols:
+            known = ", ".join(dict.fromkeys(symbols)) or "none"
+            todo = did_you_mean(name, symbols) or f"the symbolic dimensions are: {known}"
+            wrong.append(Diagnostic("onnx.shape", f'no input has a symbolic dimension "{name}"', todo=todo))
+        elif value < 1:
+            wrong.append(Diagnostic("onnx.shape", f'the dimension "{name}" cannot be {value}', todo="at least 1"))
+    return wrong
+
+
+def _type_name(number: int) -> str:
+    if number == TensorProto.STRING:
+        return "string"
+    try:
+        return tensor_dtype_to_np_dtype(number).name
+    except KeyError:
+        return TensorProto.DataType.Name(number) if number in TensorProto.DataType.values() else str(number)

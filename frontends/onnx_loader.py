@@ -1,0 +1,211 @@
+"""ONNX to Graph: one walk over the nodes, in order, that folds constants, knows every shape and collects every error.
+
+A rejected node does not end the walk. Where onnx's own shape inference knows its results, they stand in as unknown
+activations of that shape, so that everything behind it is checked too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import onnx.checker
+import onnx.defs
+from onnx import AttributeProto, ModelProto, NodeProto
+
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
+from cimc.frontends.graph_builder import GraphBuilder, Unsupported, normalised
+from cimc.frontends.onnx_file import array_of, dense_of, opset_of, prepare_model, read_model
+from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value
+from cimc.frontends.onnx_inputs import graph_inputs
+from cimc.frontends.onnx_node import OnnxNode
+from cimc.frontends.onnx_ops import OPERATORS, translation_of
+from cimc.frontends.onnx_outputs import finished
+from cimc.frontends.onnx_stand_in import stand_ins
+from cimc.ir.graph import Array, Graph
+from cimc.ir.verify_graph import verify_graph
+
+INVALID = "onnx.checker.check_model tells more"
+
+
+def load_onnx(path_or_model: str | os.PathLike[str] | ModelProto, bind: Mapping[str, int] | None = None) -> Graph:
+    """The static, typed Graph of an ONNX file or model; one CimcError with everything that is wrong.
+
+    The batch (axis 0 of every input, where it is symbolic) is bound to 1; `bind` fixes other symbolic dimensions.
+    """
+    place = Place() if isinstance(path_or_model, ModelProto) else Place(file=str(path_or_model))
+    if isinstance(path_or_model, ModelProto):
+        model = prepare_model(path_or_model, None, place)
+    else:
+        model = read_model(path_or_model)
+    inputs, wrong = graph_inputs(model, bind or {}, place)
+    if wrong:
+        raise CimcError([*wrong, *_unknown_operators(model, place)])
+    walk = _Walk(model, place)
+    for tensor in inputs:
+        walk.build.input(tensor)
+        walk.values[tensor.name] = tensor.name
+    walk.read_initialisers()
+    for index, node in enumerate(model.graph.node):
+        walk.visit(index, node)
+    name = model.graph.name or Path(place.file).stem
+    outputs = tuple(info.name for info in model.graph.output)
+    if not walk.wrong:
+        graph = finished(walk.build, walk.values, name, tuple(tensor.name for tensor in inputs), outputs, place)
+        verify_graph(graph)
+        return graph
+    raise CimcError(walk.wrong)
+
+
+class _Walk:
+    """The state of the walk over the nodes."""
+
+    def __init__(self, model: ModelProto, place: Place) -> None:
+        graph = model.graph
+        names = [info.name for info in (*graph.input, *graph.output)] + [tensor.name for tensor in graph.initializer]
+        names += [sparse.values.name for sparse in graph.sparse_initializer]
+        names += [name for node in graph.node for name in (*node.input, *node.output)]
+        self.model, self.place = model, place
+        self.build = GraphBuilder(names)
+        self.values: dict[str, str] = {}
+        self.unknown: set[str] = set()
+        self.wrong: list[Diagnostic] = []
+        self.opset = opset_of(model)
+        read = [name for node in graph.node for name in node.input]
+        self.used = frozenset((*read, *(info.name for info in graph.output)))
+
+    def read_initialisers(self) -> None:
+        """Every initialiser that something reads, as a constant; damaged ones are reported."""
+        for tensor in self.model.graph.initializer:
+            if tensor.name in self.used:
+                self._initialiser(tensor.name, partial(array_of, tensor, tensor.name))
+        for sparse in self.model.graph.sparse_initializer:
+            if sparse.values.name in self.used:
+                self._initialiser(sparse.values.name, partial(dense_of, sparse))
+
+    def _initialiser(self, name: str, read: Callable[[], Array]) -> None:
+        try:
+            self.values[name] = self.build.constant(name, read())
+        except CimcError as error:
+            self.wrong += error.diagnostics
+            self.unknown.add(name)
+        except Unsupported as refusal:
+            self.wrong.append(Diagnostic(refusal.code, refusal.reason, self._where(f'tensor "{name}"'), refusal.todo))
+            self.unknown.add(name)
+
+    def visit(self, index: int, proto: NodeProto) -> None:
+        """Translates one node, or notes why not."""
+        origin = proto.name or f"{proto.op_type}_{index}"
+        try:
+            self._visit(origin, proto)
+        except Unsupported as refusal:
+            self._refuse(origin, proto, refusal)
+        except CimcError as error:
+            self.wrong += error.diagnostics
+            self.unknown.update(proto.output)
+
+    def _visit(self, origin: str, proto: NodeProto) -> None:
+        undefined = [name for name in proto.input if name and name not in self.values and name not in self.unknown]
+        if undefined:
+            raise Unsupported(
+                f'it reads "{", ".join(undefined)}", which nothing before it makes', "onnx.invalid", INVALID
+            )
+        if not any(proto.output):
+            raise Unsupported("it has no result", "onnx.invalid", INVALID)
+        for name in proto.output:
+            if name in self.values or name in self.unknown:
+                raise Unsupported(f'it makes "{name}", which is made already', "onnx.invalid", INVALID)
+        self._check(proto)
+        translate = translation_of(proto.domain, proto.op_type)
+        if any(name in self.unknown for name in proto.input):
+            self.unknown.update(proto.output)
+            if translate is None and proto.op_type not in FOLDABLE | {"Constant", "Shape", "Size"}:
+                raise Unsupported(*_unknown(proto))
+            return
+        if self._constant(proto):
+            return
+        if translate is None:
+            raise Unsupported(*_unknown(proto))
+        opset = self.opset if proto.domain in ("", "ai.onnx") else opset_of(self.model, proto.domain)
+        node = OnnxNode(proto, origin, opset, self.build, self.values, self.used)
+        translate(node)
+        for name in proto.output:
+            assert not name or name in self.values or name not in self.used, f"{origin}: {name} was not made"
+
+    def _constant(self, proto: NodeProto) -> bool:
+        """Computes a node that needs no run time; whether it was one."""
+        if proto.domain not in ("", "ai.onnx"):
+            return False
+        if proto.op_type == "Constant":
+            results = [constant_value(proto)]
+        elif proto.op_type in ("Shape", "Size") and proto.input:
+            results = [shape_value(proto, self.build.shape(self.values[proto.input[0]]))]
+        elif proto.op_type in FOLDABLE and all(
+            not name or self.values[name] in self.build.constants for name in proto.input
+        ):
+            operands = [self.build.constants[self.values[name]] if name else None for name in proto.input]
+            results = folded(proto, operands, self.model)
+        else:
+            return False
+        names = [name for name in proto.output if name]
+        for name, value in zip(names, results, strict=True):
+            self.values[name] = self.build.constant(name, normalised(value))
+        return True
+
+    def _check(self, proto: NodeProto) -> None:
+        """Attributes and counts of operands against the operator's schema."""
+        if proto.domain not in ("", "ai.onnx"):
+            return
+        if not onnx.defs.has(proto.op_type, self.opset, ""):
+            raise Unsupported(*_unknown(proto))
+        if any(attribute.type >= AttributeProto.GRAPH for attribute in proto.attribute):
+            return  # the checker would miss the names of the outer scope
+        context = onnx.checker.C.CheckerContext()
+        context.ir_version = max(self.model.ir_version, 4)
+        context.opset_imports = {entry.domain: entry.version for entry in self.model.opset_import}
+        try:
+            onnx.checker.check_node(proto, context)
+        except onnx.checker.ValidationError as error:
+            raise Unsupported(str(error).splitlines()[0], "onnx.invalid", INVALID) from None
+
+    def _refuse(self, origin: str, proto: NodeProto, refusal: Unsupported) -> None:
+        """Notes a rejected node, and puts stand-ins for its results where their shapes are known."""
+        operator = f"{proto.domain}::{proto.op_type}" if proto.domain else proto.op_type
+        what = f'{operator} node "{origin}": {refusal.reason}'
+        self.wrong.append(Diagnostic(refusal.code, what, self._where(f'node "{origin}"'), refusal.todo))
+        found = stand_ins(proto, self.model, self.values, self.build)
+        for name in proto.output:
+            if not name or name in self.values:
+                continue
+            if name in found:
+                self.build.input(found[name])
+                self.values[name] = name
+            else:
+                self.unknown.add(name)
+
+    def _where(self, item: str) -> Place:
+        return Place(file=self.place.file, item=item)
+
+
+def _unknown(proto: NodeProto) -> tuple[str, str, str]:
+    """Reason, code and help for an operator that has no translation."""
+    known = OPERATORS.get(proto.domain, {})
+    if proto.domain in ("", "ai.onnx") and not onnx.defs.has(proto.op_type, ""):
+        return "ONNX has no such operator", "onnx.unsupported", did_you_mean(proto.op_type, known)
+    todo = "replace it by supported operators, or export the network without it"
+    return "the operator is not supported", "onnx.unsupported", todo
+
+
+def _unknown_operators(model: ModelProto, place: Place) -> list[Diagnostic]:
+    """The operators without a translation, where the inputs' shapes do not allow to look closer."""
+    wrong = []
+    for index, proto in enumerate(model.graph.node):
+        constant = proto.op_type in FOLDABLE | {"Constant", "Shape", "Size"} and proto.domain in ("", "ai.onnx")
+        if not constant and translation_of(proto.domain, proto.op_type) is None:
+            reason, code, todo = _unknown(proto)
+            origin = proto.name or f"{proto.op_type}_{index}"
+            what = f'{proto.op_type} node "{origin}": {reason}'
+            wrong.append(Diagnostic(code, what, Place(file=place.file, item=f'node "{origin}"'), todo))
+    return wrong

@@ -1,0 +1,220 @@
+"""Quantisation: QuantizeLinear and DequantizeLinear as they are, QOperator nodes as Dequantize, operation, Quantize."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cimc.frontends.graph_builder import Unsupported
+from cimc.frontends.matrix_ops import general_product, product
+from cimc.frontends.onnx_node import OnnxNode, positive_axis
+from cimc.frontends.windows_ops import convolution, global_pooling, pooling
+from cimc.ir.graph import Concat, Dequantize, Quantize, Softmax
+
+QUANTISED = ("int8", "uint8", "int16", "uint16")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Graph constants that say how a tensor is quantised. axis: -1 for one scale."""
+
+    scale: str
+    zero_point: str
+    axis: int
+
+
+def quantize_linear(node: OnnxNode) -> None:
+    """QuantizeLinear with constant scale and zero point."""
+    dtype = "uint8"
+    if node.integer("output_dtype", 0):
+        dtype = node.type_attribute("output_dtype", 0)
+    if node.has(2):
+        dtype = node.known(2, "y_zero_point").dtype.name
+    quantise(node, node.operand(0), node.output, parameters(node, 0, 1, 2, dtype, node.integer("axis", 1)))
+
+
+def dequantize_linear(node: OnnxNode) -> None:
+    """DequantizeLinear with constant scale and zero point, of an activation or a constant."""
+    x = node.operand(0)
+    chosen = parameters(node, 0, 1, 2, node.build.tensors[x].dtype, node.integer("axis", 1))
+    dequantise(node, x, node.output, chosen)
+
+
+def parameters(node: OnnxNode, x: int, scale: int, zero_point: int, dtype: str, axis: int) -> Parameters:
+    """The quantisation of operand `x` by operands `scale` and `zero_point`; `dtype` where there is no zero point."""
+    if node.integer("block_size", 0):
+        raise Unsupported(
+            "blocked quantisation (block_size); one scale, or one for each index of an axis, is supported"
+        )
+    if node.has(zero_point):
+        dtype = node.known(zero_point, "zero point").dtype.name
+    if dtype not in (*QUANTISED, "int32"):
+        raise Unsupported(f"quantisation to {dtype}; supported: {', '.join(QUANTISED)}")
+    scales = np.asarray(node.known(scale, "scale"), np.float32)
+    if not (np.isfinite(scales).all() and (scales > 0).all()):
+        raise Unsupported(f'the scale "{node.proto.input[scale]}" is not positive everywhere', "onnx.nan")
+    shape = node.shape(x)
+    if scales.ndim > 1 and scales.size > 1:
+        raise Unsupported(f"a scale of shape {scales.shape}; one axis is supported")
+    at = positive_axis(axis, len(shape)) if scales.size > 1 else -1
+    wanted = (scales.size,) if at >= 0 else ()
+    zeros = np.zeros(wanted, dtype)
+    if node.has(zero_point):
+        given = node.known(zero_point, "zero point")
+        if given.size not in (1, scales.size):
+            raise Unsupported(f"{given.size} zero points for {scales.size} scales", "onnx.shape")
+        zeros = np.broadcast_to(given.reshape(wanted if given.size == scales.size else ()), wanted)
+    return Parameters(
+        _constant(node, scale, scales.reshape(wanted), "scale"), _constant(node, zero_point, zeros, "zero_point"), at
+    )
+
+
+def _constant(node: OnnxNode, index: int, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], suffix: str) -> str:
+    """Operand `index` where it holds exactly `array`, else a new constant."""
+    if node.has(index):
+        name = node.operand(index)
+        held = node.build.constants.get(name)
+        if held is not None and held.shape == array.shape and held.dtype == array.dtype:
+            return name
+    return node.vector(array, suffix)
+
+
+def quantise(node: OnnxNode, x: str, output: str, by: Parameters) -> str:
+    """Emits a Quantize."""
+    if node.build.tensors[by.zero_point].dtype not in QUANTISED:
+        raise Unsupported(f"quantisation to {node.build.tensors[by.zero_point].dtype}")
+    made = Quantize(inputs=(x, by.scale, by.zero_point), output=output, origin=node.origin, axis=by.axis)
+    return node.emit(made)
+
+
+def dequantise(node: OnnxNode, x: str, output: str, by: Parameters) -> str:
+    """Emits a Dequantize."""
+    made = Dequantize(inputs=(x, by.scale, by.zero_point), output=output, origin=node.origin, axis=by.axis)
+    return node.emit(made)
+
+
+def _read(node: OnnxNode, x: int, axis: int = -1) -> str:
+    """Operand x with its scale and zero point behind it, dequantised."""
+    by = parameters(node, x, x + 1, x + 2, node.build.tensors[node.operand(x)].dtype, axis)
+    return dequantise(node, node.operand(x), node.fresh(f"operand{x}"), by)
+
+
+def _written(node: OnnxNode, real: str, scale: int) -> None:
+    """`real`, quantised by operands `scale` and `scale` + 1 into the node's result."""
+    by = parameters(node, 0, scale, scale + 1, "uint8", 0)
+    if by.axis != -1:
+        raise Unsupported("a result with a scale for each channel")
+    quantise(node, real, node.output, by)
+
+
+def _bias(node: OnnxNode, index: int, scale: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> str | None:
+    """The int32 bias at operand `index`, dequantised by x_scale * w_scale."""
+    if not node.has(index):
+        return None
+    array = np.asarray(node.known(index, "bias"))
+    if array.dtype != np.int32:
+        raise Unsupported(f"a bias of type {array.dtype}, not int32", "onnx.invalid")
+    flat = array.reshape(-1)
+    integers = node.operand(index) if array.shape == flat.shape else node.vector(flat, "bias_integers")
+    axis = 0 if scale.size > 1 else -1
+    wanted = (scale.size,) if axis == 0 else ()
+    if axis == 0 and flat.shape != wanted:
+        raise Unsupported(f"a bias of shape {array.shape} for {scale.size} scales", "onnx.shape")
+    name, zero = node.vector(scale.reshape(wanted), "bias_scale"), node.vector(np.zeros(wanted, np.int32), "bias_zero")
+    return dequantise(node, integers, node.fresh("bias"), Parameters(name, zero, axis))
+
+
+def _product_scale(node: OnnxNode, x: int, w: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    a, b = (np.asarray(node.known(index, "scale"), np.float32) for index in (x, w))
+    return a.reshape(-1)[:1] * b.reshape(-1)
+
+
+def qlinear_conv(node: OnnxNode) -> None:
+    """QLinearConv: x, w (one scale, or one for each output channel), int32 bias."""
+    x, weight = _read(node, 0), _read(node, 3, 0)
+    bias = _bias(node, 8, _product_scale(node, 1, 4))
+    real = node.fresh("real")
+    convolution(node, x, weight, bias, real)
+    _written(node, real, 6)
+
+
+def qlinear_matmul(node: OnnxNode) -> None:
+    """QLinearMatMul with a constant right side, or of two activations."""
+    a, b = _read(node, 0), _read(node, 3, -1)
+    real = node.fresh("real")
+    product(node, a, b, real)
+    _written(node, real, 6)
+
+
+def qgemm(node: OnnxNode) -> None:
+    """com.microsoft QGemm; without an output scale its result is float."""
+    a, b = _read(node, 0), _read(node, 3, 0 if node.integer("transB", 0) else 1)
+    bias = _bias(node, 6, _product_scale(node, 1, 4) * np.float32(node.real("alpha", 1.0)))
+    if not node.has(7):
+        general_product(node, a, b, bias, node.output)
+        return
+    real = node.fresh("real")
+    general_product(node, a, b, bias, real)
+    _written(node, real, 7)
+
+
+def qlinear_binary(function: str) -> Callable[[OnnxNode], None]:
+    """com.microsoft QLinearAdd and QLinearMul."""
+
+    def translate(node: OnnxNode) -> None:
+        _written(node, node.binary(function, _read(node, 0), _read(node, 3), node.fresh("real")), 6)
+
+    return translate
+
+
+def qlinear_unary(function: str, **defaults: float) -> Callable[[OnnxNode], None]:
+    """com.microsoft QLinearSigmoid and QLinearLeakyRelu."""
+
+    def translate(node: OnnxNode) -> None:
+        values = [node.real(name, default) for name, default in defaults.items()]
+        _written(node, node.unary(function, _read(node, 0), node.fresh("real"), *values), 3)
+
+    return translate
+
+
+def qlinear_global_average_pool(node: OnnxNode) -> None:
+    """com.microsoft QLinearGlobalAveragePool, channels first."""
+    _channels_first(node)
+    real = node.fresh("real")
+    global_pooling(node, _read(node, 0), "average", real)
+    _written(node, real, 3)
+
+
+def qlinear_average_pool(node: OnnxNode) -> None:
+    """com.microsoft QLinearAveragePool, channels first."""
+    _channels_first(node)
+    real = node.fresh("real")
+    pooling(node, _read(node, 0), "average", real)
+    _written(node, real, 3)
+
+
+def _channels_first(node: OnnxNode) -> None:
+    if node.integer("channels_last", 0):
+        raise Unsupported("channels_last is on")
+
+
+def qlinear_softmax(node: OnnxNode) -> None:
+    """com.microsoft QLinearSoftmax along its axis."""
+    axis = node.axis(-1, len(node.shape(0)))
+    shape = node.shape(0)
+    if node.integer("opset", 13) < 13 and any(dim > 1 for dim in shape[axis + 1 :]):
+        raise Unsupported("the flattening softmax of opset 12 and before")
+    x = _read(node, 0)
+    _written(node, node.emit(Softmax(inputs=(x,), output=node.fresh("real"), origin=node.origin, axis=axis)), 3)
+
+
+def qlinear_concat(node: OnnxNode) -> None:
+    """com.microsoft QLinearConcat: y scale and zero point first, then x, scale, zero point for each operand."""
+    indices = range(2, len(node.proto.input), 3)
+    parts = tuple(_read(node, index) for index in indices)
+    axis = node.axis(1, len(node.shape(2)))
+    real = node.emit(Concat(inputs=parts, output=node.fresh("real"), origin=node.origin, axis=axis))
+    by = parameters(node, 2, 0, 1, "uint8", 0)
+    quantise(node, real, node.output, by)

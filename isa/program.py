@@ -1,0 +1,198 @@
+"""A Program as data: tiles with rings, constants and streams of instructions. Text and binary are two views of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cimc.isa.operands import Operand
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction: a mnemonic of the table and its operands, in the table's order.
+
+    origin: index into the program's strings (where it comes from), or -1. It is a directive in the text and a field
+    in the binary, and does not count as code.
+    """
+
+    mnemonic: str
+    operands: tuple[Operand, ...] = ()
+    origin: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A circular buffer of pixels in a tile's shared memory that holds rows of a feature map.
+
+    height, width, channels: the map of one input. segments: pieces a row is handed over in; a ticket is one segment,
+    so one input has height * segments tickets. pixels: capacity, whole segments; pixel p (counted from the first
+    input on, row by row) lies at address + (p mod pixels) * channels. ports: consumers, each with a credit counter of
+    its own. tensor, channel: the tensor of the network whose channels from `channel` on it holds ("" for partial sums).
+    """
+
+    name: str
+    address: int
+    height: int
+    width: int
+    channels: int
+    segments: int
+    pixels: int
+    ports: int
+    tensor: str = ""
+    channel: int = 0
+
+    @property
+    def tickets(self) -> int:
+        """Tickets of one input."""
+        return self.height * self.segments
+
+    @property
+    def capacity(self) -> int:
+        """Tickets that fit at once."""
+        return self.pixels // (self.width // self.segments)
+
+    @property
+    def words(self) -> int:
+        """Memory words that the ring takes."""
+        return self.pixels * self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Multipliers of requantisation, in tile memory. The float32 values are the array `array` of the weights file.
+
+    rows: 1, or 2 for requant2 (array is (rows, entries)). zero, low, high: of the result; a0, b0: zero points of the
+    operands (requant2, requantm).
+    """
+
+    name: str
+    address: int
+    entries: int
+    rows: int
+    zero: int
+    low: int
+    high: int
+    a0: int
+    b0: int
+    array: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A constant integer vector in tile memory; values are the array `array` of the weights file."""
+
+    name: str
+    address: int
+    entries: int
+    array: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A lookup table in tile memory: entries for inputs first, first + 2^step, ... (array `array`).
+
+    With step > 0 values between two entries are interpolated. Inputs beyond either end take the end's entry.
+    """
+
+    name: str
+    address: int
+    entries: int
+    first: int
+    step: int
+    array: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The logical weights of one MVMU: array `array` of the weights file, int (rows, columns).
+
+    weight_bits, input_bits, input_signed: how they are sliced and fed. shift: XbarOut is the exact sum rounded half
+    up by this many bits, saturated to an accumulator. layer, row, column: where the block lies in its layer's matrix.
+    """
+
+    mvmu: int
+    array: str
+    rows: int
+    columns: int
+    weight_bits: int
+    input_bits: int
+    input_signed: bool
+    shift: int
+    layer: str
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoreCode:
+    """A core: the matrices of its MVMUs and its stream."""
+
+    number: int
+    matrices: tuple[Matrix, ...]
+    stream: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCode:
+    """A transfer channel of a tile: one stream of sends or receives (docs/decisions/0002-transfer-channels.md)."""
+
+    number: int
+    stream: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TileCode:
+    """A tile: rings, constants, cores and transfer channels."""
+
+    number: int
+    rings: tuple[Ring, ...] = ()
+    scales: tuple[Scale, ...] = ()
+    vectors: tuple[Vector, ...] = ()
+    tables: tuple[Table, ...] = ()
+    cores: tuple[CoreCode, ...] = ()
+    channels: tuple[ChannelCode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RingRef:
+    """A ring of a tile, seen from outside: a network input to fill or (by one of its ports) an output to drain."""
+
+    tile: int
+    ring: str
+    port: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """A network input or output. The host quantises inputs and takes outputs back to real numbers.
+
+    shape, dtype: of one lane as the ONNX network has it. scale, zero, low, high: q = sat(round(x / scale) + zero),
+    x = (q - zero) * scale, in float32; a scale of 0 hands integers through. rings: where the host writes, or reads.
+    index: array of the weights file, int64, flat: an input's element p of ring maps laid end to end (each height x
+    width x channels) is element index[p] of the tensor (-1: the zero point); an output's element i is element
+    index[i] of the maps laid end to end.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero: int
+    low: int
+    high: int
+    rings: tuple[RingRef, ...]
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program for a whole system. target: the name of the target whose limits it keeps; weights: sha256 of the
+    arrays that belong to it (hex), see docs/program.md."""
+
+    name: str
+    target: str
+    weights: str
+    strings: tuple[str, ...] = ()
+    inputs: tuple[Plug, ...] = ()
+    outputs: tuple[Plug, ...] = ()
+    tiles: tuple[TileCode, ...] = field(default_factory=tuple)

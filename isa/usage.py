@@ -1,0 +1,79 @@
+"""What a program takes of each tile: memory words by region, instruction bytes by stream, FIFOs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+from cimc.isa.code import code_bytes
+from cimc.isa.program import Program, Ring, Scale, Table, TileCode, Vector
+from cimc.target.model import Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A run of tile memory. kind: "ring", "scale", "vector" or "table"; address and words in words."""
+
+    kind: str
+    name: str
+    address: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class TileUsage:
+    """What a program takes of one tile.
+
+    regions: by address. core_bytes, channel_bytes: instruction bytes of each core and channel, by its number.
+    fifos: receive FIFOs in use.
+    """
+
+    tile: int
+    regions: tuple[Region, ...]
+    core_bytes: tuple[tuple[int, int], ...]
+    channel_bytes: tuple[tuple[int, int], ...]
+    fifos: int
+
+    @property
+    def words(self) -> int:
+        """Memory words used, together."""
+        return sum(region.words for region in self.regions)
+
+    @property
+    def largest(self) -> Region | None:
+        """The region that takes most."""
+        return max(self.regions, key=lambda region: region.words, default=None)
+
+
+def words_of(record: Ring | Scale | Vector | Table, numbers: Numbers) -> int:
+    """Memory words of a ring or a constant: multipliers have 32 bits, constant vectors are as wide as accumulators."""
+    if isinstance(record, Ring):
+        return record.words
+    if isinstance(record, Scale):
+        return record.entries * record.rows * (32 // numbers.word)
+    if isinstance(record, Vector):
+        return record.entries * math.ceil(numbers.accumulator / numbers.word)
+    return record.entries
+
+
+def tile_usage(tile: TileCode, numbers: Numbers) -> TileUsage:
+    """What the program takes of one tile."""
+    regions = [Region(kind, record.name, record.address, words_of(record, numbers))
+               for kind, records in (("ring", tile.rings), ("scale", tile.scales), ("vector", tile.vectors),
+                                     ("table", tile.tables))
+               for record in cast("tuple[Ring | Scale | Vector | Table, ...]", records)]
+    received = {instruction.operands[1] for channel in tile.channels for instruction in channel.stream
+                if instruction.mnemonic == "receive"}
+    return TileUsage(
+        tile.number,
+        tuple(sorted(regions, key=lambda region: (region.address, region.words))),
+        tuple((core.number, code_bytes(core.stream, tile)) for core in tile.cores),
+        tuple((channel.number, code_bytes(channel.stream, tile)) for channel in tile.channels),
+        len(received),
+    )
+
+
+def usage(program: Program, numbers: Numbers) -> tuple[TileUsage, ...]:
+    """What the program takes of every tile, in its order."""
+    return tuple(tile_usage(tile, numbers) for tile in program.tiles)

@@ -1,0 +1,76 @@
+"""The static verifier: everything about a program that can be proved before a run, without data.
+
+In order: form (cimc.isa.wellformed), numbers of the rings, operands of each instruction, memory and code, wiring,
+discipline of each stream, messages, coverage of the rings, and - where all that holds - the token game.
+"""
+
+from __future__ import annotations
+
+from cimc.base.diagnostics import CimcError
+from cimc.isa.check_memory import check_capacity, check_rings
+from cimc.isa.check_operands import check_tile
+from cimc.isa.coverage import check_coverage
+from cimc.isa.deadlock import play
+from cimc.isa.discipline import Indices, Walk, walk
+from cimc.isa.findings import Findings
+from cimc.isa.program import Program
+from cimc.isa.wellformed import problems
+from cimc.isa.wiring import Wiring, check_wiring, wire
+from cimc.target.model import Target
+
+
+def verify(program: Program, target: Target) -> None:
+    """Prove what can be proved about a program on a target. Raises CimcError with everything that is wrong."""
+    findings = Findings(program)
+    _check_form(program, findings)
+    _stop_at(findings)
+    sound = [check_rings(tile, findings) for tile in program.tiles]
+    check_capacity(program, target, findings)
+    if not all(sound):
+        _stop_at(findings)
+    for tile in program.tiles:
+        check_tile(tile, target, findings)
+    wiring = wire(program)
+    check_wiring(program, wiring, findings)
+    _stop_at(findings)
+    indices = Indices({key: number for number, key in enumerate(wiring.rings)},
+                      {key: number for number, key in enumerate(sorted(wiring.senders.keys()))})
+    walks = [walk(stream, wiring.rings, indices, findings) for stream in wiring.streams]
+    _check_messages(wiring, walks, findings)
+    check_coverage(wiring, findings)
+    _stop_at(findings)
+    play(wiring, indices, [walk.events for walk in walks], target.tile.fifo_depth, findings)
+    _stop_at(findings)
+
+
+def _stop_at(findings: Findings) -> None:
+    if len(findings):
+        raise CimcError(findings.diagnostics)
+
+
+def _check_form(program: Program, findings: Findings) -> None:
+    for problem in problems(program):
+        if problem.code in ("form", "duplicate") or not problem.unit:
+            where = f"tile {problem.tile}" + (f" {problem.unit} {problem.number}" if problem.unit else "")
+            findings.add(problem.code, problem.what, where if problem.tile >= 0 else "program", problem.todo)
+        else:
+            findings.at((problem.tile, problem.unit, problem.number, problem.index), problem.code, problem.what,
+                        problem.todo)
+
+
+def _check_messages(wiring: Wiring, walks: list[Walk], findings: Findings) -> None:
+    """Sender and receiver of each FIFO agree on every message of an input."""
+    messages = {str(stream): found.messages for stream, found in zip(wiring.streams, walks, strict=True)}
+    for fifo in sorted(wiring.senders):
+        sender, receiver = str(wiring.senders[fifo][0]), str(wiring.receivers[fifo][0])
+        sent, received = messages[sender].get(fifo, ()), messages[receiver].get(fifo, ())
+        item = f"tile {fifo[0]}, FIFO {fifo[1]}"
+        if len(sent) != len(received):
+            findings.add("messages", f"{sender} sends {len(sent)} messages an input and {receiver} receives "
+                         f"{len(received)}", item)
+            continue
+        for number, (ours, theirs) in enumerate(zip(sent, received, strict=True)):
+            if ours != theirs:
+                findings.add("messages", f"message {number} has {ours} words where {sender} sends it and {theirs} "
+                             f"where {receiver} receives it", item)
+                break

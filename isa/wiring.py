@@ -1,0 +1,149 @@
+"""Who is connected with whom: the producer of each ring, the owner of each port, sender and receiver of each FIFO."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from cimc.isa.findings import Findings
+from cimc.isa.operands import Name, Port, Window
+from cimc.isa.printer import Spot
+from cimc.isa.program import Instruction, Plug, Program, Ring, RingRef
+
+RingKey = tuple[int, str]
+"""Tile and name of a ring."""
+FifoKey = tuple[int, int]
+"""Tile and number of a FIFO."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of a program. unit: "core" or "channel"."""
+
+    tile: int
+    unit: str
+    number: int
+    instructions: tuple[Instruction, ...]
+
+    def spot(self, index: int) -> Spot:
+        """Where one of its instructions stands."""
+        return self.tile, self.unit, self.number, index
+
+    def __str__(self) -> str:
+        return f"tile {self.tile} {self.unit} {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The host at one ring: it fills it (an input) or drains one of its ports (an output)."""
+
+    plug: str
+    ref: RingRef
+
+    def __str__(self) -> str:
+        return f'host, {"input" if self.ref.port < 0 else "output"} "{self.plug}"'
+
+
+@dataclass(slots=True)
+class Wiring:
+    """All streams, rings and feeds, and who uses what."""
+
+    streams: list[Stream] = field(default_factory=list)
+    feeds: list[Feed] = field(default_factory=list)
+    rings: dict[RingKey, Ring] = field(default_factory=dict)
+    producers: dict[RingKey, list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
+    owners: dict[tuple[RingKey, int], list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
+    senders: dict[FifoKey, list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
+    receivers: dict[FifoKey, list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
+
+
+def wire(program: Program) -> Wiring:
+    """The wiring of a well-formed program; streams in its order."""
+    wiring = Wiring()
+    for tile in program.tiles:
+        for ring in tile.rings:
+            wiring.rings[tile.number, ring.name] = ring
+        streams = [Stream(tile.number, "core", core.number, core.stream) for core in tile.cores]
+        streams += [Stream(tile.number, "channel", channel.number, channel.stream) for channel in tile.channels]
+        wiring.streams += streams
+        for stream in streams:
+            for instruction in stream.instructions:
+                _connect(wiring, stream, instruction)
+    for plug in program.inputs + program.outputs:
+        for ref in plug.rings:
+            _plug_in(wiring, plug, ref)
+    return wiring
+
+
+def _connect(wiring: Wiring, stream: Stream, instruction: Instruction) -> None:
+    operands = instruction.operands
+    match instruction.mnemonic:
+        case "space" | "signal":
+            _join(wiring.producers[stream.tile, cast(Name, operands[0]).name], stream)
+        case "store" | "receive":
+            _join(wiring.producers[stream.tile, cast(Window, operands[0]).ring], stream)
+            if instruction.mnemonic == "receive":
+                _join(wiring.receivers[stream.tile, cast(int, operands[1])], stream)
+        case "wait" | "release":
+            port = cast(Port, operands[0])
+            _join(wiring.owners[(stream.tile, port.ring), port.number], stream)
+        case "send":
+            _join(wiring.senders[cast(int, operands[1]), cast(int, operands[2])], stream)
+
+
+def _plug_in(wiring: Wiring, plug: Plug, ref: RingRef) -> None:
+    feed, key = Feed(plug.name, ref), (ref.tile, ref.ring)
+    wiring.feeds.append(feed)
+    if ref.port < 0:
+        wiring.producers[key].append(feed)
+    else:
+        wiring.owners[key, ref.port].append(feed)
+
+
+def _join(members: list[Stream | Feed], member: Stream) -> None:
+    if not members or members[-1] is not member:
+        members.append(member)
+
+
+def check_wiring(program: Program, wiring: Wiring, findings: Findings) -> None:
+    """One producer for each ring, one owner for each port, one sender and one receiver for each FIFO."""
+    _check_plugs(program, wiring, findings)
+    for (tile, name), ring in wiring.rings.items():
+        item = f"tile {tile}, ring {name}"
+        producers = wiring.producers.get((tile, name), [])
+        none = "no stream fills the ring: no space, store, receive or signal"
+        _check_one(producers, "producer", none, item, findings)
+        for port in range(ring.ports):
+            owners = wiring.owners.get(((tile, name), port), [])
+            _check_one(owners, "port-owner", f"no stream waits for and releases port {port}", item, findings)
+    for fifo in sorted(wiring.senders.keys() | wiring.receivers.keys()):
+        item = f"tile {fifo[0]}, FIFO {fifo[1]}"
+        _check_one(wiring.senders.get(fifo, []), "sender", "no stream sends to the FIFO", item, findings)
+        _check_one(wiring.receivers.get(fifo, []), "receiver", "no stream receives from the FIFO", item, findings)
+
+
+def _check_plugs(program: Program, wiring: Wiring, findings: Findings) -> None:
+    for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
+        for plug in plugs:
+            for ref in plug.rings:
+                item = f'{kind} "{plug.name}"'
+                ring = wiring.rings.get((ref.tile, ref.ring))
+                if ring is None:
+                    findings.add("plug", f"tile {ref.tile} has no ring {ref.ring}", item)
+                elif kind == "input" and ref.port >= 0:
+                    findings.add("plug", f"the input names port {ref.port} of ring {ref.ring}", item,
+                                 "name the ring without a port")
+                elif kind == "output" and not 0 <= ref.port < ring.ports:
+                    findings.add("plug", f"ring {ref.ring} has {ring.ports} ports, so no port {ref.port}", item)
+
+
+def _check_one(found: Sequence[Stream | Feed], code: str, none: str, item: str,
+               findings: Findings) -> None:
+    members = list(dict.fromkeys(map(str, found)))
+    if not members:
+        findings.add(f"no-{code}", none, item)
+    elif len(members) > 1:
+        findings.add(f"{code}s", f"there is more than one {code.replace('-', ' ')}: {', '.join(members)}", item,
+                     "let one stream do it alone")

@@ -1,0 +1,67 @@
+"""docs/targets.md works as written, and its tables are those of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cimc.target.fields import ACTIONS, SECTIONS, Choice, Count, Field
+from cimc.target.load import load_target, preset_names
+
+DOCS = (Path(__file__).parents[2] / "docs" / "targets.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    """The one code block of a language."""
+    (text,) = re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+    return str(text)
+
+
+def table(name: str) -> str:
+    """What stands between a marker and the next end."""
+    found = re.search(rf"<!-- {name}:.*?-->\n(.*?)<!-- end -->", DOCS, re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+def may_be(field: Field) -> str:
+    """What a key may be, for its row."""
+    match field:
+        case Choice(words=words):
+            return ", ".join(f'`"{word}"`' for word in words)
+        case Count():
+            return f"{field.low} to {field.high} {field.unit}"
+        case _:
+            return "`true`, `false`"
+
+
+def test_the_tutorial_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bram.toml").write_text(block("toml"))
+    exec(block("python"), {})
+    printed = capsys.readouterr().out
+    assert "".join(f"    {line}\n" for line in printed.splitlines()) in DOCS
+    assert load_target("bram.toml").prices["mvm"].seconds == 0.72e-6
+
+
+def test_the_keys_are_those_of_the_code() -> None:
+    rows = [
+        f"| `{section}.{key}` | {may_be(field)} | {field.meaning} |"
+        for section, keys in SECTIONS.items()
+        for key, field in keys.items()
+    ]
+    assert table("keys") == "\n".join(["| key | may be | meaning |", "|---|---|---|", *rows, ""])
+
+
+def test_the_actions_are_those_of_the_code() -> None:
+    rows = [f"| `{action}` | {meaning} |" for action, meaning in ACTIONS.items()]
+    assert table("actions") == "\n".join(["| action | meaning |", "|---|---|", *rows, ""])
+
+
+def test_every_preset_is_named() -> None:
+    introduction = DOCS.split("## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", introduction, re.MULTILINE)) == list(preset_names())

@@ -1,0 +1,89 @@
+"""The bundled targets: they load, say where each value comes from, agree with the papers and round-trip."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from cimc.target.fields import SECTIONS, Choice, Count, Switch
+from cimc.target.load import load_sourced, load_target, preset_names
+from cimc.target.model import Target
+from cimc.target.write import write_target
+
+
+def test_presets_are_listed() -> None:
+    assert preset_names() == ("ideal", "isaac", "puma")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_preset_round_trips(name: str, tmp_path: Path) -> None:
+    target = load_target(name)
+    file = tmp_path / "target.toml"
+    file.write_text(write_target(target))
+    assert load_target(str(file)) == target
+    assert write_target(load_target(str(file))) == write_target(target)
+    assert target.name == name
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_written_sources_survive(name: str, tmp_path: Path) -> None:
+    sourced = load_sourced(name)
+    file = tmp_path / "target.toml"
+    file.write_text(write_target(sourced.target, sourced.sources))
+    assert load_sourced(str(file)) == sourced
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_value_has_a_source(name: str) -> None:
+    sources = load_sourced(name).sources
+    assert set(sources) == {(section, key) for section, keys in SECTIONS.items() for key in keys}
+    assert all(len(source) > 8 for source in sources.values())
+
+
+def test_fields_are_those_of_the_model() -> None:
+    target = load_target("ideal")
+    parts = {f.name for f in dataclasses.fields(Target)} - {"name", "description", "prices"}
+    assert set(SECTIONS) == parts
+    types = {Count: int, Choice: str, Switch: bool}
+    for section, keys in SECTIONS.items():
+        part = getattr(target, section)
+        assert set(keys) == {f.name for f in dataclasses.fields(part)}
+        for key, field in keys.items():
+            assert type(getattr(part, key)) is types[type(field)]
+
+
+def test_puma_holds_70_megabytes_of_weights() -> None:
+    # PUMA, ASPLOS 2019: "about 70 MB of weights a node" = 138 tiles x 8 cores x 2 MVMUs x 128 x 128 weights x 2 bytes.
+    puma = load_target("puma")
+    mvmus = puma.chip.tiles * puma.tile.cores * puma.core.mvmus
+    assert mvmus == 2208
+    assert mvmus * puma.mvmu_rows * puma.mvmu_columns(16) * 2 == pytest.approx(70e6, rel=0.05)
+    assert puma.core.registers * puma.word_bytes == 1024
+    # One MVM takes 100 x (16 + 3 - 1) ns and 19.09 mW.
+    assert puma.prices["mvm"].seconds == 1.8e-6
+    assert puma.prices["mvm"].joules == pytest.approx(34.362e-9)
+
+
+def test_isaac_registers_follow_from_its_crossbars() -> None:
+    # ISAAC, ISCA 2016: an IMA has an input register of 2 KB and an output register of 256 B.
+    isaac = load_target("isaac")
+    assert isaac.xin_words * isaac.word_bytes == 2048
+    assert isaac.core.mvmus * isaac.mvmu_columns(16) * isaac.word_bytes == 256
+
+
+@pytest.mark.parametrize(("name", "halved"), [("ideal", False), ("puma", True), ("isaac", True)])
+def test_preset_converters_lose_nothing(name: str, halved: bool) -> None:
+    # The largest column sum is rows x (2^cell - 1) x (2^dac - 1), half of it where columns are flipped.
+    target = load_target(name)
+    crossbar = target.crossbar
+    largest = crossbar.rows * (2**crossbar.cell_bits - 1) * (2**crossbar.dac_bits - 1)
+    assert target.mvmu.flipped == halved
+    assert largest // (2 if halved else 1) < 2**crossbar.adc_bits
+
+
+def test_a_sourceless_text_says_what_it_was_resolved_from() -> None:
+    assert 'rows = { value = 128, unit = "rows", source = "resolved from target puma" }' in write_target(
+        load_target("puma")
+    )
