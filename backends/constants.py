@@ -29,12 +29,12 @@ class Constants:
 
     def scale(self, label: str, finish: Finish, low: int, high: int) -> DataRef:
         """Multipliers for channels low .. high of a layer; two rows where there are two terms."""
-        rows = [finish.m[low:high]] if finish.n is None else [finish.m[low:high], finish.n[low:high]]
-        values = np.stack(rows).astype(np.float32)
+        m, n = finish.m[low:high], finish.n
+        values = np.asarray(m if n is None else np.stack([m, n[low:high]]), np.float32)
         name = self._name(label)
         words = values.size * math.ceil(32 / self.target.numbers.word)
         self.scales.append(
-            Scale(name, self._take(words), high - low, len(rows), finish.zero, finish.low, finish.high, finish.a0,
+            Scale(name, self._take(words), high - low, values.ndim, finish.zero, finish.low, finish.high, finish.a0,
                   finish.b0, self._array(name, values))
         )  # fmt: skip
         return DataRef(name, 0, high - low)

@@ -100,7 +100,6 @@ def _partner_sums(body: Body, columns: list[tuple[int, Reg]]) -> None:
         window = Window(ring, Axis(affine((ROW, 1))), Axis(column), Axis(Affine(0), total.length))
         body.do("load", arrived, window, 0)
         body.do("add", total, total, arrived)
-    body.registers.used -= arrived.length
 
 
 def _finish(body: Body, columns: list[tuple[int, Reg]]) -> None:

@@ -77,7 +77,8 @@ class GraphBuilder:
         """Registers a constant under a name that is already reserved for it; floats become float32."""
         array = normalised(np.asarray(array))
         tensor = Tensor(name, array.shape, array.dtype.name)
-        _bound(tensor)
+        if array.size:  # an empty constant is a value that is not given, such as the roi of Resize
+            _bound(tensor)
         self.tensors[name] = tensor
         self.constants[name] = array
         return name
@@ -195,7 +196,7 @@ def normalised(array: Array) -> Array:
 
 
 def _bound(tensor: Tensor) -> None:
-    if any(dim < 1 for dim in tensor.shape) and tensor.dtype != "int64":
+    if math.prod(tensor.shape) == 0:
         raise Unsupported(f'"{tensor.name}" has the empty shape {tensor.shape}', "onnx.shape")
     if math.prod(tensor.shape) > ELEMENTS_LIMIT:
         raise Unsupported(f'"{tensor.name}" of shape {tensor.shape} has more than 2^28 elements', "onnx.shape")

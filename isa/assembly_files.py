@@ -27,8 +27,12 @@ def program_from(data: bytes, file: str = "") -> Program:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise fail("asm.encoding", f"neither a binary program nor text in UTF-8 (byte {error.start})", Place(file),
-                   "give a file that `cimc compile`, `cimc asm` or `cimc disasm` wrote") from error
+        raise fail(
+            "asm.encoding",
+            f"neither a binary program nor text in UTF-8 (byte {error.start})",
+            Place(file),
+            "give a file that `cimc compile`, `cimc asm` or `cimc disasm` wrote",
+        ) from error
     return parse(text, file)
 
 

@@ -58,8 +58,15 @@ def decode(data: bytes, file: str = "") -> Program:
     program = _Decoder(reader, strings).program()
     if reader.left:
         raise reader.fail("trailing", f"{reader.left} bytes too many")
-    found = [Diagnostic("binary.structure", problem.what, Place(file, item=_where(problem.tile, problem.unit,
-                        problem.number, problem.index)), problem.todo) for problem in problems(program)]
+    found = [
+        Diagnostic(
+            "binary.structure",
+            problem.what,
+            Place(file, item=_where(problem.tile, problem.unit, problem.number, problem.index)),
+            problem.todo,
+        )
+        for problem in problems(program)
+    ]
     if found:
         raise CimcError(found)
     return program
@@ -75,16 +82,28 @@ def _payload(data: bytes, file: str) -> Reader:
         raise fail("binary.truncated", f"a program is longer than these {len(data)} bytes", Place(file))
     magic, form, isa, checksum, length = _HEADER.unpack_from(data)
     if magic != MAGIC:
-        raise fail("binary.magic", "this is not a binary program of cimc", Place(file),
-                   f"one begins with the bytes {MAGIC.hex(' ')}")
+        raise fail(
+            "binary.magic",
+            "this is not a binary program of cimc",
+            Place(file),
+            f"one begins with the bytes {MAGIC.hex(' ')}",
+        )
     for thing, version, known in (("file format", form, FORMAT), ("instruction set", isa, ISA_VERSION)):
         if version != known:
-            raise fail("binary.version", f"{thing} version {version}; this cimc knows version {known}", Place(file),
-                       "compile the model again with this cimc")
-    payload = data[_HEADER.size:]
+            raise fail(
+                "binary.version",
+                f"{thing} version {version}; this cimc knows version {known}",
+                Place(file),
+                "compile the model again with this cimc",
+            )
+    payload = data[_HEADER.size :]
     if len(payload) != length:
-        raise fail("binary.truncated", f"{length} bytes are announced and {len(payload)} are there", Place(file),
-                   "copy the file again")
+        raise fail(
+            "binary.truncated",
+            f"{length} bytes are announced and {len(payload)} are there",
+            Place(file),
+            "copy the file again",
+        )
     if zlib.crc32(payload) != checksum:
         raise fail("binary.checksum", "the bytes are not those that were written", Place(file), "copy the file again")
     return Reader(payload, file, _HEADER.size)
@@ -113,8 +132,12 @@ def _program(program: Program, texts: _Texts) -> bytes:
     out.append(unsigned(len(program.tiles)))
     for tile in program.tiles:
         out.append(signed(tile.number))
-        out += [_records("ring", tile.rings, texts), _records("scale", tile.scales, texts),
-                _records("vector", tile.vectors, texts), _records("table", tile.tables, texts)]
+        out += [
+            _records("ring", tile.rings, texts),
+            _records("scale", tile.scales, texts),
+            _records("vector", tile.vectors, texts),
+            _records("table", tile.tables, texts),
+        ]
         out.append(unsigned(len(tile.cores)))
         for core in tile.cores:
             out += [signed(core.number), _records("mvmu", core.matrices, texts), _stream(core.stream, tile, texts)]
@@ -136,11 +159,19 @@ def _records(name: str, records: Sequence[object], texts: _Texts) -> bytes:
 
 def _stream(stream: Sequence[Instruction], tile: TileCode, texts: _Texts) -> bytes:
     """Code, names of counters, runs of equal origins."""
-    counters = [texts.number(cast(str, instruction.operands[0])) for instruction in stream
-                if instruction.mnemonic == "loop"]
+    counters = [
+        texts.number(cast(str, instruction.operands[0])) for instruction in stream if instruction.mnemonic == "loop"
+    ]
     runs = [(origin, len(list(run))) for origin, run in groupby(instruction.origin for instruction in stream)]
-    return b"".join([sized(b"".join(encode_each(stream, tile))), unsigned(len(counters)), *counters,
-                     unsigned(len(runs)), *(signed(origin) + unsigned(length) for origin, length in runs)])
+    return b"".join(
+        [
+            sized(b"".join(encode_each(stream, tile))),
+            unsigned(len(counters)),
+            *counters,
+            unsigned(len(runs)),
+            *(signed(origin) + unsigned(length) for origin, length in runs),
+        ]
+    )
 
 
 class _Decoder:
@@ -152,20 +183,33 @@ class _Decoder:
 
     def program(self) -> Program:
         """The whole program."""
-        return Program(self.text(), self.text(), self.text(), tuple(self.text() for _ in range(self.reader.count())),
-                       self._records("input", Plug), self._records("output", Plug),
-                       tuple(self._tile() for _ in range(self.reader.count())))
+        return Program(
+            self.text(),
+            self.text(),
+            self.text(),
+            tuple(self.text() for _ in range(self.reader.count())),
+            self._records("input", Plug),
+            self._records("output", Plug),
+            tuple(self._tile() for _ in range(self.reader.count())),
+        )
 
     def text(self) -> str:
         """A text by its index."""
         return self._texts[self.reader.index(len(self._texts), "text")]
 
     def _tile(self) -> TileCode:
-        tile = TileCode(self.reader.signed(), self._records("ring", Ring), self._records("scale", Scale),
-                        self._records("vector", Vector), self._records("table", Table))
+        tile = TileCode(
+            self.reader.signed(),
+            self._records("ring", Ring),
+            self._records("scale", Scale),
+            self._records("vector", Vector),
+            self._records("table", Table),
+        )
         names = Names.of(tile)
-        cores = tuple(CoreCode(self.reader.signed(), self._records("mvmu", Matrix), self._stream(names))
-                      for _ in range(self.reader.count()))
+        cores = tuple(
+            CoreCode(self.reader.signed(), self._records("mvmu", Matrix), self._stream(names))
+            for _ in range(self.reader.count())
+        )
         channels = tuple(ChannelCode(self.reader.signed(), self._stream(names)) for _ in range(self.reader.count()))
         return TileCode(tile.number, tile.rings, tile.scales, tile.vectors, tile.tables, cores, channels)
 
@@ -173,8 +217,9 @@ class _Decoder:
         directive = DIRECTIVE[name]
         keys = directive.leading + directive.keys
         build = cast(Callable[..., _Record], record)
-        return tuple(build(**{key.attribute: _READERS[key.kind](self) for key in keys})
-                     for _ in range(self.reader.count()))
+        return tuple(
+            build(**{key.attribute: _READERS[key.kind](self) for key in keys}) for _ in range(self.reader.count())
+        )
 
     def _stream(self, names: Names) -> tuple[Instruction, ...]:
         code = self.reader.sized()
@@ -188,8 +233,10 @@ class _Decoder:
             origin, length = self.reader.signed(), self.reader.unsigned()
             if length > len(stream) - len(placed):
                 raise self.reader.fail("structure", "more origins than instructions")
-            placed += [Instruction(instruction.mnemonic, instruction.operands, origin)
-                       for instruction in stream[len(placed):len(placed) + length]]
+            placed += [
+                Instruction(instruction.mnemonic, instruction.operands, origin)
+                for instruction in stream[len(placed) : len(placed) + length]
+            ]
         if len(placed) < len(stream):
             raise self.reader.fail("structure", f"{len(placed)} of {len(stream)} instructions have an origin")
         return tuple(placed)
@@ -204,8 +251,9 @@ class _Decoder:
 
     def rings(self) -> tuple[RingRef, ...]:
         """References to rings after their count."""
-        return tuple(RingRef(self.reader.signed(), self.text(), self.reader.signed())
-                     for _ in range(self.reader.count()))
+        return tuple(
+            RingRef(self.reader.signed(), self.text(), self.reader.signed()) for _ in range(self.reader.count())
+        )
 
 
 def _write_ints(value: Value, texts: _Texts) -> bytes:
@@ -218,24 +266,28 @@ def _write_rings(value: Value, texts: _Texts) -> bytes:
     return unsigned(len(refs)) + b"".join(signed(ref.tile) + texts.number(ref.ring) + signed(ref.port) for ref in refs)
 
 
-_WRITERS: Mapping[str, Callable[[Value, _Texts], bytes]] = MappingProxyType({
-    "int": lambda value, texts: signed(cast(int, value)),
-    "float": lambda value, texts: double(cast(float, value)),
-    "bool": lambda value, texts: bytes((bool(value),)),
-    "name": lambda value, texts: texts.number(cast(str, value)),
-    "text": lambda value, texts: texts.number(cast(str, value)),
-    "ints": _write_ints,
-    "rings": _write_rings,
-})
+_WRITERS: Mapping[str, Callable[[Value, _Texts], bytes]] = MappingProxyType(
+    {
+        "int": lambda value, texts: signed(cast(int, value)),
+        "float": lambda value, texts: double(cast(float, value)),
+        "bool": lambda value, texts: bytes((bool(value),)),
+        "name": lambda value, texts: texts.number(cast(str, value)),
+        "text": lambda value, texts: texts.number(cast(str, value)),
+        "ints": _write_ints,
+        "rings": _write_rings,
+    }
+)
 
-_READERS: Mapping[str, Callable[[_Decoder], Value]] = MappingProxyType({
-    "int": lambda decoder: decoder.reader.signed(),
-    "float": lambda decoder: decoder.reader.double(),
-    "bool": _Decoder.bool,
-    "name": _Decoder.text,
-    "text": _Decoder.text,
-    "ints": _Decoder.ints,
-    "rings": _Decoder.rings,
-})
+_READERS: Mapping[str, Callable[[_Decoder], Value]] = MappingProxyType(
+    {
+        "int": lambda decoder: decoder.reader.signed(),
+        "float": lambda decoder: decoder.reader.double(),
+        "bool": _Decoder.bool,
+        "name": _Decoder.text,
+        "text": _Decoder.text,
+        "ints": _Decoder.ints,
+        "rings": _Decoder.rings,
+    }
+)
 
 assert set(_READERS) == set(_WRITERS), "a kind is encoded and not decoded, or the other way round"

@@ -60,11 +60,15 @@ class _Tile:
 
     def frozen(self) -> TileCode:
         """The tile as it stands in a Program."""
-        cores = tuple(CoreCode(unit.number, tuple(unit.matrices), tuple(unit.stream)) for unit in self.units
-                      if unit.kind == "core")
+        cores = tuple(
+            CoreCode(unit.number, tuple(unit.matrices), tuple(unit.stream))
+            for unit in self.units
+            if unit.kind == "core"
+        )
         channels = tuple(ChannelCode(unit.number, tuple(unit.stream)) for unit in self.units if unit.kind == "channel")
-        return TileCode(self.number, tuple(self.rings), tuple(self.scales), tuple(self.vectors), tuple(self.tables),
-                        cores, channels)
+        return TileCode(
+            self.number, tuple(self.rings), tuple(self.scales), tuple(self.vectors), tuple(self.tables), cores, channels
+        )
 
 
 class Builder:
@@ -87,40 +91,55 @@ class Builder:
     def directive(self, name: str, values: Values) -> None:
         """A directive with the values of all its keys."""
         if self.version is None and name != "isa":
-            raise Misplaced("isa-version", "the program does not say its version of the instruction set",
-                            f"begin with `.isa {ISA_VERSION}`")
+            raise Misplaced(
+                "isa-version",
+                "the program does not say its version of the instruction set",
+                f"begin with `.isa {ISA_VERSION}`",
+            )
         level = DIRECTIVE[name].level
         if level == "tile" and not self._tiles:
             raise Misplaced("place", f".{name} stands before the first .tile", "begin a tile with `.tile 0`")
         if level == "core" and (self.unit is None or self.unit.kind != "core"):
             raise Misplaced("place", f".{name} stands outside of a core", "begin a core with `.core 0`")
         if level == "stream" and self.unit is None:
-            raise Misplaced("place", f".{name} stands outside of a stream",
-                            "begin one with `.core 0` or `.channel 0`")
+            raise Misplaced("place", f".{name} stands outside of a stream", "begin one with `.core 0` or `.channel 0`")
         _ADD[name](self, values)
 
     def instruction(self, mnemonic: str, operands: tuple[Operand, ...]) -> None:
         """An instruction of the present stream."""
         if self.unit is None:
-            raise Misplaced("place", f"{mnemonic} stands outside of a stream",
-                            "begin one with `.core 0` or `.channel 0`")
+            raise Misplaced(
+                "place", f"{mnemonic} stands outside of a stream", "begin one with `.core 0` or `.channel 0`"
+            )
         self.unit.stream.append(Instruction(mnemonic, operands, self.unit.origin))
 
     def program(self) -> Program:
         """The whole program."""
         if self._head is None:
-            raise Misplaced("missing-program", "the program has no name and target",
-                            'add `.program "name" target="..." weights="..."` after `.isa`')
-        return Program(str(self._head["name"]), str(self._head["target"]), str(self._head["weights"]),
-                       tuple(self._strings), tuple(self._inputs), tuple(self._outputs),
-                       tuple(tile.frozen() for tile in self._tiles))
+            raise Misplaced(
+                "missing-program",
+                "the program has no name and target",
+                'add `.program "name" target="..." weights="..."` after `.isa`',
+            )
+        return Program(
+            str(self._head["name"]),
+            str(self._head["target"]),
+            str(self._head["weights"]),
+            tuple(self._strings),
+            tuple(self._inputs),
+            tuple(self._outputs),
+            tuple(tile.frozen() for tile in self._tiles),
+        )
 
     def add_isa(self, values: Values) -> None:
         """The version of the instruction set."""
         version = cast(int, values["version"])
         if version != ISA_VERSION:
-            raise Misplaced("isa-version", f"instruction set version {version}; this cimc knows version {ISA_VERSION}",
-                            "compile the model again with this cimc")
+            raise Misplaced(
+                "isa-version",
+                f"instruction set version {version}; this cimc knows version {ISA_VERSION}",
+                "compile the model again with this cimc",
+            )
         self.version = version
 
     def add_program(self, values: Values) -> None:
@@ -132,8 +151,11 @@ class Builder:
     def add_string(self, values: Values) -> None:
         """The next string."""
         if values["number"] != len(self._strings):
-            raise Misplaced("string-number", f"string {values['number']} stands where {len(self._strings)} is due",
-                            "number the strings 0, 1, 2, ...")
+            raise Misplaced(
+                "string-number",
+                f"string {values['number']} stands where {len(self._strings)} is due",
+                "number the strings 0, 1, 2, ...",
+            )
         self._strings.append(str(values["text"]))
 
     def add_plug(self, plugs: list[Plug], values: Values) -> None:
@@ -193,4 +215,5 @@ class Builder:
 
 
 _ADD: Mapping[str, Callable[[Builder, Values], None]] = MappingProxyType(
-    {name: getattr(Builder, f"add_{name}") for name in DIRECTIVE})
+    {name: getattr(Builder, f"add_{name}") for name in DIRECTIVE}
+)

@@ -66,15 +66,19 @@ class Reader:
 
     def fail(self, code: str, what: str) -> CimcError:
         """The error to raise for what stands at the present place."""
-        return fail(f"binary.{code}", what, Place(self._file, item=f"byte {self._offset + self._at}"),
-                    "write the file again with `cimc compile` or `cimc asm`")
+        return fail(
+            f"binary.{code}",
+            what,
+            Place(self._file, item=f"byte {self._offset + self._at}"),
+            "write the file again with `cimc compile` or `cimc asm`",
+        )
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes."""
         if count > self.left:
             raise self.fail("truncated", f"{count} bytes are announced here and {self.left} are left")
         self._at += count
-        return self._data[self._at - count:self._at]
+        return self._data[self._at - count : self._at]
 
     def byte(self) -> int:
         """The next byte."""

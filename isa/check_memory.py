@@ -10,6 +10,8 @@ from cimc.isa.usage import TileUsage, tile_usage
 from cimc.target.model import Target
 
 _LARGEST_MAP = 1 << 20
+_MOST_TICKETS = 1 << 17
+_MOST_PORTS = 1 << 10
 
 
 def check_rings(tile: TileCode, findings: Findings) -> bool:
@@ -27,13 +29,13 @@ def _ring_error(ring: Ring) -> str:
         value = getattr(ring, name)
         if not 1 <= value <= _LARGEST_MAP:
             return f"{name} is {value}; it must be 1 to {_LARGEST_MAP}"
-    if ring.ports < 0:
-        return f"ports is {ring.ports}"
+    if not 0 <= ring.ports <= _MOST_PORTS:
+        return f"ports is {ring.ports}; it must be 0 to {_MOST_PORTS}"
     if ring.width % ring.segments:
         return f"a row of {ring.width} pixels does not divide into {ring.segments} segments"
     if ring.pixels % (ring.width // ring.segments):
         return f"{ring.pixels} pixels are no whole number of segments of {ring.width // ring.segments}"
-    return "" if ring.tickets <= _LARGEST_MAP else f"{ring.tickets} tickets; at most {_LARGEST_MAP}"
+    return "" if ring.tickets <= _MOST_TICKETS else f"{ring.tickets} tickets; at most {_MOST_TICKETS}"
 
 
 def check_capacity(program: Program, target: Target, findings: Findings) -> None:
@@ -44,8 +46,11 @@ def check_capacity(program: Program, target: Target, findings: Findings) -> None
             findings.add("tile", f"a chip of {target.name} has {target.chip.tiles} tiles, numbered from 0", item)
         for core in tile.cores:
             if not 0 <= core.number < target.tile.cores:
-                findings.add("core", f"a tile of {target.name} has {target.tile.cores} cores, numbered from 0",
-                             f"{item} core {core.number}")
+                findings.add(
+                    "core",
+                    f"a tile of {target.name} has {target.tile.cores} cores, numbered from 0",
+                    f"{item} core {core.number}",
+                )
         used = tile_usage(tile, target.numbers)
         _check_memory(used, target, findings)
         _check_code(used, target, findings)
@@ -56,36 +61,57 @@ def _check_memory(used: TileUsage, target: Target, findings: Findings) -> None:
     for region in used.regions:
         end = region.address + region.words
         if region.address < 0 or region.words < 1 or end > target.tile.memory_words:
-            findings.add("memory", f"{region.kind} {region.name} takes words {region.address} to {end - 1}; the memory "
-                         f"has words 0 to {target.tile.memory_words - 1}", f"{item}, {region.kind} {region.name}",
-                         _advice(used))
+            findings.add(
+                "memory",
+                f"{region.kind} {region.name} takes words {region.address} to {end - 1}; the memory "
+                f"has words 0 to {target.tile.memory_words - 1}",
+                f"{item}, {region.kind} {region.name}",
+                _advice(used),
+            )
     for first, second in pairwise(used.regions):
         overlap = first.address + first.words - second.address
         if overlap > 0:
-            findings.add("overlap", f"{first.kind} {first.name} (words {first.address} to "
-                         f"{first.address + first.words - 1}) and {second.kind} {second.name} (from word "
-                         f"{second.address}) overlap by {overlap} words", item)
+            findings.add(
+                "overlap",
+                f"{first.kind} {first.name} (words {first.address} to "
+                f"{first.address + first.words - 1}) and {second.kind} {second.name} (from word "
+                f"{second.address}) overlap by {overlap} words",
+                item,
+            )
 
 
 def _advice(used: TileUsage) -> str:
     largest = used.largest
     assert largest is not None, "a region that is too large is missing"
-    return (f"the tile takes {used.words} words, {largest.words} of them for {largest.kind} {largest.name}: split the "
-            "layer by channel over further tiles")
+    return (
+        f"the tile takes {used.words} words, {largest.words} of them for {largest.kind} {largest.name}: split the "
+        "layer by channel over further tiles"
+    )
 
 
 def _check_code(used: TileUsage, target: Target, findings: Findings) -> None:
     for core, size in used.core_bytes:
         if size > target.core.instruction_bytes:
-            findings.add("code", f"the stream takes {size} bytes, {size - target.core.instruction_bytes} more than the "
-                         f"{target.core.instruction_bytes} of a core's instruction memory",
-                         f"tile {used.tile} core {core}", "put fewer layers on the core, or use loops")
+            findings.add(
+                "code",
+                f"the stream takes {size} bytes, {size - target.core.instruction_bytes} more than the "
+                f"{target.core.instruction_bytes} of a core's instruction memory",
+                f"tile {used.tile} core {core}",
+                "put fewer layers on the core, or use loops",
+            )
     size = sum(size for _, size in used.channel_bytes)
     if size > target.tile.instruction_bytes:
         over = size - target.tile.instruction_bytes
-        findings.add("code", f"the transfer channels take {size} bytes together, {over} more than the "
-                     f"{target.tile.instruction_bytes} of a tile's instruction memory",
-                     f"tile {used.tile}", "let fewer rings cross tiles, or use loops")
+        findings.add(
+            "code",
+            f"the transfer channels take {size} bytes together, {over} more than the "
+            f"{target.tile.instruction_bytes} of a tile's instruction memory",
+            f"tile {used.tile}",
+            "let fewer rings cross tiles, or use loops",
+        )
     if used.fifos > target.tile.fifos:
-        findings.add("fifo", f"{used.fifos} receive FIFOs are used; a tile of {target.name} has {target.tile.fifos}",
-                     f"tile {used.tile}")
+        findings.add(
+            "fifo",
+            f"{used.fifos} receive FIFOs are used; a tile of {target.name} has {target.tile.fifos}",
+            f"tile {used.tile}",
+        )

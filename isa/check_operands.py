@@ -24,7 +24,7 @@ def register_words(target: Target) -> Mapping[str, int]:
 
 def extremes(value: Affine, loops: tuple[Loop, ...]) -> tuple[int, int]:
     """The least and the largest value of an affine number inside loops whose counts are known."""
-    last = {loop.counter: loop.count - 1 for loop in loops}
+    last = {loop.counter: max(0, loop.count - 1) for loop in loops}
     ends = [(0, coefficient * last[name]) for name, coefficient in value.terms]
     return value.constant + sum(map(min, ends)), value.constant + sum(map(max, ends))
 
@@ -208,6 +208,7 @@ class _Stream:
             if matrix is None or mvmu >= self.target.core.mvmus:
                 self.complain("mask", f"the mask selects MVMU {mvmu}, which holds no matrix",
                               f"MVMUs with a matrix: {', '.join(map(str, sorted(self.matrices))) or 'none'}")
+                self.write("xout", mvmu * self.target.xout_stride, self.target.xout_stride)
                 continue
             self.read("xin", mvmu * self.target.mvmu_rows, matrix.rows)
             self.write("xout", mvmu * self.target.xout_stride, matrix.columns)

@@ -36,8 +36,9 @@ class Names:
     @staticmethod
     def of(tile: TileCode) -> Names:
         """The names of a tile."""
-        return Names(*([record.name for record in records] for records in (tile.rings, tile.scales, tile.vectors,
-                                                                           tile.tables)))
+        return Names(
+            *([record.name for record in records] for records in (tile.rings, tile.scales, tile.vectors, tile.tables))
+        )
 
 
 def code_bytes(stream: Sequence[Instruction], tile: TileCode) -> int:
@@ -227,41 +228,45 @@ class _Decoder:
         return known[self.code.index(len(known), thing)]
 
 
-_WRITERS: Mapping[str, Callable[[_Encoder, Operand], bytes]] = MappingProxyType({
-    "counter": lambda encoder, operand: b"",
-    "count": _Encoder.count,
-    "dest": _Encoder.reg,
-    "source": _Encoder.reg,
-    "window": _Encoder.window,
-    "port": _Encoder.port,
-    "ring": _Encoder.ring,
-    "ticket": _Encoder.affine,
-    "scale": lambda encoder, operand: encoder.data("scale", operand),
-    "vector": lambda encoder, operand: encoder.data("vector", operand),
-    "table": _Encoder.table,
-    "imm": lambda encoder, operand: signed(cast(int, operand)),
-    "mask": lambda encoder, operand: unsigned(cast(int, operand)),
-    "tile": lambda encoder, operand: unsigned(cast(int, operand)),
-    "fifo": lambda encoder, operand: unsigned(cast(int, operand)),
-})
+_WRITERS: Mapping[str, Callable[[_Encoder, Operand], bytes]] = MappingProxyType(
+    {
+        "counter": lambda encoder, operand: b"",
+        "count": _Encoder.count,
+        "dest": _Encoder.reg,
+        "source": _Encoder.reg,
+        "window": _Encoder.window,
+        "port": _Encoder.port,
+        "ring": _Encoder.ring,
+        "ticket": _Encoder.affine,
+        "scale": lambda encoder, operand: encoder.data("scale", operand),
+        "vector": lambda encoder, operand: encoder.data("vector", operand),
+        "table": _Encoder.table,
+        "imm": lambda encoder, operand: signed(cast(int, operand)),
+        "mask": lambda encoder, operand: unsigned(cast(int, operand)),
+        "tile": lambda encoder, operand: unsigned(cast(int, operand)),
+        "fifo": lambda encoder, operand: unsigned(cast(int, operand)),
+    }
+)
 
-_READERS: Mapping[str, Callable[[_Decoder], Operand]] = MappingProxyType({
-    "counter": _Decoder.counter,
-    "count": _Decoder.count,
-    "dest": _Decoder.reg,
-    "source": _Decoder.reg,
-    "window": _Decoder.window,
-    "port": _Decoder.port,
-    "ring": lambda decoder: Name(decoder.ring()),
-    "ticket": _Decoder.affine,
-    "scale": lambda decoder: decoder.data(decoder.names.scales, "scale"),
-    "vector": lambda decoder: decoder.data(decoder.names.vectors, "vector"),
-    "table": lambda decoder: Name(decoder.table()),
-    "imm": lambda decoder: decoder.code.signed(),
-    "mask": lambda decoder: decoder.code.unsigned(),
-    "tile": lambda decoder: decoder.code.unsigned(),
-    "fifo": lambda decoder: decoder.code.unsigned(),
-})
+_READERS: Mapping[str, Callable[[_Decoder], Operand]] = MappingProxyType(
+    {
+        "counter": _Decoder.counter,
+        "count": _Decoder.count,
+        "dest": _Decoder.reg,
+        "source": _Decoder.reg,
+        "window": _Decoder.window,
+        "port": _Decoder.port,
+        "ring": lambda decoder: Name(decoder.ring()),
+        "ticket": _Decoder.affine,
+        "scale": lambda decoder: decoder.data(decoder.names.scales, "scale"),
+        "vector": lambda decoder: decoder.data(decoder.names.vectors, "vector"),
+        "table": lambda decoder: Name(decoder.table()),
+        "imm": lambda decoder: decoder.code.signed(),
+        "mask": lambda decoder: decoder.code.unsigned(),
+        "tile": lambda decoder: decoder.code.unsigned(),
+        "fifo": lambda decoder: decoder.code.unsigned(),
+    }
+)
 
 assert {field.kind for form in FORM.values() for field in form.fields} <= set(_WRITERS), "a kind has no encoder"
 assert set(_READERS) == set(_WRITERS), "a kind is encoded and not decoded, or the other way round"

@@ -33,9 +33,12 @@ def check_coverage(wiring: Wiring, findings: Findings) -> None:
             hole = _hole(ring, list(_boxes(producers[0], key, ring)))
             if hole is not None:
                 row, column, channel = hole
-                findings.add("unstored", f"row {row}, column {column}, channel {channel} is never written",
-                             f"tile {key[0]}, ring {ring.name}, filled by {producers[0]}",
-                             "store or receive every pixel before it is signalled")
+                findings.add(
+                    "unstored",
+                    f"row {row}, column {column}, channel {channel} is never written",
+                    f"tile {key[0]}, ring {ring.name}, filled by {producers[0]}",
+                    "store or receive every pixel before it is signalled",
+                )
 
 
 def _boxes(stream: Stream, key: RingKey, ring: Ring) -> Iterator[_Box]:
@@ -53,8 +56,10 @@ def _boxes(stream: Stream, key: RingKey, ring: Ring) -> Iterator[_Box]:
         reaches = [Reach.of(axis, inner) for axis in axes]
         for numbers in product(*(range(counts[name]) for name in sorted(shared))):
             counters = dict(zip(sorted(shared), numbers, strict=True))
-            rows, columns, channels = (_members(reach, counters, size) for reach, size in
-                                       zip(reaches, (ring.height, ring.width, ring.channels), strict=True))
+            rows, columns, channels = (
+                _members(reach, counters, size)
+                for reach, size in zip(reaches, (ring.height, ring.width, ring.channels), strict=True)
+            )
             yield rows, columns, channels
 
 

@@ -12,9 +12,12 @@ from cimc.isa.wiring import Feed, FifoKey, RingKey, Stream, Wiring
 INPUTS = 3
 """Inputs that the game runs through: the second starts while the first drains, the third in what both left."""
 
+_SHOWN = 20
 
-def play(wiring: Wiring, indices: Indices, events: Sequence[Sequence[Event]], fifo_depth: int,
-         findings: Findings) -> None:
+
+def play(
+    wiring: Wiring, indices: Indices, events: Sequence[Sequence[Event]], fifo_depth: int, findings: Findings
+) -> None:
     """Play the game and complain if it does not end. events: of each stream of the wiring, for one input."""
     rings = [TokenRing(ring.tickets, ring.capacity, ring.ports) for ring in wiring.rings.values()]
     players: list[Stream | Feed] = [*wiring.streams, *wiring.feeds]
@@ -24,21 +27,33 @@ def play(wiring: Wiring, indices: Indices, events: Sequence[Sequence[Event]], fi
     if not blocked:
         return
     things = _Things(wiring, indices, game)
-    lines = [things.describe(players[stop.stream], stop, findings) for stop in blocked]
+    lines = [things.describe(players[stop.stream], stop, findings) for stop in blocked[:_SHOWN]]
+    if len(blocked) > _SHOWN:
+        lines.append(f"and {len(blocked) - _SHOWN} more")
     full = sorted({things.rings[stop.event.thing][1] for stop in blocked if stop.event.kind == SPACE})
-    todo = f"rings that are full: {', '.join(full)}; give them more rows" if full else \
-        "change the order of the waits, sends and receives"
-    findings.add("deadlock", f"{len(blocked)} streams wait for each other:\n    " + "\n    ".join(lines),
-                 f"the token game over {INPUTS} inputs", todo)
+    todo = (
+        f"rings that are full: {', '.join(full)}; give them more rows"
+        if full
+        else "change the order of the waits, sends and receives"
+    )
+    findings.add(
+        "deadlock",
+        f"{len(blocked)} streams wait for each other:\n    " + "\n    ".join(lines),
+        f"the token game over {INPUTS} inputs",
+        todo,
+    )
 
 
 def _feed_events(feed: Feed, wiring: Wiring, indices: Indices) -> list[Event]:
     """The host as a stream: slot by slot."""
     key = feed.ref.tile, feed.ref.ring
-    port = max(0, feed.ref.port)
-    kinds = (SPACE, SIGNAL) if feed.ref.port < 0 else (WAIT, RELEASE)
-    return [Event(kind, indices.rings[key], port, ticket + 1) for ticket in range(wiring.rings[key].tickets)
-            for kind in kinds]
+    port = 0 if feed.fills else feed.ref.port
+    kinds = (SPACE, SIGNAL) if feed.fills else (WAIT, RELEASE)
+    return [
+        Event(kind, indices.rings[key], port, ticket + 1)
+        for ticket in range(wiring.rings[key].tickets)
+        for kind in kinds
+    ]
 
 
 class _Things:

@@ -15,11 +15,17 @@ from cimc.isa.program import Matrix, Plug, Program, Ring, Scale, Table, Vector
 
 Value = int | float | bool | str | tuple[object, ...]
 
-VALUE_KINDS: Mapping[str, str] = MappingProxyType({
-    "int": "a whole number", "float": "a finite number", "bool": "true or false", "name": "a name",
-    "text": "a quoted text", "ints": "numbers in parentheses, such as (1, 28, 28)",
-    "rings": "rings in parentheses, such as (0:x, 1:y.0)",
-})
+VALUE_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "int": "a whole number",
+        "float": "a finite number",
+        "bool": "true or false",
+        "name": "a name",
+        "text": "a quoted text",
+        "ints": "numbers in parentheses, such as (1, 28, 28)",
+        "rings": "rings in parentheses, such as (0:x, 1:y.0)",
+    }
+)
 """Kinds of values of directives in words."""
 
 
@@ -70,32 +76,77 @@ _PLUG = "dtype:name shape:ints scale:float zero:int low:int high:int index:name 
 
 DIRECTIVES: tuple[Directive, ...] = (
     _directive("isa", "program", "version:int", "", "version of the instruction set; stands first"),
-    _directive("program", "program", "name:text", "target:text weights:text",
-               "name of the program, of its target, and the sha256 of its weights"),
+    _directive(
+        "program",
+        "program",
+        "name:text",
+        "target:text weights:text",
+        "name of the program, of its target, and the sha256 of its weights",
+    ),
     _directive("string", "program", "number:int text:text", "", "a text that origins point to; numbered 0, 1, ..."),
     _directive("input", "program", "name:name", _PLUG, "a network input and the rings that the host fills", Plug),
     _directive("output", "program", "name:name", _PLUG, "a network output and the ports that the host drains", Plug),
     _directive("tile", "program", "number:int", "", "begins a tile"),
-    _directive("ring", "tile", "name:name",
-               "addr=address:int height:int width:int channels:int segments:int pixels:int ports:int tensor:text "
-               "channel:int", "a circular buffer of pixels in tile memory", Ring),
-    _directive("scale", "tile", "name:name",
-               "addr=address:int entries:int rows:int zero:int low:int high:int a0:int b0:int array:name",
-               "multipliers of requantisation in tile memory", Scale),
-    _directive("vector", "tile", "name:name", "addr=address:int entries:int array:name",
-               "a constant vector in tile memory", Vector),
-    _directive("table", "tile", "name:name", "addr=address:int entries:int first:int step:int array:name",
-               "a lookup table in tile memory", Table),
+    _directive(
+        "ring",
+        "tile",
+        "name:name",
+        "addr=address:int height:int width:int channels:int segments:int pixels:int ports:int tensor:text channel:int",
+        "a circular buffer of pixels in tile memory",
+        Ring,
+    ),
+    _directive(
+        "scale",
+        "tile",
+        "name:name",
+        "addr=address:int entries:int rows:int zero:int low:int high:int a0:int b0:int array:name",
+        "multipliers of requantisation in tile memory",
+        Scale,
+    ),
+    _directive(
+        "vector",
+        "tile",
+        "name:name",
+        "addr=address:int entries:int array:name",
+        "a constant vector in tile memory",
+        Vector,
+    ),
+    _directive(
+        "table",
+        "tile",
+        "name:name",
+        "addr=address:int entries:int first:int step:int array:name",
+        "a lookup table in tile memory",
+        Table,
+    ),
     _directive("core", "tile", "number:int", "", "begins a core; its matrices and its stream follow"),
     _directive("channel", "tile", "number:int", "", "begins a transfer channel; its stream follows"),
-    _directive("mvmu", "core", "mvmu:int",
-               "array:name rows:int columns:int weight_bits:int input_bits:int signed=input_signed:bool shift:int "
-               "layer:text row:int column:int", "the matrix that an MVMU of the core holds", Matrix),
-    _directive("origin", "stream", "number:int", "",
-               "the string that the instructions from here on come from; -1, as at the start of a stream: none"),
+    _directive(
+        "mvmu",
+        "core",
+        "mvmu:int",
+        "array:name rows:int columns:int weight_bits:int input_bits:int signed=input_signed:bool shift:int "
+        "layer:text row:int column:int",
+        "the matrix that an MVMU of the core holds",
+        Matrix,
+    ),
+    _directive(
+        "origin",
+        "stream",
+        "number:int",
+        "",
+        "the string that the instructions from here on come from; -1, as at the start of a stream: none",
+    ),
 )
 
 DIRECTIVE: Mapping[str, Directive] = MappingProxyType({directive.name: directive for directive in DIRECTIVES})
 
 assert {field.name for field in dataclasses.fields(Program)} == {
-    "name", "target", "weights", "strings", "inputs", "outputs", "tiles"}, "a field of Program has no directive"
+    "name",
+    "target",
+    "weights",
+    "strings",
+    "inputs",
+    "outputs",
+    "tiles",
+}, "a field of Program has no directive"

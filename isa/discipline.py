@@ -19,12 +19,11 @@ from cimc.isa.reach import Reach
 from cimc.isa.tree import Leaf, Loop, Node, build_tree, leaves
 from cimc.isa.wiring import FifoKey, RingKey, Stream
 
-SYNCHRONISATION = {"wait": WAIT, "space": SPACE, "release": RELEASE, "signal": SIGNAL, "send": SEND,
-                   "receive": RECEIVE}
+SYNCHRONISATION = {"wait": WAIT, "space": SPACE, "release": RELEASE, "signal": SIGNAL, "send": SEND, "receive": RECEIVE}
 """Instructions that are events of the token game."""
 
 _ACCESSES = ("load", "store", "send", "receive")
-LONGEST_WALK = 1_000_000
+LONGEST_WALK = 250_000
 """Events and accesses of one stream and input beyond which a program is refused."""
 
 
@@ -56,15 +55,28 @@ class _Unrolled:
     body: tuple[_Step, ...]
 
 
-_Step = Leaf | _Access | _Unrolled
+@dataclass(frozen=True, slots=True)
+class _Sync:
+    """A wait, space, release or signal. key: event kind, ring and port."""
+
+    index: int
+    key: tuple[int, str, int]
+    ticket: Affine
+
+
+_Step = Leaf | _Access | _Sync | _Unrolled
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a walk gives. events: of one input. messages: words of each message, in order, by FIFO."""
+    """What a walk gives. events: of one input. messages: words of each message, in order, by FIFO.
+
+    complete: whether the walk came to its end.
+    """
 
     events: tuple[Event, ...]
     messages: Mapping[FifoKey, Sequence[int]]
+    complete: bool
 
 
 class TooLong(Exception):
@@ -73,17 +85,24 @@ class TooLong(Exception):
 
 def walk(stream: Stream, rings: Mapping[RingKey, Ring], indices: Indices, findings: Findings) -> Walk:
     """Walk a stream through one input; complain about accesses that are not covered and tickets never reached."""
+    before = len(findings)
     body = _body(stream, findings)
+    complete = len(findings) == before
     walker = _Walker(stream, rings, indices, findings)
     if body is not None:
         try:
             walker.run(_prepare(stream, body, rings, {}))
         except TooLong:
-            findings.add("too-long", f"more than {LONGEST_WALK} waits, transfers and accesses an input", str(stream),
-                         "synchronise less often, by rows instead of pixels")
+            complete = False
+            findings.add(
+                "too-long",
+                f"more than {LONGEST_WALK} waits, transfers and accesses an input",
+                str(stream),
+                "synchronise less often, by rows instead of pixels",
+            )
         else:
             walker.check_ends()
-    return Walk(tuple(walker.events), walker.messages)
+    return Walk(tuple(walker.events), walker.messages, complete)
 
 
 def _body(stream: Stream, findings: Findings) -> tuple[Node, ...] | None:
@@ -94,23 +113,33 @@ def _body(stream: Stream, findings: Findings) -> tuple[Node, ...] | None:
     nested = [loops[-1] for loops, _ in inside if any(loop.count < 0 for loop in loops)]
     if len(outer) > 1 or nested:
         wrong = nested[0] if nested else outer[1]
-        findings.at(stream.spot(wrong.index), "image-loop", "a second loop over the inputs",
-                    "let there be one, outermost")
+        findings.at(
+            stream.spot(wrong.index), "image-loop", "a second loop over the inputs", "let there be one, outermost"
+        )
         return None
     outside = [leaf for loops, leaf in leaves(nodes) if not (outer and outer[0] in loops[:1])]
     for leaf in outside:
         if leaf.instruction.mnemonic in (*SYNCHRONISATION, *_ACCESSES):
-            findings.at(stream.spot(leaf.index), "image-loop", "this stands outside of the loop over the inputs",
-                        "put it inside `loop image, *`")
-    after = [node for node in nodes[nodes.index(outer[0]) + 1:] if outer] if outer else []
+            findings.at(
+                stream.spot(leaf.index),
+                "image-loop",
+                "this stands outside of the loop over the inputs",
+                "put it inside `loop image, *`",
+            )
+    after = [node for node in nodes[nodes.index(outer[0]) + 1 :] if outer] if outer else []
     if len(after) > 1:
-        findings.at(stream.spot(after[0].index), "image-loop", "this stands after the loop over the inputs",
-                    "only hlt stands there")
+        findings.at(
+            stream.spot(after[0].index),
+            "image-loop",
+            "this stands after the loop over the inputs",
+            "only hlt stands there",
+        )
     return outer[0].body if outer else None
 
 
-def _prepare(stream: Stream, nodes: Sequence[Node], rings: Mapping[RingKey, Ring],
-             inner: Mapping[str, int]) -> tuple[_Step, ...]:
+def _prepare(
+    stream: Stream, nodes: Sequence[Node], rings: Mapping[RingKey, Ring], inner: Mapping[str, int]
+) -> tuple[_Step, ...]:
     """The steps of a walk: loops without synchronisation give way to their accesses."""
     steps: list[_Step] = []
     for node in nodes:
@@ -125,8 +154,13 @@ def _prepare(stream: Stream, nodes: Sequence[Node], rings: Mapping[RingKey, Ring
             window = cast(Window, node.instruction.operands[0 if node.instruction.mnemonic != "load" else 1])
             ring = rings[stream.tile, window.ring]
             steps.append(_Access(node, ring, Reach.of(window.rows, inner), Reach.of(window.columns, inner), writes))
-        if node.instruction.mnemonic in SYNCHRONISATION:
+        kind = SYNCHRONISATION.get(node.instruction.mnemonic)
+        if kind in (SEND, RECEIVE):
             steps.append(node)
+        elif kind is not None:
+            thing, ticket = node.instruction.operands
+            name, port = (thing.ring, thing.number) if isinstance(thing, Port) else (cast(Name, thing).name, 0)
+            steps.append(_Sync(node.index, (kind, name, port), cast(Affine, ticket)))
     return tuple(steps)
 
 
@@ -138,6 +172,11 @@ class _Walker:
         self.rings = rings
         self.indices = indices
         self.findings = findings
+        self.numbers = {
+            name: (indices.rings[tile, name], ring.tickets)
+            for (tile, name), ring in rings.items()
+            if tile == stream.tile
+        }
         self.events: list[Event] = []
         self.messages: dict[FifoKey, list[int]] = defaultdict(list)
         self.counters: dict[str, int] = {}
@@ -168,22 +207,22 @@ class _Walker:
                     self.run(step.body)
             elif isinstance(step, _Access):
                 self.access(step)
+            elif isinstance(step, _Sync):
+                self.synchronise(step)
             else:
-                self.event(step)
+                self.transfer(SYNCHRONISATION[step.instruction.mnemonic], step.index, step.instruction)
 
-    def event(self, leaf: Leaf) -> None:
-        """A wait, space, release, signal, send or receive."""
-        kind = SYNCHRONISATION[leaf.instruction.mnemonic]
-        if kind in (SEND, RECEIVE):
-            self.transfer(kind, leaf.index, leaf.instruction)
-            return
-        name, value = leaf.instruction.operands
-        ring, port = (name.ring, name.number) if isinstance(name, Port) else (cast(Name, name).name, 0)
-        ticket = self.value(cast(Affine, value))
-        ticket = max(0, min(ticket, self.rings[self.stream.tile, ring].tickets))
-        key = kind, ring, port
-        self.reached[key] = max(self.reached.get(key, 0), ticket)
-        self.events.append(Event(kind, self.indices.rings[self.stream.tile, ring], port, ticket, leaf.index))
+    def synchronise(self, sync: _Sync) -> None:
+        """A wait, space, release or signal."""
+        ticket = sync.ticket.constant
+        for name, coefficient in sync.ticket.terms:
+            ticket += coefficient * self.counters[name]
+        kind, ring, port = sync.key
+        number, tickets = self.numbers[ring]
+        ticket = 0 if ticket < 0 else min(ticket, tickets)
+        if ticket > self.reached.get(sync.key, 0):
+            self.reached[sync.key] = ticket
+        self.events.append(Event(kind, number, port, ticket, sync.index))
 
     def transfer(self, kind: int, index: int, instruction: Instruction) -> None:
         """A message."""
@@ -192,10 +231,6 @@ class _Walker:
         fifo = tile, cast(int, instruction.operands[-1])
         self.messages[fifo].append(window.words)
         self.events.append(Event(kind, self.indices.fifos[fifo], mark=index))
-
-    def value(self, number: Affine) -> int:
-        """An affine number at the present counters."""
-        return number.constant + sum(coefficient * self.counters[name] for name, coefficient in number.terms)
 
     def access(self, access: _Access) -> None:
         """A load, store, send or receive: its tickets must be covered."""
@@ -230,8 +265,11 @@ class _Walker:
             had = f"the stream has space below {self.at(SPACE, ring)} and has signalled below {self.at(SIGNAL, ring)}"
             todo = f"put `space {ring}, ...` before it and `signal {ring}, ...` after it"
         elif ring in self.ports:
-            had = " and ".join(f"the stream has waited for {self.at(WAIT, ring, port)} and released below "
-                               f"{self.at(RELEASE, ring, port)} at port {port}" for port in self.ports[ring])
+            had = " and ".join(
+                f"the stream has waited for {self.at(WAIT, ring, port)} and released below "
+                f"{self.at(RELEASE, ring, port)} at port {port}"
+                for port in self.ports[ring]
+            )
             todo = f"put `wait {ring}.{self.ports[ring][0]}, ...` before it and the release after it"
         else:
             had, todo = "the stream has no port of the ring", "give it one, with waits and releases"
@@ -239,8 +277,11 @@ class _Walker:
 
     def check_ends(self) -> None:
         """After an input every ring is signalled and every port released to the end."""
-        last = {(kind, ring, port): index for index, instruction in enumerate(self.stream.instructions)
-                for kind, ring, port in _targets(instruction)}
+        last = {
+            (kind, ring, port): index
+            for index, instruction in enumerate(self.stream.instructions)
+            for kind, ring, port in _targets(instruction)
+        }
         for ring in sorted(self.produces):
             self.check_end(SIGNAL, ring, 0, last)
         for ring, ports in self.ports.items():

@@ -59,18 +59,26 @@ def _introduction() -> list[str]:
 
 
 def _instructions() -> list[str]:
-    lines = ["## Instructions", "", "| opcode | instruction | stands in | unit | meaning | lengths |",
-             "|---|---|---|---|---|---|"]
-    lines += [f"| {form.opcode} | {_form(form)} | {_PLACES[form.place]} | {form.unit} | {_cell(form.meaning)} | "
-              f"{RULE[form.mnemonic] if RULES[RULE[form.mnemonic]] else ''} |" for form in FORMS]
+    lines = [
+        "## Instructions",
+        "",
+        "| opcode | instruction | stands in | unit | meaning | lengths |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {form.opcode} | {_form(form)} | {_PLACES[form.place]} | {form.unit} | {_cell(form.meaning)} | "
+        f"{RULE[form.mnemonic] if RULES[RULE[form.mnemonic]] else ''} |"
+        for form in FORMS
+    ]
     lines += ["", "Lengths, in words:", ""]
     lines += [f"- {name}: {meaning}" for name, meaning in RULES.items() if meaning]
     return [*lines, ""]
 
 
 def _form(form: Form) -> str:
-    operands = ", ".join(f"*{field.name}* {field.kind}" if field.name != field.kind else field.kind
-                         for field in form.fields)
+    operands = ", ".join(
+        f"*{field.name}* {field.kind}" if field.name != field.kind else field.kind for field in form.fields
+    )
     return f"`{form.mnemonic}` {operands}".rstrip()
 
 
@@ -80,16 +88,20 @@ def _cell(text: str) -> str:
 
 def _operands() -> list[str]:
     lines = ["## Operands", "", "| kind | what | such as | bytes |", "|---|---|---|---|"]
-    lines += [f"| {name} | {_cell(kind.what)} | `{kind.example}` | {_cell(kind.bytes)} |"
-              for name, kind in KINDS.items()]
+    lines += [
+        f"| {name} | {_cell(kind.what)} | `{kind.example}` | {_cell(kind.bytes)} |" for name, kind in KINDS.items()
+    ]
     return [*lines, ""]
 
 
 def _directives() -> list[str]:
     lines = ["## Directives", "", "| directive | stands | keys | meaning |", "|---|---|---|---|"]
     places = {"program": "anywhere", "tile": "in a tile", "core": "in a core", "stream": "in a stream"}
-    lines += [f"| `.{directive.name}` {_leading(directive)} | {places[directive.level]} | {_keys(directive)} | "
-              f"{directive.meaning} |" for directive in DIRECTIVES]
+    lines += [
+        f"| `.{directive.name}` {_leading(directive)} | {places[directive.level]} | {_keys(directive)} | "
+        f"{directive.meaning} |"
+        for directive in DIRECTIVES
+    ]
     lines += ["", "A key in brackets may be left out. Values:", ""]
     lines += [f"- {name}: {meaning}" for name, meaning in VALUE_KINDS.items()]
     return [*lines, ""]
@@ -101,13 +113,14 @@ def _leading(directive: Directive) -> str:
 
 def _keys(directive: Directive) -> str:
     words = [f"{key.name}={key.kind}" for key in directive.keys]
-    return ", ".join(f"[{word}]" if key.attribute in directive.defaults else word
-                     for key, word in zip(directive.keys, words, strict=True))
+    return ", ".join(
+        f"[{word}]" if key.attribute in directive.defaults else word
+        for key, word in zip(directive.keys, words, strict=True)
+    )
 
 
 def _binary() -> list[str]:
-    return [f"## Binary form, FORMAT {FORMAT}", "",
-            _BINARY.format(longest=LONGEST_VARINT, magic=MAGIC.hex(" "))]
+    return [f"## Binary form, FORMAT {FORMAT}", "", _BINARY.format(longest=LONGEST_VARINT, magic=MAGIC.hex(" "))]
 
 
 def _grammar() -> list[str]:

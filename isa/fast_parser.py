@@ -215,12 +215,25 @@ def _mask(text: str) -> int:
     return int(bits[1], 2) if bits else _integer(text)
 
 
-_READERS: Mapping[str, Callable[[str], Operand]] = MappingProxyType({
-    "counter": _name, "count": _count, "dest": _reg, "source": _reg, "window": _window, "port": _port,
-    "ring": lambda text: Name(_name(text)), "ticket": _affine, "scale": lambda text: DataRef(*_run(text)),
-    "vector": lambda text: DataRef(*_run(text)), "table": lambda text: Name(_name(text)), "imm": _integer,
-    "mask": _mask, "tile": _integer, "fifo": _integer,
-})
+_READERS: Mapping[str, Callable[[str], Operand]] = MappingProxyType(
+    {
+        "counter": _name,
+        "count": _count,
+        "dest": _reg,
+        "source": _reg,
+        "window": _window,
+        "port": _port,
+        "ring": lambda text: Name(_name(text)),
+        "ticket": _affine,
+        "scale": lambda text: DataRef(*_run(text)),
+        "vector": lambda text: DataRef(*_run(text)),
+        "table": lambda text: Name(_name(text)),
+        "imm": _integer,
+        "mask": _mask,
+        "tile": _integer,
+        "fifo": _integer,
+    }
+)
 
 
 def _float(text: str) -> float:
@@ -247,10 +260,16 @@ def _ring(text: str) -> RingRef:
     return RingRef(int(match[1]), read_name(match[2]), int(match[3]) if match[3] else -1)
 
 
-_VALUES: Mapping[str, Callable[[str], Value]] = MappingProxyType({
-    "int": _integer, "float": _float, "bool": _bool, "name": _name, "text": _name,
-    "ints": lambda text: tuple(_integer(item) for item in _items(text)),
-    "rings": lambda text: tuple(_ring(item) for item in _items(text)),
-})
+_VALUES: Mapping[str, Callable[[str], Value]] = MappingProxyType(
+    {
+        "int": _integer,
+        "float": _float,
+        "bool": _bool,
+        "name": _name,
+        "text": _name,
+        "ints": lambda text: tuple(_integer(item) for item in _items(text)),
+        "rings": lambda text: tuple(_ring(item) for item in _items(text)),
+    }
+)
 
 assert {field.kind for form in FORM.values() for field in form.fields} <= set(_READERS), "a kind has no reader"

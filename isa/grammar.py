@@ -72,9 +72,24 @@ BLANK: /[ \t\r]+/
 """
 
 TERMINALS = {
-    "MNEMONIC": "a mnemonic", "DIRECTIVE": "a directive", "KEY": "key=", "NAME": "a name", "STRING": "a quoted name",
-    "PORT": "a port", "FLOAT": "a number", "INT": "a number", "BITS": "a number", "RUN": ":+", "COLON": ":",
-    "SIGN": "+ or -", "STAR": "*", "COMMA": ",", "LSQB": "[", "RSQB": "]", "LPAR": "(", "RPAR": ")",
+    "MNEMONIC": "a mnemonic",
+    "DIRECTIVE": "a directive",
+    "KEY": "key=",
+    "NAME": "a name",
+    "STRING": "a quoted name",
+    "PORT": "a port",
+    "FLOAT": "a number",
+    "INT": "a number",
+    "BITS": "a number",
+    "RUN": ":+",
+    "COLON": ":",
+    "SIGN": "+ or -",
+    "STAR": "*",
+    "COMMA": ",",
+    "LSQB": "[",
+    "RSQB": "]",
+    "LPAR": "(",
+    "RPAR": ")",
     "$END": "the end of the line",
 }
 """Terminals of the grammar in words."""
@@ -123,8 +138,9 @@ class _Shapes(Transformer[Token, Line]):
     def name(self, token: Token) -> tuple[int, str]:
         return _column(token), read_name(str(token))
 
-    def term(self, first: Token | tuple[int, str], star: Token | None = None,
-             factor: Token | None = None) -> tuple[int, int, str | None]:
+    def term(
+        self, first: Token | tuple[int, str], star: Token | None = None, factor: Token | None = None
+    ) -> tuple[int, int, str | None]:
         if isinstance(first, Token):
             return _column(first), _int(first), None
         return first[0], 1 if factor is None else _int(factor), first[1]
@@ -190,5 +206,3 @@ class _Shapes(Transformer[Token, Line]):
         values = tuple(part for part in parts if not isinstance(part, tuple))
         keys = tuple(part for part in parts if isinstance(part, tuple))
         return DirectiveLine(_column(name), str(name)[1:], values, keys)
-
-

@@ -43,8 +43,9 @@ def parse_by_grammar(text: str, file: str = "") -> Program:
             _add_line(line, number, builder, spots)
         except (UnexpectedInput, NumberTooLong, Refused, Misplaced) as error:
             refused = _refusal(error, line)
-            found.append(Diagnostic(f"asm.{refused.code}", refused.what, Place(file, number, refused.column),
-                                    refused.todo))
+            found.append(
+                Diagnostic(f"asm.{refused.code}", refused.what, Place(file, number, refused.column), refused.todo)
+            )
             if refused.code == "isa-version":
                 raise CimcError(found) from error
             _note_damage(line, builder, spots)
@@ -70,8 +71,9 @@ def _add_line(text: str, number: int, builder: Builder, spots: _Spots) -> None:
             return
         directive = DIRECTIVE.get(line.name)
         if directive is None:
-            raise Refused(line.column, "directive", f"there is no directive .{line.name}",
-                          did_you_mean(line.name, DIRECTIVE))
+            raise Refused(
+                line.column, "directive", f"there is no directive .{line.name}", did_you_mean(line.name, DIRECTIVE)
+            )
         builder.directive(line.name, read_values(line, directive))
         if line.name == "tile" and builder.tile is not None:
             spots.tiles[builder.tile] = number
@@ -122,8 +124,12 @@ def _refusal(error: UnexpectedInput | NumberTooLong | Refused | Misplaced, line:
     column = error.column if error.column > 0 else len(line) + 1
     if isinstance(error, UnexpectedCharacters):
         if error.char == '"':
-            return Refused(column, "syntax", "a quoted name that does not end, or a wrong escape in it",
-                           'the escapes are those of JSON: \\", \\\\, \\n, \\u00e9')
+            return Refused(
+                column,
+                "syntax",
+                "a quoted name that does not end, or a wrong escape in it",
+                'the escapes are those of JSON: \\", \\\\, \\n, \\u00e9',
+            )
         return Refused(column, "syntax", f'unexpected "{error.char}"', _expected(set(error.allowed or ())))
     assert isinstance(error, UnexpectedToken), error
     if error.token.type == "$END":

@@ -73,8 +73,12 @@ def _lines(program: Program) -> Iterator[tuple[str, Spot | None]]:
 def _tile_lines(program: Program, tile: TileCode) -> Iterator[tuple[str, Spot | None]]:
     yield "", None
     yield f".tile {tile.number}", None
-    for name, records in (("ring", tile.rings), ("scale", tile.scales), ("vector", tile.vectors),
-                          ("table", tile.tables)):
+    for name, records in (
+        ("ring", tile.rings),
+        ("scale", tile.scales),
+        ("vector", tile.vectors),
+        ("table", tile.tables),
+    ):
         for record in records:
             yield _STEP + _directive(name, record), None
     for core in tile.cores:
@@ -87,8 +91,9 @@ def _tile_lines(program: Program, tile: TileCode) -> Iterator[tuple[str, Spot | 
         yield from _stream_lines(program, tile.number, channel, "channel")
 
 
-def _stream_lines(program: Program, tile: int, code: CoreCode | ChannelCode,
-                  unit: str) -> Iterator[tuple[str, Spot | None]]:
+def _stream_lines(
+    program: Program, tile: int, code: CoreCode | ChannelCode, unit: str
+) -> Iterator[tuple[str, Spot | None]]:
     origin, depth = -1, 2
     for index, instruction in enumerate(code.stream):
         if instruction.origin != origin:
@@ -166,32 +171,36 @@ def _ring_refs(value: Value) -> str:
     return f"({', '.join(words)})"
 
 
-_WRITERS: Mapping[str, Callable[[Operand], str]] = MappingProxyType({
-    "counter": lambda operand: write_name(cast(str, operand)),
-    "count": _count,
-    "dest": _reg,
-    "source": _reg,
-    "window": _window,
-    "port": _port,
-    "ring": _whole,
-    "ticket": lambda operand: print_affine(cast(Affine, operand)),
-    "scale": _data,
-    "vector": _data,
-    "table": _whole,
-    "imm": str,
-    "mask": lambda operand: f"0b{cast(int, operand):b}",
-    "tile": str,
-    "fifo": str,
-})
+_WRITERS: Mapping[str, Callable[[Operand], str]] = MappingProxyType(
+    {
+        "counter": lambda operand: write_name(cast(str, operand)),
+        "count": _count,
+        "dest": _reg,
+        "source": _reg,
+        "window": _window,
+        "port": _port,
+        "ring": _whole,
+        "ticket": lambda operand: print_affine(cast(Affine, operand)),
+        "scale": _data,
+        "vector": _data,
+        "table": _whole,
+        "imm": str,
+        "mask": lambda operand: f"0b{cast(int, operand):b}",
+        "tile": str,
+        "fifo": str,
+    }
+)
 
-_VALUE_WRITERS: Mapping[str, Callable[[Value], str]] = MappingProxyType({
-    "int": str,
-    "float": lambda value: repr(float(cast(float, value))),
-    "bool": lambda value: "true" if value else "false",
-    "name": lambda value: write_name(cast(str, value)),
-    "text": lambda value: quote(cast(str, value)),
-    "ints": lambda value: f"({', '.join(str(number) for number in cast(tuple[int, ...], value))})",
-    "rings": _ring_refs,
-})
+_VALUE_WRITERS: Mapping[str, Callable[[Value], str]] = MappingProxyType(
+    {
+        "int": str,
+        "float": lambda value: repr(float(cast(float, value))),
+        "bool": lambda value: "true" if value else "false",
+        "name": lambda value: write_name(cast(str, value)),
+        "text": lambda value: quote(cast(str, value)),
+        "ints": lambda value: f"({', '.join(str(number) for number in cast(tuple[int, ...], value))})",
+        "rings": _ring_refs,
+    }
+)
 
 assert {field.kind for form in FORM.values() for field in form.fields} <= set(_WRITERS), "a kind has no writer"

@@ -36,7 +36,10 @@ class Reach:
 
     def base(self, counters: Mapping[str, int]) -> int:
         """What the outer counters make of it."""
-        return self.constant + sum(coefficient * counters[name] for name, coefficient in self.terms)
+        base = self.constant
+        for name, coefficient in self.terms:
+            base += coefficient * counters[name]
+        return base
 
     def inside(self, base: int, size: int) -> tuple[int, int] | None:
         """First and last index that lies in 0 .. size - 1, or None."""

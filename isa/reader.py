@@ -47,15 +47,23 @@ def read_operands(line: InstructionLine) -> tuple[Operand, ...]:
         raise unknown_mnemonic(line.column, line.mnemonic)
     if len(line.operands) != len(form.fields):
         count = f"{len(form.fields)} operand{'s' if len(form.fields) != 1 else ''}"
-        raise Refused(line.column, "operand-count", f"{form.mnemonic} takes {count}, not {len(line.operands)}",
-                      f"write `{sample(form.mnemonic)}`")
+        raise Refused(
+            line.column,
+            "operand-count",
+            f"{form.mnemonic} takes {count}, not {len(line.operands)}",
+            f"write `{sample(form.mnemonic)}`",
+        )
     operands = []
     for number, (field, shape) in enumerate(zip(form.fields, line.operands, strict=True), 1):
         operand = _READERS[field.kind](shape)
         if operand is None:
             kind = KINDS[field.kind]
-            raise Refused(shape.column, "operand-kind", f"operand {number} ({field.name}) of {form.mnemonic} must be "
-                          f"a {field.kind}: {kind.what}", f"such as `{kind.example}`")
+            raise Refused(
+                shape.column,
+                "operand-kind",
+                f"operand {number} ({field.name}) of {form.mnemonic} must be {kind.what}",
+                f"such as `{kind.example}`",
+            )
         operands.append(operand)
     return tuple(operands)
 
@@ -74,8 +82,12 @@ def read_values(line: DirectiveLine, directive: Directive) -> dict[str, Value]:
     """The values of a directive by attribute, all of them. Raises Refused."""
     if len(line.values) != len(directive.leading):
         names = " and ".join(f"its {key.name}" for key in directive.leading)
-        raise Refused(line.column, "directive", f".{directive.name} takes {names} before its keys, "
-                      f"not {len(line.values)} values", f"write `.{directive.name} {_sketch(directive)}`")
+        raise Refused(
+            line.column,
+            "directive",
+            f".{directive.name} takes {names} before its keys, not {len(line.values)} values",
+            f"write `.{directive.name} {_sketch(directive)}`",
+        )
     values = {key.attribute: _value(key, shape) for key, shape in zip(directive.leading, line.values, strict=True)}
     known = {key.name: key for key in directive.keys}
     for column, name, shape in line.keys:
@@ -87,8 +99,12 @@ def read_values(line: DirectiveLine, directive: Directive) -> dict[str, Value]:
         values[key.attribute] = _value(key, shape)
     missing = [key.name for key in directive.keys if key.attribute not in {**directive.defaults, **values}]
     if missing:
-        raise Refused(line.column, "key", f".{directive.name} lacks {', '.join(missing)}",
-                      f"add {' '.join(f'{name}=...' for name in missing)}")
+        raise Refused(
+            line.column,
+            "key",
+            f".{directive.name} lacks {', '.join(missing)}",
+            f"add {' '.join(f'{name}=...' for name in missing)}",
+        )
     return {**directive.defaults, **values}
 
 
@@ -136,8 +152,12 @@ def _run(shape: OperandShape) -> tuple[str, int, int] | None:
 
 def _reg(shape: OperandShape) -> Operand | None:
     if isinstance(shape, Indexed) and shape.name not in SPACES:
-        raise Refused(shape.column, "register-file", f'there is no register file "{shape.name}"',
-                      did_you_mean(shape.name, SPACES) or f"the register files are {', '.join(SPACES)}")
+        raise Refused(
+            shape.column,
+            "register-file",
+            f'there is no register file "{shape.name}"',
+            did_you_mean(shape.name, SPACES) or f"the register files are {', '.join(SPACES)}",
+        )
     run = _run(shape)
     return None if run is None else Reg(*run)
 
@@ -152,12 +172,20 @@ def _axis(index: Index) -> Axis:
     if index.stop is None:
         return Axis(index.start, 1 if index.count is None else index.count, index.step)
     if index.start.terms or index.stop.terms:
-        raise Refused(index.column, "operand-kind", "start:stop stands only between constants",
-                      "write start:+count, such as oy:+3")
+        raise Refused(
+            index.column,
+            "operand-kind",
+            "start:stop stands only between constants",
+            "write start:+count, such as oy:+3",
+        )
     length = index.stop.constant - index.start.constant
     if length < 1:
-        raise Refused(index.column, "number", f"{index.start.constant}:{index.stop.constant} is empty",
-                      "the stop is one past the last index")
+        raise Refused(
+            index.column,
+            "number",
+            f"{index.start.constant}:{index.stop.constant} is empty",
+            "the stop is one past the last index",
+        )
     return Axis(index.start, length)
 
 
@@ -180,11 +208,26 @@ def _ticket(shape: OperandShape) -> Operand | None:
     return shape.value if isinstance(shape, Expression) else None
 
 
-_READERS: Mapping[str, Callable[[OperandShape], Operand | None]] = MappingProxyType({
-    "counter": _counter, "count": _count, "dest": _reg, "source": _reg, "window": _window, "port": _port,
-    "ring": _name, "ticket": _ticket, "scale": _data, "vector": _data, "table": _name, "imm": _integer,
-    "mask": _integer, "tile": _integer, "fifo": _integer,
-})
+_READERS: Mapping[str, Callable[[OperandShape], Operand | None]] = MappingProxyType(
+    {
+        "counter": _counter,
+        "count": _count,
+        "dest": _reg,
+        "source": _reg,
+        "window": _window,
+        "port": _port,
+        "ring": _name,
+        "ticket": _ticket,
+        "scale": _data,
+        "vector": _data,
+        "table": _name,
+        "imm": _integer,
+        "mask": _integer,
+        "tile": _integer,
+        "fifo": _integer,
+    }
+)
+
 
 def _int_value(shape: ValueShape) -> Value | None:
     if isinstance(shape, Word) and not shape.is_name and shape.text.lstrip("-").isdigit():
@@ -218,10 +261,17 @@ def _rings_value(shape: ValueShape) -> Value | None:
     return refs if len(refs) == len(shape.items) else None
 
 
-_VALUES: Mapping[str, Callable[[ValueShape], Value | None]] = MappingProxyType({
-    "int": _int_value, "float": _float_value, "bool": _bool_value, "name": _text_value, "text": _text_value,
-    "ints": _ints_value, "rings": _rings_value,
-})
+_VALUES: Mapping[str, Callable[[ValueShape], Value | None]] = MappingProxyType(
+    {
+        "int": _int_value,
+        "float": _float_value,
+        "bool": _bool_value,
+        "name": _text_value,
+        "text": _text_value,
+        "ints": _ints_value,
+        "rings": _rings_value,
+    }
+)
 
 assert set(_READERS) == set(KINDS), "a kind of operand has no reader"
 assert set(_VALUES) == set(VALUE_KINDS), "a kind of value is not described"

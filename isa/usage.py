@@ -59,12 +59,22 @@ def words_of(record: Ring | Scale | Vector | Table, numbers: Numbers) -> int:
 
 def tile_usage(tile: TileCode, numbers: Numbers) -> TileUsage:
     """What the program takes of one tile."""
-    regions = [Region(kind, record.name, record.address, words_of(record, numbers))
-               for kind, records in (("ring", tile.rings), ("scale", tile.scales), ("vector", tile.vectors),
-                                     ("table", tile.tables))
-               for record in cast("tuple[Ring | Scale | Vector | Table, ...]", records)]
-    received = {instruction.operands[1] for channel in tile.channels for instruction in channel.stream
-                if instruction.mnemonic == "receive"}
+    regions = [
+        Region(kind, record.name, record.address, words_of(record, numbers))
+        for kind, records in (
+            ("ring", tile.rings),
+            ("scale", tile.scales),
+            ("vector", tile.vectors),
+            ("table", tile.tables),
+        )
+        for record in cast("tuple[Ring | Scale | Vector | Table, ...]", records)
+    ]
+    received = {
+        instruction.operands[1]
+        for channel in tile.channels
+        for instruction in channel.stream
+        if instruction.mnemonic == "receive"
+    }
     return TileUsage(
         tile.number,
         tuple(sorted(regions, key=lambda region: (region.address, region.words))),

@@ -33,8 +33,10 @@ def verify(program: Program, target: Target) -> None:
     wiring = wire(program)
     check_wiring(program, wiring, findings)
     _stop_at(findings)
-    indices = Indices({key: number for number, key in enumerate(wiring.rings)},
-                      {key: number for number, key in enumerate(sorted(wiring.senders.keys()))})
+    indices = Indices(
+        {key: number for number, key in enumerate(wiring.rings)},
+        {key: number for number, key in enumerate(sorted(wiring.senders.keys()))},
+    )
     walks = [walk(stream, wiring.rings, indices, findings) for stream in wiring.streams]
     _check_messages(wiring, walks, findings)
     check_coverage(wiring, findings)
@@ -54,23 +56,33 @@ def _check_form(program: Program, findings: Findings) -> None:
             where = f"tile {problem.tile}" + (f" {problem.unit} {problem.number}" if problem.unit else "")
             findings.add(problem.code, problem.what, where if problem.tile >= 0 else "program", problem.todo)
         else:
-            findings.at((problem.tile, problem.unit, problem.number, problem.index), problem.code, problem.what,
-                        problem.todo)
+            findings.at(
+                (problem.tile, problem.unit, problem.number, problem.index), problem.code, problem.what, problem.todo
+            )
 
 
 def _check_messages(wiring: Wiring, walks: list[Walk], findings: Findings) -> None:
-    """Sender and receiver of each FIFO agree on every message of an input."""
+    """Sender and receiver of each FIFO agree on every message of an input, as far as all of them are known."""
+    if not all(found.complete for found in walks):
+        return
     messages = {str(stream): found.messages for stream, found in zip(wiring.streams, walks, strict=True)}
     for fifo in sorted(wiring.senders):
         sender, receiver = str(wiring.senders[fifo][0]), str(wiring.receivers[fifo][0])
         sent, received = messages[sender].get(fifo, ()), messages[receiver].get(fifo, ())
         item = f"tile {fifo[0]}, FIFO {fifo[1]}"
         if len(sent) != len(received):
-            findings.add("messages", f"{sender} sends {len(sent)} messages an input and {receiver} receives "
-                         f"{len(received)}", item)
+            findings.add(
+                "messages",
+                f"{sender} sends {len(sent)} messages an input and {receiver} receives {len(received)}",
+                item,
+            )
             continue
         for number, (ours, theirs) in enumerate(zip(sent, received, strict=True)):
             if ours != theirs:
-                findings.add("messages", f"message {number} has {ours} words where {sender} sends it and {theirs} "
-                             f"where {receiver} receives it", item)
+                findings.add(
+                    "messages",
+                    f"message {number} has {ours} words where {sender} sends it and {theirs} "
+                    f"where {receiver} receives it",
+                    item,
+                )
                 break

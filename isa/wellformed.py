@@ -45,14 +45,22 @@ class Problem:
 
 
 def problems(program: Program) -> Iterator[Problem]:
-    """Everything that is ill formed, in the order of the program."""
+    """Everything that is ill formed, in the order of the program; of streams that share a number only that."""
     yield from _duplicates(-1, "tile", [tile.number for tile in program.tiles])
     yield from _record_problems(-1, "input", program.inputs)
     yield from _record_problems(-1, "output", program.outputs)
+    streams = Counter(
+        (tile.number, unit, code.number)
+        for tile in program.tiles
+        for unit, codes in (("core", tile.cores), ("channel", tile.channels))
+        for code in codes
+    )
     for tile in program.tiles:
         yield from _tile_problems(tile)
         for unit, codes in (("core", tile.cores), ("channel", tile.channels)):
             for code in codes:
+                if streams[tile.number, unit, code.number] > 1:
+                    continue
                 for problem in _stream_problems(tile, "tile" if unit == "channel" else unit, code.stream):
                     yield Problem(tile.number, unit, code.number, *problem)
 
@@ -60,13 +68,25 @@ def problems(program: Program) -> Iterator[Problem]:
 def _duplicates(tile: int, thing: str, values: Sequence[int | str]) -> Iterator[Problem]:
     for value, count in Counter(values).items():
         if count > 1:
-            yield Problem(tile, "", -1, -1, -1, "duplicate", f"{thing} {value} is declared {count} times",
-                          "give each a name or number of its own")
+            yield Problem(
+                tile,
+                "",
+                -1,
+                -1,
+                -1,
+                "duplicate",
+                f"{thing} {value} is declared {count} times",
+                "give each a name or number of its own",
+            )
 
 
 def _tile_problems(tile: TileCode) -> Iterator[Problem]:
-    for thing, records in (("ring", tile.rings), ("scale", tile.scales), ("vector", tile.vectors),
-                           ("table", tile.tables)):
+    for thing, records in (
+        ("ring", tile.rings),
+        ("scale", tile.scales),
+        ("vector", tile.vectors),
+        ("table", tile.tables),
+    ):
         yield from _duplicates(tile.number, thing, [record.name for record in records])
         yield from _record_problems(tile.number, thing, records)
     for number in [tile.number, *(core.number for core in tile.cores), *(channel.number for channel in tile.channels)]:
@@ -87,24 +107,36 @@ def _record_problems(tile: int, name: str, records: Sequence[object]) -> Iterato
             value = getattr(record, key.attribute)
             if not _FITS[key.kind](value):
                 first = getattr(record, directive.leading[0].attribute)
-                yield Problem(tile, "", -1, -1, -1, "value", f"{key.name} of .{name} {first} is {value}",
-                              f"it must be {VALUE_KINDS[key.kind]}, with at most {len(str(LARGEST_RECORDED)) - 1} digits")
+                yield Problem(
+                    tile,
+                    "",
+                    -1,
+                    -1,
+                    -1,
+                    "value",
+                    f"{key.name} of .{name} {first} is {value}",
+                    f"it must be {VALUE_KINDS[key.kind]}, with at most {len(str(LARGEST_RECORDED)) - 1} digits",
+                )
 
 
 def _small(value: Value) -> bool:
     return abs(cast(int, value)) < LARGEST_RECORDED
 
 
-_FITS: Mapping[str, Callable[[Value], bool]] = MappingProxyType({
-    "int": _small,
-    "float": lambda value: math.isfinite(cast(float, value)),
-    "bool": lambda value: True,
-    "name": lambda value: True,
-    "text": lambda value: True,
-    "ints": lambda value: all(map(_small, cast(tuple[int, ...], value))),
-    "rings": lambda value: all(0 <= ref.tile < LARGEST_RECORDED and -1 <= ref.port < LARGEST_RECORDED
-                               for ref in cast(tuple[RingRef, ...], value)),
-})
+_FITS: Mapping[str, Callable[[Value], bool]] = MappingProxyType(
+    {
+        "int": _small,
+        "float": lambda value: math.isfinite(cast(float, value)),
+        "bool": lambda value: True,
+        "name": lambda value: True,
+        "text": lambda value: True,
+        "ints": lambda value: all(map(_small, cast(tuple[int, ...], value))),
+        "rings": lambda value: all(
+            0 <= ref.tile < LARGEST_RECORDED and -1 <= ref.port < LARGEST_RECORDED
+            for ref in cast(tuple[RingRef, ...], value)
+        ),
+    }
+)
 
 _Finding = tuple[int, int, str, str, str, str]
 
@@ -112,8 +144,11 @@ _Finding = tuple[int, int, str, str, str, str]
 def _stream_problems(tile: TileCode, place: str, stream: Sequence[Instruction]) -> Iterator[_Finding]:
     """index, operand, code, what, todo, needs of every problem of a stream."""
     known: dict[str, Sequence[str]] = {
-        "ring": [ring.name for ring in tile.rings], "scale": [scale.name for scale in tile.scales],
-        "vector": [vector.name for vector in tile.vectors], "table": [table.name for table in tile.tables]}
+        "ring": [ring.name for ring in tile.rings],
+        "scale": [scale.name for scale in tile.scales],
+        "vector": [vector.name for vector in tile.vectors],
+        "table": [table.name for table in tile.tables],
+    }
     for index, instruction in enumerate(stream):
         if not _small(instruction.origin):
             yield index, -1, "value", f"the origin is {instruction.origin}", "it is the number of a string, or -1", ""
@@ -193,8 +228,12 @@ def _count(operand: Operand, known: _Known, scope: Sequence[str]) -> Iterator[_C
 def _reg(operand: Operand, known: _Known, scope: Sequence[str]) -> Iterator[_Complaint]:
     reg = cast(Reg, operand)
     if reg.space not in SPACES:
-        yield "register-file", f'there is no register file "{reg.space}"', did_you_mean(reg.space, SPACES) or \
-            f"the register files are {', '.join(SPACES)}", ""
+        yield (
+            "register-file",
+            f'there is no register file "{reg.space}"',
+            did_you_mean(reg.space, SPACES) or f"the register files are {', '.join(SPACES)}",
+            "",
+        )
     yield from _number(reg.start, 0, "the first register")
     yield from _number(reg.length, 1, "the length")
 
@@ -243,11 +282,24 @@ def _integer(least: int, what: str) -> Callable[[Operand, _Known, Sequence[str]]
     return check
 
 
-_OPERANDS: Mapping[str, Callable[[Operand, _Known, Sequence[str]], Iterator[_Complaint]]] = MappingProxyType({
-    "counter": _counter, "count": _count, "dest": _reg, "source": _reg, "window": _window, "port": _port,
-    "ring": _ring, "ticket": _ticket, "scale": _data("scale"), "vector": _data("vector"), "table": _table,
-    "imm": _integer(-LARGEST, "the value"), "mask": _integer(0, "the mask"), "tile": _integer(0, "the tile"),
-    "fifo": _integer(0, "the FIFO"),
-})
+_OPERANDS: Mapping[str, Callable[[Operand, _Known, Sequence[str]], Iterator[_Complaint]]] = MappingProxyType(
+    {
+        "counter": _counter,
+        "count": _count,
+        "dest": _reg,
+        "source": _reg,
+        "window": _window,
+        "port": _port,
+        "ring": _ring,
+        "ticket": _ticket,
+        "scale": _data("scale"),
+        "vector": _data("vector"),
+        "table": _table,
+        "imm": _integer(-LARGEST, "the value"),
+        "mask": _integer(0, "the mask"),
+        "tile": _integer(0, "the tile"),
+        "fifo": _integer(0, "the FIFO"),
+    }
+)
 
 assert {field.kind for form in FORM.values() for field in form.fields} <= set(_OPERANDS), "a kind has no check"

@@ -10,7 +10,7 @@ from typing import cast
 from cimc.isa.findings import Findings
 from cimc.isa.operands import Name, Port, Window
 from cimc.isa.printer import Spot
-from cimc.isa.program import Instruction, Plug, Program, Ring, RingRef
+from cimc.isa.program import Instruction, Program, Ring, RingRef
 
 RingKey = tuple[int, str]
 """Tile and name of a ring."""
@@ -41,9 +41,10 @@ class Feed:
 
     plug: str
     ref: RingRef
+    fills: bool
 
     def __str__(self) -> str:
-        return f'host, {"input" if self.ref.port < 0 else "output"} "{self.plug}"'
+        return f'host, {"input" if self.fills else "output"} "{self.plug}"'
 
 
 @dataclass(slots=True)
@@ -71,9 +72,14 @@ def wire(program: Program) -> Wiring:
         for stream in streams:
             for instruction in stream.instructions:
                 _connect(wiring, stream, instruction)
-    for plug in program.inputs + program.outputs:
+    for plug in program.inputs:
         for ref in plug.rings:
-            _plug_in(wiring, plug, ref)
+            wiring.feeds.append(Feed(plug.name, ref, fills=True))
+            wiring.producers[ref.tile, ref.ring].append(wiring.feeds[-1])
+    for plug in program.outputs:
+        for ref in plug.rings:
+            wiring.feeds.append(Feed(plug.name, ref, fills=False))
+            wiring.owners[(ref.tile, ref.ring), ref.port].append(wiring.feeds[-1])
     return wiring
 
 
@@ -93,15 +99,6 @@ def _connect(wiring: Wiring, stream: Stream, instruction: Instruction) -> None:
             _join(wiring.senders[cast(int, operands[1]), cast(int, operands[2])], stream)
 
 
-def _plug_in(wiring: Wiring, plug: Plug, ref: RingRef) -> None:
-    feed, key = Feed(plug.name, ref), (ref.tile, ref.ring)
-    wiring.feeds.append(feed)
-    if ref.port < 0:
-        wiring.producers[key].append(feed)
-    else:
-        wiring.owners[key, ref.port].append(feed)
-
-
 def _join(members: list[Stream | Feed], member: Stream) -> None:
     if not members or members[-1] is not member:
         members.append(member)
@@ -117,7 +114,8 @@ def check_wiring(program: Program, wiring: Wiring, findings: Findings) -> None:
         _check_one(producers, "producer", none, item, findings)
         for port in range(ring.ports):
             owners = wiring.owners.get(((tile, name), port), [])
-            _check_one(owners, "port-owner", f"no stream waits for and releases port {port}", item, findings)
+            none = "no stream waits for and releases the port"
+            _check_one(owners, "port-owner", none, f"{item}, port {port}", findings)
     for fifo in sorted(wiring.senders.keys() | wiring.receivers.keys()):
         item = f"tile {fifo[0]}, FIFO {fifo[1]}"
         _check_one(wiring.senders.get(fifo, []), "sender", "no stream sends to the FIFO", item, findings)
@@ -133,17 +131,24 @@ def _check_plugs(program: Program, wiring: Wiring, findings: Findings) -> None:
                 if ring is None:
                     findings.add("plug", f"tile {ref.tile} has no ring {ref.ring}", item)
                 elif kind == "input" and ref.port >= 0:
-                    findings.add("plug", f"the input names port {ref.port} of ring {ref.ring}", item,
-                                 "name the ring without a port")
+                    findings.add(
+                        "plug",
+                        f"the input names port {ref.port} of ring {ref.ring}",
+                        item,
+                        "name the ring without a port",
+                    )
                 elif kind == "output" and not 0 <= ref.port < ring.ports:
                     findings.add("plug", f"ring {ref.ring} has {ring.ports} ports, so no port {ref.port}", item)
 
 
-def _check_one(found: Sequence[Stream | Feed], code: str, none: str, item: str,
-               findings: Findings) -> None:
+def _check_one(found: Sequence[Stream | Feed], code: str, none: str, item: str, findings: Findings) -> None:
     members = list(dict.fromkeys(map(str, found)))
     if not members:
         findings.add(f"no-{code}", none, item)
     elif len(members) > 1:
-        findings.add(f"{code}s", f"there is more than one {code.replace('-', ' ')}: {', '.join(members)}", item,
-                     "let one stream do it alone")
+        findings.add(
+            f"{code}s",
+            f"there is more than one {code.replace('-', ' ')}: {', '.join(members)}",
+            item,
+            "let one stream do it alone",
+        )

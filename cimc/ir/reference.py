@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from cimc.ir.layers import Ints, MatrixLayer, Operand, PoolLayer, SoftmaxLayer, VectorLayer, operands_of, window_of
+from cimc.ir.layers import Floats, Ints, MatrixLayer, Operand, PoolLayer, SoftmaxLayer, VectorLayer, operands_of, window_of
 from cimc.ir.mapped import Finish, MappedGraph, MappedLayer, Task
 from cimc.numerics.quant import (
     Quant,
@@ -73,54 +73,52 @@ def windows_of(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]
     return np.asarray(view.transpose(0, 1, 2, 4, 5, 3))
 
 
-def block_sums(windows: Ints, task: Task) -> Iterator[tuple[int, int, Ints]]:
-    """(low, high, exact sums (lanes, rows, columns, high - low)) of each block of a task, in order."""
+def block_sums(windows: Ints, task: Task) -> Iterator[tuple[int, int, Floats]]:
+    """(low, high, exact sums (lanes, rows, columns, high - low)) of each block of a task, in order, in float64."""
     lanes, rows, columns, kh, kw, _ = windows.shape
+    unfolded: dict[tuple[int, int], Floats] = {}
     for block in task.blocks:
         taken = []
         for run in block.runs:
-            whole = windows[..., run.operand_channel : run.operand_channel + run.channels]
-            flat = whole.reshape(lanes, rows, columns, kh * kw * run.channels)
-            taken.append(flat[..., run.start : run.start + run.length])
-        x = np.concatenate(taken, axis=-1).astype(np.float64)
-        sums = x.reshape(-1, x.shape[-1]) @ block.weights.astype(np.float64)
-        yield block.low, block.high, sums.astype(np.int64).reshape(lanes, rows, columns, -1)
+            channels = (run.operand_channel, run.channels)
+            if channels not in unfolded:
+                whole = windows[..., channels[0] : sum(channels)]
+                unfolded[channels] = whole.astype(np.float64).reshape(-1, kh * kw * run.channels)
+            taken.append(unfolded[channels][:, run.start : run.start + run.length])
+        x = taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
+        yield block.low, block.high, (x @ block.weights.astype(np.float64)).reshape(lanes, rows, columns, -1)
 
 
 def accumulate(
-    graph: MappedGraph, mapped: MappedLayer, windows: Ints, watch: Callable[[Ints, int, int], None] | None = None
+    graph: MappedGraph, mapped: MappedLayer, windows: Ints, watch: Callable[[Floats, int, int], None] | None = None
 ) -> Ints:
     """The accumulators of a matrix layer before its bias, added up in the order of its tasks.
 
     watch: is shown every sum on the way with its output channels (low, high), for calibration of shifts.
     """
     bits = graph.accumulator_bits
-    sums: dict[int, Ints] = {}
 
-    def own(task: Task) -> Ints:
-        total: dict[tuple[int, int], Ints] = {}
+    def own(task: Task) -> Floats:
+        total: dict[tuple[int, int], Floats] = {}
         for low, high, exact in block_sums(windows, task):
             one = saturate(shift_round(exact, mapped.shift), bits)
-            both = saturate(total[low, high] + one, bits) if (low, high) in total else one
+            total[low, high] = saturate(total[low, high] + one, bits) if (low, high) in total else one
             if watch is not None:
                 watch(exact, low, high)
-                watch(both, low, high)
-            total[low, high] = np.asarray(both, np.int64)
+                watch(total[low, high], low, high)
         return np.concatenate(list(total.values()), axis=-1)
 
-    for index, task in enumerate(mapped.tasks):
-        sums[index] = own(task)
+    sums = [own(task) for task in mapped.tasks]
     finished = []
-    for index, task in enumerate(mapped.tasks):
+    for task, total in zip(mapped.tasks, sums, strict=True):
         if task.is_partial:
             continue
-        total = sums[index]
         for partner in task.partials:
-            total = np.asarray(saturate(total + sums[partner], bits), np.int64)
+            total = saturate(total + sums[partner], bits)
             if watch is not None:
                 watch(total, task.low, task.high)
         finished.append(total)
-    return np.concatenate(finished, axis=-1)
+    return np.concatenate(finished, axis=-1).astype(np.int64)
 
 
 def through_table(finish: Finish, q: Ints) -> Ints:

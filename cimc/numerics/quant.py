@@ -6,13 +6,14 @@ All arithmetic on scales is float32, as onnxruntime's integer kernels do it: mul
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
+Exact = TypeVar("Exact", bound=npt.NDArray[Any])  # integers, or float64 that holds integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,21 @@ def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
     return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
 
 
-def saturate(x: IntArray, bits: int) -> IntArray:
+def saturate(x: Exact, bits: int) -> Exact:
     """Clamp to the range of a signed number of `bits` bits."""
     return np.clip(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
-def shift_round(x: IntArray, shift: int) -> IntArray:
-    """x / 2^shift, rounded half up: what a converter's adder tree does by adding half and dropping bits."""
-    return x if shift == 0 else (x + (1 << (shift - 1))) >> shift
+def shift_round(x: Exact, shift: int) -> Exact:
+    """x / 2^shift, rounded half up: what a converter's adder tree does by adding half and dropping bits.
+
+    x: integers, as such or in float64 below 2^52, where the same result is exact too.
+    """
+    if shift == 0:
+        return x
+    if x.dtype.kind == "f":
+        return np.floor(x * 0.5**shift + 0.5)
+    return (x + (1 << (shift - 1))) >> shift
 
 
 def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:

@@ -1,8 +1,11 @@
-"""calibrate: the range of every tensor that needs a number format, measured on the float Graph with the user's data."""
+"""calibrate: the range of every tensor that needs a number format, measured on the float Graph with the user's data.
+
+minmax takes the smallest and largest value; percentile and entropy cut rare extremes off (cimc.passes.thresholds).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,22 +13,54 @@ import numpy.typing as npt
 
 from cimc.ir.evaluate import evaluate
 from cimc.ir.graph import Graph
+from cimc.passes.thresholds import Histogram, entropy_range, percentile_range
 
-CHUNK = 16  # lanes evaluated at once
+CHUNK = 16
+"""Lanes evaluated at once."""
+
+METHODS = ("minmax", "percentile", "entropy")
+"""How a range may be chosen."""
+
+PERCENTILE = 99.999
+"""Share of the values, in percent, that the percentile method keeps."""
+
+Data = Mapping[str, npt.NDArray[Any]]
+Ranges = dict[str, tuple[float, float]]
 
 
-def measure_ranges(
-    graph: Graph, names: Iterable[str], data: Mapping[str, npt.NDArray[Any]]
-) -> dict[str, tuple[float, float]]:
-    """(smallest, largest) value of the named tensors. data: lanes of every network input, (lanes, *shape)."""
+def measure_ranges(graph: Graph, names: Iterable[str], data: Data, method: str = "minmax") -> Ranges:
+    """(low, high) of the named tensors. data: lanes of every network input, (lanes, *shape). method: of METHODS.
+
+    percentile and entropy look at the data twice: for the extremes, then for a histogram between them. So the result
+    does not depend on CHUNK.
+    """
+    assert method in METHODS, f"calibration method {method!r}"
     wanted = {name for name in names if name in graph.tensors}
-    lanes = len(next(iter(data.values())))
-    found: dict[str, tuple[float, float]] = {}
-    for start in range(0, lanes, CHUNK):
-        part = {name: array[start : start + CHUNK] for name, array in data.items()}
-        values = {**part, **evaluate(graph, part, wanted)}
+    extremes = _extremes(graph, wanted, data)
+    if method == "minmax":
+        return extremes
+    histograms = {name: Histogram.between(*extremes[name]) for name in sorted(wanted)}
+    for values in _values(graph, wanted, data):
+        for name, histogram in histograms.items():
+            histogram.add(values[name])
+    if method == "percentile":
+        return {name: percentile_range(histogram, PERCENTILE) for name, histogram in histograms.items()}
+    return {name: entropy_range(histogram) for name, histogram in histograms.items()}
+
+
+def _extremes(graph: Graph, wanted: set[str], data: Data) -> Ranges:
+    found: Ranges = {}
+    for values in _values(graph, wanted, data):
         for name in wanted:
             low, high = float(values[name].min()), float(values[name].max())
             old = found.get(name, (np.inf, -np.inf))
             found[name] = (min(old[0], low), max(old[1], high))
     return found
+
+
+def _values(graph: Graph, wanted: set[str], data: Data) -> Iterator[Data]:
+    """The tensors' values, CHUNK lanes after CHUNK lanes."""
+    lanes = len(next(iter(data.values())))
+    for start in range(0, lanes, CHUNK):
+        part = {name: array[start : start + CHUNK] for name, array in data.items()}
+        yield {**part, **evaluate(graph, part, wanted)}

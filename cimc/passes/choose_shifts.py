@@ -35,7 +35,7 @@ def calibration_lanes(graph: MappedGraph) -> int:
         for m in graph.layers
         if isinstance(m.layer, MatrixLayer)
     )
-    return int(np.clip(WORK / max(products, 1), 1, 32))
+    return int(np.clip(WORK / max(products, 1), 1, 128))
 
 
 def choose_shifts(graph: MappedGraph, target: Target, inputs: Mapping[str, Ints]) -> MappedGraph:
@@ -61,14 +61,14 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     windows = windows_of(graph, mapped, maps)
     peaks = np.ones(mapped.matrix.weight.shape[0])
 
-    def watch(sums: Ints, low: int, high: int) -> None:
+    def watch(sums: Floats, low: int, high: int) -> None:
         np.maximum(peaks[low:high], np.abs(sums).max(axis=(0, 1, 2)), out=peaks[low:high])
 
     wide = replace(graph, accumulator_bits=62)
     exact = accumulate(wide, mapped, windows, watch)
     unshifted = _settled(mapped, graph.quants, 0)
     assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
-    watch(exact + unshifted.bias, 0, len(peaks))
+    watch((exact + unshifted.bias).astype(np.float64), 0, len(peaks))
     limit = ((1 << (graph.accumulator_bits - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.log2(peaks / limit)
     spare = 0 if mapped.matrix.given is not None else max(0, min(SPARE_BITS, mapped.weight_bits - 12))

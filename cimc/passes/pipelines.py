@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from cimc.base.diagnostics import fail
+from cimc.base.diagnostics import CimcError, fail
 from cimc.ir.borders import onto_map
 from cimc.ir.graph import Graph
 from cimc.ir.layers import LayerGraph, MatrixLayer, VectorLayer, operands_of, window_of
@@ -26,20 +26,24 @@ from cimc.passes.split import SplitOptions, split_matrices
 from cimc.target.model import Target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+BUDGETS = (1.0, 0.9, 0.75, 0.6, 0.45, 0.3)  # shares of a tile's memory that first placements may fill
 
 
 @dataclass(frozen=True, slots=True)
 class MapOptions:
-    """What a user may choose: widths (bits), and how rows are cut ("dense" or "channels")."""
+    """What a user may choose: widths (bits), how rows are cut ("dense" or "channels"), and how ranges are chosen (see
+    cimc.passes.calibrate.METHODS)."""
 
     widths: Widths
     rows: str = "dense"
+    calibration: str = "minmax"
 
 
 def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
     """All that fixes numbers. calibration: lanes of every network input."""
     layers = lower(graph, separable_pools=target.numbers.accumulator < 32)
-    ranges = complete_ranges(layers, measure_ranges(graph, needed_ranges(layers), calibration))
+    measured = measure_ranges(graph, needed_ranges(layers), calibration, options.calibration)
+    ranges = complete_ranges(layers, measured)
     quants = choose_formats(layers, ranges, target, options.widths)
     mapped = quantise(layers, quants, ranges, target, options.widths)
     mapped = split_matrices(mapped, target, split_options(layers, target, options.rows))
@@ -76,12 +80,17 @@ def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions
 
 
 def schedule_network(mapped: MappedGraph, target: Target) -> ScheduledGraph:
-    """Placement, rings, synchronisation; retried with less of each tile's memory while deepened rings overflow."""
+    """Placement, rings, synchronisation; retried with less of each tile's memory while deepened rings overflow it."""
     segments = choose_segments(mapped, target)
     over: dict[int, int] = {}
-    for slack, budget in ((1, 1.0), (1, 0.9), (1, 0.75), (0, 1.0), (0, 0.9), (0, 0.75), (0, 0.6), (0, 0.45)):
-        placer = Placer(mapped, target, segments, budget, slack)
-        tiles = placer.run()
+    for budget in BUDGETS:
+        placer = Placer(mapped, target, segments, budget)
+        try:
+            tiles = placer.run()
+        except CimcError:
+            if budget == BUDGETS[0]:
+                raise
+            break
         scheduled = settle_depths(Scheduler(mapped, placer, tiles, segments).run(), target)
         used = {tile.number: sum(placer.constants(w) for w in tile.works) for tile in tiles}
         for (tile, _), plan in scheduled.rings.items():
@@ -93,5 +102,5 @@ def schedule_network(mapped: MappedGraph, target: Target) -> ScheduledGraph:
     raise fail(
         "place.memory",
         f"tile {worst} needs {over[worst]} words of shared memory; {target.name} has {target.tile.memory_words}",
-        todo="take a target with more tile memory",
+        todo="take a target with more tile memory, or a network with smaller feature maps",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cimc.base.diagnostics import Place, fail
 from cimc.ir.layers import MatrixLayer
@@ -23,13 +23,14 @@ Key = tuple[str, int]  # a piece: (map, first channel); partial sums: (map + "\0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A task and what it reads."""
+    """A task and what it reads. roomy: rings hold the rows of the next window beside those of this one."""
 
     layer: int
     task: int
     mapped: MappedLayer
     body: Task
     needs: tuple[Need, ...]
+    roomy: bool
 
     @property
     def makes(self) -> Key:
@@ -64,13 +65,11 @@ class RingSize:
 class Placer:
     """Fills tiles; `tiles` is the result."""
 
-    def __init__(self, graph: MappedGraph, target: Target, segments: Mapping[str, int], budget: float,
-                 slack: int) -> None:  # fmt: skip
+    def __init__(self, graph: MappedGraph, target: Target, segments: Mapping[str, int], budget: float) -> None:
         self.graph = graph
         self.target = target
         self.segments = segments
         self.budget = int(target.tile.memory_words * budget)
-        self.slack = slack
         self.tiles: list[TileLoad] = []
         tasks = {m.layer.output: m.tasks for m in graph.layers}
         self.pieces = {name: pieces_of(tasks, name) or ((0, graph.maps[name].channels),) for name in graph.maps}
@@ -81,7 +80,9 @@ class Placer:
         for layer, mapped in enumerate(self.graph.layers):
             for index, task in enumerate(mapped.tasks):
                 needs = tuple(needs_of(self.graph, mapped, task, self.pieces))
-                self._place(Work(layer, index, mapped, task, needs))
+                roomy = Work(layer, index, mapped, task, needs, roomy=True)
+                if not self._place(roomy):
+                    self._place_or_fail(replace(roomy, roomy=False))
         if len(self.tiles) > self.target.chip.tiles:
             raise fail(
                 "place.chip", f"the network needs {len(self.tiles)} tiles; {self.target.name} has {self.target.chip.tiles}",
@@ -89,19 +90,25 @@ class Placer:
             )  # fmt: skip
         return self.tiles
 
-    def _place(self, work: Work) -> None:
+    def _place(self, work: Work) -> bool:
+        """Put a task on one of the last tiles or a new one; whether it fits."""
         for tile in self.tiles[: -LOOK_BACK - 1 : -1]:
             if self._fits(tile, work) == "":
                 tile.works.append(work)
-                return
+                return True
         fresh = TileLoad(len(self.tiles))
-        problem = self._fits(fresh, work)
-        if problem:
+        if self._fits(fresh, work):
+            return False
+        fresh.works.append(work)
+        self.tiles.append(fresh)
+        return True
+
+    def _place_or_fail(self, work: Work) -> None:
+        if not self._place(work):
+            problem = self._fits(TileLoad(0), work)
             raise fail("place.memory", f'layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}',
                        Place(item=work.mapped.layer.origin),
                        "take a target with more tile memory, or a network with smaller feature maps")  # fmt: skip
-        fresh.works.append(work)
-        self.tiles.append(fresh)
 
     def _fits(self, tile: TileLoad, work: Work) -> str:
         """What stands in the way of putting a task on a tile; empty where nothing does."""
@@ -128,7 +135,7 @@ class Placer:
         for work in works:
             for need in work.needs:
                 key = (need.map, need.piece)
-                pixels = self.pixels_for(work.mapped, need)
+                pixels = self.pixels_for(work, need)
                 old = rings.get(key, RingSize(need.low, need.high, pixels, remote=True))
                 low, high = (old.low, old.high) if key in local else (min(old.low, need.low), max(old.high, need.high))
                 rings[key] = RingSize(low, high, self.joined(need.map, old.pixels, pixels), old.remote)
@@ -140,13 +147,13 @@ class Placer:
                     rings[key] = RingSize(work.body.low, work.body.high, two, remote=True)
         return rings
 
-    def pixels_for(self, mapped: MappedLayer, need: Need) -> int:
+    def pixels_for(self, work: Work, need: Need) -> int:
         """Pixels that a ring must hold for one reader: two segments of a stream, or the rows of its window and some."""
-        source, out = self.graph.maps[need.map], self.graph.maps[mapped.layer.output]
+        source, out = self.graph.maps[need.map], self.graph.maps[work.mapped.layer.output]
         if need.streaming and self.segments[need.map] == self.segments[out.name]:
             return 2 * source.width // self.segments[need.map]
-        rows = min(need.span + min(self.slack, 1) * need.advance, source.height)
-        return max(rows, 1 if source.height == 1 else min(need.span, source.height)) * source.width
+        rows = need.span + (need.advance if work.roomy else 0)
+        return min(rows, source.height) * source.width
 
     def joined(self, name: str, a: int, b: int) -> int:
         """Pixels that serve two readers: the larger number, whole rows where it is a row or more."""

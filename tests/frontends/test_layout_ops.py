@@ -161,6 +161,8 @@ def test_resize_by_whole_factors() -> None:
     attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     check(model([node("Resize", "x - s", **attributes)], {"x": ["N", 2, 3, 4]}, scales))
     check(model([node("Resize", "x - s", mode="nearest")], {"x": ["N", 2, 3, 4]}, scales))
+    roi = {"r": np.zeros(0, np.float32), **scales}
+    check(model([node("Resize", "x r s", mode="nearest")], {"x": ["N", 2, 3, 4]}, roi))
     sizes = {"s": ints(1, 2, 6, 4)}
     check(model([node("Resize", "x - - s", mode="nearest")], {"x": ["N", 2, 3, 4]}, sizes))
     check(model([node("Upsample", "x s", mode="nearest")], {"x": ["N", 2, 3, 4]}, scales, opset=9))

@@ -33,8 +33,38 @@ from cimc.isa.table import FORM, FORMS
 
 T = TypeVar("T")
 
-ODD_NAMES = ["x", "y", "conv1.scale", "conv/1", "x.0", "r", "xin", "a,b", "c]d", 'q"q', "s;t", "é", "", "loop", "a b",
-             "\\", "\u2028", "\n", "\x00", "日本", "😀", "A.b_1", "1x", "-1", "*", "image", "_", ".x", "x.", "x..y"]
+ODD_NAMES = [
+    "x",
+    "y",
+    "conv1.scale",
+    "conv/1",
+    "x.0",
+    "r",
+    "xin",
+    "a,b",
+    "c]d",
+    'q"q',
+    "s;t",
+    "é",
+    "",
+    "loop",
+    "a b",
+    "\\",
+    "\u2028",
+    "\n",
+    "\x00",
+    "日本",
+    "😀",
+    "A.b_1",
+    "1x",
+    "-1",
+    "*",
+    "image",
+    "_",
+    ".x",
+    "x.",
+    "x..y",
+]
 SPECIAL_FLOATS = [0.0, -0.0, 1.0, 0.1, 1e-45, 5e-324, 1.7976931348623157e308, 1e16, 1e22, 1 / 255]
 
 
@@ -66,11 +96,15 @@ class _Maker:
     def name(self) -> str:
         if self.rng.random() < 0.7:
             return self.rng.choice(ODD_NAMES)
-        return "".join(chr(self.rng.choice([self.rng.randint(0, 0x7F), self.rng.randint(0, 0xD7FF)]))
-                       for _ in range(self.rng.randint(0, 6)))
+        return "".join(
+            chr(self.rng.choice([self.rng.randint(0, 0x7F), self.rng.randint(0, 0xD7FF)]))
+            for _ in range(self.rng.randint(0, 6))
+        )
 
     def number(self) -> int:
-        return self.rng.choice([self.rng.randint(-9, 9), self.rng.randint(-300, 300), self.rng.randint(-2**40, 2**40)])
+        return self.rng.choice(
+            [self.rng.randint(-9, 9), self.rng.randint(-300, 300), self.rng.randint(-(2**40), 2**40)]
+        )
 
     def natural(self) -> int:
         return abs(self.number())
@@ -155,23 +189,45 @@ class _Maker:
     def make_tile(self, number: int) -> TileCode:
         """A tile with at least one ring, scale, vector and table."""
         n = self.number
-        self.tile = TileCode(number, self.records(Ring, n, n, n, n, n, n, n, self.name, n),
-                             self.records(Scale, n, n, n, n, n, n, n, n, self.name),
-                             self.records(Vector, n, n, self.name), self.records(Table, n, n, n, n, self.name))
+        self.tile = TileCode(
+            number,
+            self.records(Ring, n, n, n, n, n, n, n, self.name, n),
+            self.records(Scale, n, n, n, n, n, n, n, n, self.name),
+            self.records(Vector, n, n, self.name),
+            self.records(Table, n, n, n, n, self.name),
+        )
         cores = tuple(CoreCode(core, self.matrices(), self.stream("core")) for core in self.distinct(self.number))
         channels = tuple(ChannelCode(channel, self.stream("tile")) for channel in self.distinct(self.number))
         return TileCode(number, self.tile.rings, self.tile.scales, self.tile.vectors, self.tile.tables, cores, channels)
 
     def matrices(self) -> tuple[Matrix, ...]:
         n = self.number
-        return tuple(Matrix(mvmu, self.name(), n(), n(), n(), n(), self.truth(), n(), self.name(), n(), n())
-                     for mvmu in self.distinct(self.number))
+        return tuple(
+            Matrix(mvmu, self.name(), n(), n(), n(), n(), self.truth(), n(), self.name(), n(), n())
+            for mvmu in self.distinct(self.number)
+        )
 
     def plug(self) -> Plug:
         refs = self.many(lambda: RingRef(self.natural(), self.name(), self.rng.randint(-1, 9)))
-        return Plug(self.name(), self.many(self.number), self.name(), self.real(), self.number(), self.number(),
-                    self.number(), refs, self.name())
+        return Plug(
+            self.name(),
+            self.many(self.number),
+            self.name(),
+            self.real(),
+            self.number(),
+            self.number(),
+            self.number(),
+            refs,
+            self.name(),
+        )
 
     def program(self) -> Program:
-        return Program(self.name(), self.name(), self.name(), self.many(self.name), self.many(self.plug),
-                       self.many(self.plug), tuple(self.make_tile(number) for number in self.distinct(self.number)))
+        return Program(
+            self.name(),
+            self.name(),
+            self.name(),
+            self.many(self.name),
+            self.many(self.plug),
+            self.many(self.plug),
+            tuple(self.make_tile(number) for number in self.distinct(self.number)),
+        )

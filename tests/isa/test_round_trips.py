@@ -54,9 +54,38 @@ def test_the_quick_parser_never_says_anything_the_grammar_does_not(program: Prog
     number = data.draw(st.integers(0, len(lines) - 1))
     at = data.draw(st.integers(0, len(lines[number])))
     cut = data.draw(st.integers(0, 3))
-    extra = data.draw(st.sampled_from(["", " ", "\t", "+", "-", "0", "1.", ".0", ":", ":+", ",", "x", '"', ";", "[", "(",
-                                       "*", "=", "oy", "\\", "0b1", "-1", "é", "\u2028", "\x1f"]))
-    lines[number] = lines[number][:at] + extra + lines[number][at + cut:]
+    extra = data.draw(
+        st.sampled_from(
+            [
+                "",
+                " ",
+                "\t",
+                "+",
+                "-",
+                "0",
+                "1.",
+                ".0",
+                ":",
+                ":+",
+                ",",
+                "x",
+                '"',
+                ";",
+                "[",
+                "(",
+                "*",
+                "=",
+                "oy",
+                "\\",
+                "0b1",
+                "-1",
+                "é",
+                "\u2028",
+                "\x1f",
+            ]
+        )
+    )
+    lines[number] = lines[number][:at] + extra + lines[number][at + cut :]
     text = "\n".join(lines)
     quick = parse_quickly(text)
     if quick is not None:
@@ -69,7 +98,7 @@ def test_damaged_bytes_give_a_diagnostic_or_another_program(program: Program, da
     payload = bytearray(encode(program)[18:])
     for _ in range(data.draw(st.integers(1, 3))):
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
-    payload = payload[:data.draw(st.one_of(st.just(len(payload)), st.integers(0, len(payload))))]
+    payload = payload[: data.draw(st.one_of(st.just(len(payload)), st.integers(0, len(payload))))]
     damaged = struct.pack("<4sBBIQ", b"\x7fCIM", 1, 1, zlib.crc32(payload), len(payload)) + bytes(payload)
     try:
         found = decode(damaged, "net.cim")
@@ -122,8 +151,11 @@ def test_what_is_no_program_is_said(tmp_path: Path) -> None:
 def test_five_thousand_instructions_take_less_than_a_second_each_way() -> None:
     """The bound is some ten times what is needed: it is there to catch a quadratic parser."""
     core = SMALL.tiles[0].cores[0]
-    rows = [Instruction(i.mnemonic, tuple(n if isinstance(operand, int) else operand for operand in i.operands), n % 2)
-            for n in range(400) for i in CONV[2:16]]
+    rows = [
+        Instruction(i.mnemonic, tuple(n if isinstance(operand, int) else operand for operand in i.operands), n % 2)
+        for n in range(400)
+        for i in CONV[2:16]
+    ]
     stream = (*CONV[:2], *rows, Instruction("end"), Instruction("hlt"))
     tile = replace(SMALL.tiles[0], cores=(replace(core, stream=stream),))
     program = replace(SMALL, tiles=(tile,))

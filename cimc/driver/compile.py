@@ -1,0 +1,132 @@
+"""The compile job: a network file in, a checked program with its weights out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.backends.emit import emit
+from cimc.base.diagnostics import Diagnostic, Place, fail
+from cimc.driver.precision import Precision
+from cimc.frontends.onnx_loader import load_onnx
+from cimc.ir.graph import Graph
+from cimc.ir.lanes import lanes_of
+from cimc.ir.mapped import MappedGraph
+from cimc.ir.scheduled import ScheduledGraph
+from cimc.isa.program import Program
+from cimc.isa.verify import verify as verify_program
+from cimc.passes.formats import Widths
+from cimc.passes.pipelines import MapOptions, map_network, schedule_network
+from cimc.runtime.package import weights_digest
+from cimc.target import Target, load_target
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Progress = Callable[[str], None]
+SYNTHETIC_LANES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """What a user may choose. target: a preset's name or a TOML file. weight_bits, input_bits: None takes the
+    target's. bind: values of symbolic dimensions. rows: "dense" or "channels", how matrices are cut. seed: of the
+    synthetic calibration data, where none is given. calibration_method: how ranges are chosen from it."""
+
+    target: str = "ideal"
+    weight_bits: int | None = None
+    input_bits: int | None = None
+    precision: Precision = field(default_factory=Precision)
+    bind: Mapping[str, int] = field(default_factory=dict)
+    rows: str = "dense"
+    seed: int = 0
+    calibration_method: str = "minmax"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A compiled network and every stage it went through. warnings: what the user should know."""
+
+    graph: Graph
+    mapped: MappedGraph
+    scheduled: ScheduledGraph
+    program: Program
+    weights: Arrays
+    target: Target
+    warnings: tuple[Diagnostic, ...]
+
+
+def compile_network(
+    model: str | os.PathLike[str],
+    options: CompileOptions,
+    calibration: Arrays | None = None,
+    progress: Progress = lambda step: None,
+) -> Compiled:
+    """Compile an ONNX file. calibration: lanes of every network input, by name; more names are allowed.
+
+    Raises CimcError for everything that is wrong with the network, the target or the data.
+    """
+    target = load_target(options.target)
+    widths = _widths(options, target)
+    progress("reading the network")
+    graph = load_onnx(model, options.bind)
+    warnings: list[Diagnostic] = []
+    if calibration is None:
+        data = synthetic_inputs(graph, options.seed)
+        warnings.append(
+            Diagnostic("calibration.none", "no calibration data: number formats come from random inputs",
+                       todo="give real inputs with --calibration FILE.npz")  # fmt: skip
+        )
+    else:
+        data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
+    progress("calibrating and mapping")
+    mapped = map_network(graph, target, data, MapOptions(widths, options.rows, options.calibration_method))
+    unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
+    if unknown:
+        raise fail("precision.layer", f"the precision file names layers that the network has not: {', '.join(sorted(unknown))}",
+                   todo="layers that have weights: " + ", ".join(m.layer.name for m in mapped.layers if m.weights is not None))  # fmt: skip
+    progress("scheduling")
+    scheduled = schedule_network(mapped, target)
+    progress("writing code")
+    program, weights = emit(scheduled, target)
+    program = replace(program, weights=weights_digest(weights))
+    progress("checking the program")
+    verify_program(program, target)
+    return Compiled(graph, mapped, scheduled, program, weights, target, tuple(warnings))
+
+
+def _widths(options: CompileOptions, target: Target) -> Widths:
+    """Bits of weights and inputs, checked against what the target holds."""
+    weight = options.weight_bits if options.weight_bits is not None else target.numbers.weight
+    inputs = options.input_bits if options.input_bits is not None else target.numbers.input
+    chosen = {"--weight-bits": (weight, target.largest_weight_bits), "--input-bits": (inputs, min(16, target.numbers.word))}
+    for layer, (w, i) in options.precision.layers.items():
+        chosen[f'weight_bits of "{layer}"'] = (w or weight, target.largest_weight_bits)
+        chosen[f'input_bits of "{layer}"'] = (i or inputs, min(16, target.numbers.word))
+    for name, (bits, most) in chosen.items():
+        if not 2 <= bits <= most:
+            raise fail("options.bits", f"{name} is {bits}; {target.name} takes 2 to {most}", Place(item=name))
+    layers = options.precision.layers
+    return Widths(
+        weight, inputs,
+        {name: w for name, (w, _) in layers.items() if w is not None},
+        {name: i for name, (_, i) in layers.items() if i is not None},
+    )  # fmt: skip
+
+
+def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """Standard normal lanes for float inputs, the whole range for integer ones."""
+    generator = np.random.default_rng(seed)
+    made: dict[str, npt.NDArray[Any]] = {}
+    for name in graph.inputs:
+        tensor = graph.tensors[name]
+        shape = (SYNTHETIC_LANES, *tensor.shape)
+        if tensor.dtype == "float32":
+            made[name] = generator.standard_normal(shape).astype(np.float32)
+        else:
+            kind = np.iinfo(tensor.dtype)
+            made[name] = generator.integers(kind.min, kind.max, shape, endpoint=True).astype(tensor.dtype)
+    return made

@@ -1,0 +1,258 @@
+"""The verify job: compile a network, run the emulator, and hold it against the quantised reference and onnxruntime."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.base.diagnostics import Diagnostic, Place, fail
+from cimc.driver.compile import Arrays, Compiled, CompileOptions, Progress, compile_network
+from cimc.driver.onnx_oracle import OnnxOracle
+from cimc.driver.sizes import sizes_of
+from cimc.ir.borders import from_maps, onto_map
+from cimc.ir.evaluate import evaluate
+from cimc.ir.lanes import lanes_of
+from cimc.ir.layers import Ints
+from cimc.ir.reference import evaluate_mapped
+from cimc.isa.printer import line_of
+from cimc.numerics.quant import dequantise
+from cimc.runtime.step import Execution, StepEngine
+
+CHUNK_BYTES = 1 << 30  # of captured and reference values held at once
+BYTES_A_VALUE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The first place where emulator and reference differ: tensor, element (lane, row, column, channel), both values,
+    and the instruction that stored it with its line of the printed program."""
+
+    tensor: str
+    element: tuple[int, ...]
+    expected: int
+    got: int
+    instruction: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerError:
+    """A layer against the float Graph: signal-to-noise ratio in dB (None: no error) and largest absolute error."""
+
+    layer: str
+    snr_db: float | None
+    max_abs_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Everything that verify reports; see docs/verify.md for the meaning of every field."""
+
+    model: str
+    target: str
+    inputs: int
+    mismatches: int
+    bit_exact: bool
+    first_mismatch: Mismatch | None
+    snr_db: float | None
+    max_abs_error: float
+    layers: tuple[LayerError, ...]
+    top1_float: float | None
+    top1_chip: float | None
+    instructions: int
+    code_bytes: int
+    crossbars: int
+    cores: int
+    tiles: int
+    seconds: Mapping[str, float]
+    warnings: tuple[Diagnostic, ...]
+
+
+class _Noise:
+    """Sums for a signal-to-noise ratio, chunk by chunk."""
+
+    def __init__(self) -> None:
+        self.signal = 0.0
+        self.noise = 0.0
+        self.largest = 0.0
+
+    def add(self, right: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
+        """Account for values `got` where `right` would be right."""
+        a, error = right.astype(np.float64), got.astype(np.float64) - right.astype(np.float64)
+        self.signal += float(np.square(a).sum())
+        self.noise += float(np.square(error).sum())
+        self.largest = max(self.largest, float(np.abs(error).max(initial=0.0)))
+
+    @property
+    def snr_db(self) -> float | None:
+        """10 log10(signal / noise); None without noise, and without signal minus infinity is avoided as 0."""
+        if self.noise == 0:
+            return None
+        return float(10 * np.log10(self.signal / self.noise)) if self.signal else 0.0
+
+
+def verify_network(
+    model: str | os.PathLike[str],
+    data: Arrays,
+    options: CompileOptions,
+    calibration: Arrays | None = None,
+    limit: int | None = None,
+    progress: Progress = lambda step: None,
+) -> Verification:
+    """Compile and verify. data: lanes of every network input, and optionally "labels", (lanes,) integers."""
+    start = time.perf_counter()
+    compiled = compile_network(model, options, calibration, progress)
+    compiled_at = time.perf_counter()
+    inputs = lanes_of(compiled.graph, {k: v for k, v in data.items() if k != "labels" or k in compiled.graph.inputs})
+    labels = _labels(compiled, data)
+    if limit is not None:
+        inputs = {name: array[:limit] for name, array in inputs.items()}
+    return _compare(model, compiled, inputs, labels, compiled_at - start, progress)
+
+
+def _labels(compiled: Compiled, data: Arrays) -> npt.NDArray[Any] | None:
+    if "labels" not in data or "labels" in compiled.graph.inputs:
+        return None
+    labels = data["labels"]
+    lanes = len(next(iter(data[name] for name in compiled.graph.inputs)))
+    if labels.shape != (lanes,) or labels.dtype.kind not in "iu":
+        raise fail("data.labels", f"labels are {labels.dtype} of shape {labels.shape}, not one whole number for each of {lanes} inputs",
+                   Place(item="labels"))  # fmt: skip
+    return labels
+
+
+def chunk_lanes(compiled: Compiled) -> int:
+    """Lanes that are run and compared at once."""
+    values = sum(m.words for m in compiled.mapped.maps.values())
+    return max(1, CHUNK_BYTES // (values * BYTES_A_VALUE))
+
+
+def chunks(inputs: Arrays, size: int) -> Iterator[Arrays]:
+    """Inputs in runs of at most `size` lanes."""
+    lanes = len(next(iter(inputs.values())))
+    for start in range(0, lanes, size):
+        yield {name: array[start : start + size] for name, array in inputs.items()}
+
+
+def _compare(
+    model: str | os.PathLike[str], compiled: Compiled, inputs: Arrays, labels: npt.NDArray[Any] | None,
+    seconds_compile: float, progress: Progress,
+) -> Verification:  # fmt: skip
+    engine = StepEngine(compiled.program, compiled.weights, compiled.target)
+    oracle = OnnxOracle(model, compiled.graph)
+    lanes = len(next(iter(inputs.values())))
+    mismatches, first, emulated = 0, None, 0.0
+    total, layers = _Noise(), {m.layer.name: _Noise() for m in compiled.mapped.layers}
+    right = {"float": 0, "chip": 0}
+    done = 0
+    for part in chunks(inputs, chunk_lanes(compiled)):
+        progress(f"emulating inputs {done + 1} to {done + len(next(iter(part.values())))} of {lanes}")
+        start = time.perf_counter()
+        execution = engine.run(part, capture=True)
+        emulated += time.perf_counter() - start
+        reference = reference_maps(compiled, part)
+        count, found = differences(compiled, reference, execution)
+        mismatches += count
+        if first is None and found is not None:
+            first = Mismatch(found.tensor, (found.element[0] + done, *found.element[1:]), *_rest(found))
+        float_outputs = oracle.run(part)
+        for name, values in float_outputs.items():
+            total.add(values, execution.outputs[name])
+        _layer_noise(compiled, part, reference, layers)
+        if labels is not None:
+            answers = labels[done : done + len(next(iter(part.values())))]
+            output = compiled.graph.outputs[0]
+            for key, values in (("float", float_outputs[output]), ("chip", execution.outputs[output])):
+                right[key] += int((values.reshape(len(answers), -1).argmax(axis=1) == answers).sum())
+        done += len(next(iter(part.values())))
+    sizes = sizes_of(compiled.program)
+    return Verification(
+        model=os.fspath(model),
+        target=compiled.target.name,
+        inputs=lanes,
+        mismatches=mismatches,
+        bit_exact=mismatches == 0,
+        first_mismatch=first,
+        snr_db=total.snr_db,
+        max_abs_error=total.largest,
+        layers=tuple(LayerError(name, noise.snr_db, noise.largest) for name, noise in layers.items()),
+        top1_float=right["float"] / lanes if labels is not None else None,
+        top1_chip=right["chip"] / lanes if labels is not None else None,
+        instructions=sizes.instructions,
+        code_bytes=sizes.code_bytes,
+        crossbars=sizes.crossbars,
+        cores=sizes.cores,
+        tiles=sizes.tiles,
+        seconds={"compile": seconds_compile, "emulate": emulated},
+        warnings=compiled.warnings,
+    )
+
+
+def _rest(found: Mismatch) -> tuple[int, int, str, int]:
+    return found.expected, found.got, found.instruction, found.line
+
+
+def reference_maps(compiled: Compiled, inputs: Arrays) -> dict[str, Ints]:
+    """Every map's integers by the reference, (lanes, height, width, channels)."""
+    mapped = compiled.mapped
+    borders = {
+        b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], mapped.quants[b.maps[0]], inputs[b.tensor]) for b in mapped.inputs
+    }
+    return evaluate_mapped(mapped, borders)
+
+
+def differences(compiled: Compiled, reference: Mapping[str, Ints], execution: Execution) -> tuple[int, Mismatch | None]:
+    """(elements in which the emulator differs from the reference - stored maps and outputs -, the first of them)."""
+    count, first = 0, None
+    for mapped in compiled.mapped.layers:
+        name = mapped.layer.output
+        got = execution.stored[name][0]
+        wrong = got != reference[name]
+        found = int(wrong.sum())
+        if found and first is None:
+            element = tuple(int(i) for i in np.argwhere(wrong)[0])
+            writer = next(w for w in execution.writers[name] if w.low <= element[-1] < w.high)
+            line = line_of(compiled.program)[writer.tile, "core", writer.core, writer.index]
+            text = f"tile {writer.tile}, core {writer.core}, instruction {writer.index}"
+            first = Mismatch(name, element, int(reference[name][element]), int(got[element]), text, line)
+        count += found
+    for binding in compiled.mapped.outputs:
+        expected = from_maps(binding, reference, compiled.mapped.quants[binding.maps[0]])
+        got_output = execution.outputs[binding.tensor]
+        wrong = ~((got_output == expected) | (np.isnan(got_output) & np.isnan(expected)))
+        if wrong.any() and first is None:
+            element = tuple(int(i) for i in np.argwhere(wrong)[0])
+            first = Mismatch(binding.tensor, element, int(expected[element]), int(got_output[element]), "the host's reading of it", 0)
+        count += int(wrong.sum())
+    return count, first
+
+
+def _layer_noise(compiled: Compiled, inputs: Arrays, reference: Mapping[str, Ints], layers: Mapping[str, _Noise]) -> None:
+    """Each map that a Graph tensor names, against the float Graph."""
+    graph, mapped = compiled.graph, compiled.mapped
+    names = [m.layer.output for m in mapped.layers if m.layer.output in graph.tensors]
+    values = evaluate(graph, inputs, frozenset(names))
+    for name in names:
+        real = dequantise(reference[name], mapped.quants[name])
+        right = values[name]
+        if right.dtype.kind in "iu":
+            right = dequantise(right, mapped.quants[name])
+        layout = _as_map(right, mapped.maps[name].height, mapped.maps[name].width, mapped.maps[name].channels)
+        if layout is not None:
+            layers[name].add(layout, real)
+
+
+def _as_map(x: npt.NDArray[Any], height: int, width: int, channels: int) -> npt.NDArray[Any] | None:
+    """A Graph tensor, (lanes, *shape), as a map; None where its shape does not say how it lies."""
+    shape: Sequence[int] = x.shape[1:]
+    if tuple(shape) == (1, channels, height, width):
+        return x[:, 0].transpose(0, 2, 3, 1)
+    if height * width == 1 and x[0].size == channels:
+        return x.reshape(len(x), 1, 1, channels)
+    return None

@@ -1,0 +1,172 @@
+"""The mapping report as data. Sizes are in words, bytes and counts; shares are in percent of what there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REPORT_FORMAT = 1
+"""The version of report.json; it changes when a field changes its meaning or goes away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The whole program.
+
+    mvmus: units that hold a matrix; mvmus_on_tiles: units of the tiles in use. weights: numbers stored in cells, in
+    all. memory_operations, vector_operations: multiply-adds of one input in crossbars, and operations of the layers
+    without a matrix on the vector units (an element once for each operand or window place); in_memory_percent: the
+    first one's share of both.
+    """
+
+    network: str
+    target: str
+    tiles: int
+    tiles_of_chip: int
+    cores: int
+    mvmus: int
+    mvmus_on_tiles: int
+    instructions: int
+    code_bytes: int
+    memory_words: int
+    weights: int
+    memory_operations: int
+    vector_operations: int
+    in_memory_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A number format: real = scale * (q - zero), low <= q <= high; bits that hold q."""
+
+    scale: float
+    zero: int
+    low: int
+    high: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlugReport:
+    """A network input or output: shape of one lane, type, and its format on the chip."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    format: Format
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixReport:
+    """A layer's matrix on crossbars.
+
+    rows, columns: of the matrix - inputs of a dot product, outputs; groups of a grouped convolution share neither.
+    weights: numbers in it. slices: cells a weight takes (a differential pair counts once). row_split, column_split:
+    into how many blocks it is cut along each. rows_percent, columns_percent: what the blocks take of the rows and
+    columns of their MVMUs; cells_percent: of the cells.
+    shift: bits that XbarOut is rounded by. vectors: matrix-vector products of one input.
+    """
+
+    rows: int
+    columns: int
+    groups: int
+    weights: int
+    encoding: str
+    weight_bits: int
+    input_bits: int
+    input_signed: bool
+    slices: int
+    row_split: int
+    column_split: int
+    mvmus: int
+    rows_percent: float
+    columns_percent: float
+    cells_percent: float
+    shift: int
+    vectors: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """A layer. kind: "matrix", "max pool", "average pool", "sum", "product", "max", "min" or "softmax".
+
+    origin: its ONNX nodes. output: the tensor it makes, height x width x channels, and its format. tiles, cores: how
+    many it runs on. operations: see Summary. matrix: None where it has none.
+    """
+
+    name: str
+    origin: str
+    kind: str
+    output: str
+    height: int
+    width: int
+    channels: int
+    format: Format
+    tiles: int
+    cores: int
+    operations: int
+    matrix: MatrixReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoreReport:
+    """A core: the layer it works for, bytes of code of how many, MVMUs that hold a matrix of how many."""
+
+    core: int
+    layer: str
+    code_bytes: int
+    code_capacity: int
+    mvmus: int
+    mvmu_capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegionReport:
+    """A run of tile memory: a "ring", "scale", "vector" or "table". tensor: whose values a ring holds, or ""."""
+
+    kind: str
+    name: str
+    tensor: str
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class TileReport:
+    """A tile: memory words and bytes of transfer code of how many, receive FIFOs of how many, its cores.
+
+    largest: what takes most of its memory (None where it is empty).
+    """
+
+    tile: int
+    memory_words: int
+    memory_capacity: int
+    largest: RegionReport | None
+    channel_bytes: int
+    channel_capacity: int
+    fifos: int
+    fifo_capacity: int
+    cores: tuple[CoreReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning that the compiler gave."""
+
+    code: str
+    what: str
+    where: str
+    todo: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The mapping report of a program. program: sha256 of its binary form (hex); weights: of its arrays."""
+
+    format: int
+    program: str
+    weights: str
+    summary: Summary
+    inputs: tuple[PlugReport, ...]
+    outputs: tuple[PlugReport, ...]
+    layers: tuple[LayerReport, ...]
+    tiles: tuple[TileReport, ...]
+    warnings: tuple[Warned, ...]

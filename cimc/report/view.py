@@ -1,0 +1,118 @@
+"""The mapping report as tables for a terminal of 80 columns or more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cimc.report.model import Format, LayerReport, Report, TileReport
+
+TILES = 24
+"""Tiles that are listed; the fullest, where there are more."""
+
+
+def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableType]:
+    """The whole report, part after part."""
+    yield _summary(report)
+    matrices = [layer for layer in report.layers if layer.matrix is not None]
+    if matrices:
+        yield Text("\nLayers on crossbars", style="bold")
+        yield _crossbars(matrices)
+    yield Text("\nAll layers", style="bold")
+    yield _layers(report.layers)
+    yield Text("\nTiles", style="bold")
+    shown = report.tiles
+    if len(shown) > TILES and not all_tiles:
+        fullest = sorted(shown, key=lambda tile: -tile.memory_words)[:TILES]
+        shown = tuple(sorted(fullest, key=lambda tile: tile.tile))
+    yield _tiles(shown)
+    if len(shown) < len(report.tiles):
+        yield Text(f"the {len(shown)} tiles of {len(report.tiles)} that hold most; --all-tiles shows all", style="dim")
+    for warning in report.warnings:
+        yield Text(f"\nwarning[{warning.code}]: {warning.what}", style="yellow")
+        if warning.todo:
+            yield Text(f"  help: {warning.todo}")
+
+
+def new_table(*columns: str) -> Table:
+    """A table in the style of all reports; a column whose heading ends in ">" is set right."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    for column in columns:
+        right = column.endswith(">")
+        table.add_column(column.removesuffix(">"), justify="right" if right else "left", no_wrap=True,
+                         overflow="ellipsis", min_width=1)  # fmt: skip
+    return table
+
+
+def _summary(report: Report) -> Table:
+    s = report.summary
+    table = Table.grid(padding=(0, 2))
+    shapes = [f"{p.name} {p.dtype} {_shape(p.shape)}" for p in (*report.inputs, *report.outputs)]
+    rows = [
+        ("network", s.network),
+        ("inputs", ", ".join(shapes[: len(report.inputs)])),
+        ("outputs", ", ".join(shapes[len(report.inputs) :])),
+        ("target", s.target),
+        ("tiles", f"{s.tiles:,} of {s.tiles_of_chip:,}"),
+        ("cores", f"{s.cores:,}"),
+        ("MVMUs", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
+        ("weights", f"{s.weights:,}"),
+        ("tile memory", f"{s.memory_words:,} words"),
+        ("instructions", f"{s.instructions:,}, {s.code_bytes:,} bytes"),
+        ("work in memory", f"{s.in_memory_percent:.2f} % of {s.memory_operations + s.vector_operations:,} operations an input"),
+    ]  # fmt: skip
+    for name, value in rows:
+        table.add_row(Text(name, style="bold"), value)
+    return table
+
+
+def _crossbars(layers: list[LayerReport]) -> Table:
+    table = new_table("layer", "matrix>", "w/x bits>", "slices>", "split>", "MVMUs>", "rows %>", "cols %>", "cells %>", "shift>")
+    for layer in layers:
+        m = layer.matrix
+        assert m is not None, f"{layer.name} has no matrix"
+        groups = f" /{m.groups}" if m.groups > 1 else ""
+        table.add_row(
+            layer.name, f"{m.rows}x{m.columns}{groups}", f"{m.weight_bits}/{m.input_bits}{'s' if m.input_signed else 'u'}",
+            str(m.slices), f"{m.row_split}x{m.column_split}", str(m.mvmus), f"{m.rows_percent:.0f}",
+            f"{m.columns_percent:.0f}", f"{m.cells_percent:.1f}", str(m.shift),
+        )  # fmt: skip
+    return table
+
+
+def _layers(layers: tuple[LayerReport, ...]) -> Table:
+    table = new_table("layer", "kind", "output>", "format", "cores>", "operations>")
+    for layer in layers:
+        table.add_row(
+            layer.name, layer.kind, f"{layer.height}x{layer.width}x{layer.channels}", _format(layer.format),
+            str(layer.cores), f"{layer.operations:,}",
+        )  # fmt: skip
+    return table
+
+
+def _tiles(tiles: tuple[TileReport, ...]) -> Table:
+    table = new_table("tile>", "words>", "of %>", "most of it", "cores>", "MVMUs>", "core code %>", "FIFOs>")
+    for tile in tiles:
+        most = "" if tile.largest is None else f"{tile.largest.kind} {tile.largest.name}: {tile.largest.words:,}"
+        code = max((core.code_bytes for core in tile.cores), default=0)
+        capacity = max((core.code_capacity for core in tile.cores), default=1)
+        table.add_row(
+            str(tile.tile), f"{tile.memory_words:,}", f"{100 * tile.memory_words / tile.memory_capacity:.0f}", most,
+            str(len(tile.cores)), str(sum(core.mvmus for core in tile.cores)), f"{100 * code / capacity:.0f}",
+            f"{tile.fifos}/{tile.fifo_capacity}",
+        )  # fmt: skip
+    return table
+
+
+def _format(form: Format) -> str:
+    sign = "int" if form.low < 0 else "uint"
+    zero = f" zero {form.zero}" if form.zero else ""
+    return f"{sign}{form.bits} x {form.scale:.3g}{zero}"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

@@ -1,0 +1,102 @@
+"""What cores store into rings that hold a tensor of the network, kept for comparison with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from cimc.isa.operands import Axis, Window
+from cimc.isa.program import Program, Ring
+from cimc.isa.tree import Loop, build_tree, leaves
+from cimc.runtime.affine import IMAGE
+from cimc.runtime.machine import Words
+from cimc.runtime.windows import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A store that writes channels low .. high - 1 of a tensor: its tile, core and index in the core's stream."""
+
+    tile: int
+    core: int
+    index: int
+    low: int
+    high: int
+
+
+class Capture:
+    """The tensors that a run keeps. wanted: their names, or True for all that cores store."""
+
+    def __init__(self, program: Program, wanted: Collection[str] | bool, images: int, lanes: int) -> None:
+        self.writers: dict[str, tuple[Writer, ...]] = {}
+        self._maps: dict[str, Words] = {}
+        if wanted is False:
+            return
+        names = None if wanted is True else set(wanted)
+        for tensor, writer in _stores(program):
+            if names is None or tensor in names:
+                self.writers[tensor] = (*self.writers.get(tensor, ()), writer)
+        for tensor in self.writers:
+            rings = [ring for tile in program.tiles for ring in tile.rings if ring.tensor == tensor]
+            channels = max(ring.channel + ring.channels for ring in rings)
+            shape = images, max(r.height for r in rings), max(r.width for r in rings), channels, lanes
+            self._maps[tensor] = np.zeros(shape, np.int32)
+
+    def recording(self, ring: Ring, reach: Reach, source: Words) -> Callable[[], None] | None:
+        """A function that keeps what a store has just written, or None where it is not wanted."""
+        if ring.tensor not in self._maps:
+            return None
+        whole, block, window = self._maps[ring.tensor], source.reshape(reach.shape), reach.window
+
+        def record() -> None:
+            channel = ring.channel + reach.channel()
+            rows, columns = _slice(reach.row(), window.rows), _slice(reach.column(), window.columns)
+            whole[reach.counters[IMAGE], rows, columns, channel : channel + window.channels.count] = block
+
+        return record
+
+    def stored(self) -> dict[str, Words]:
+        """Tensors by name, (images, lanes, height, width, channels)."""
+        return {tensor: np.moveaxis(whole, 4, 1) for tensor, whole in self._maps.items()}
+
+
+def bytes_per_lane(program: Program, wanted: Collection[str] | bool, images: int) -> int:
+    """Bytes that one lane of the kept tensors takes."""
+    if wanted is False:
+        return 0
+    return 4 * sum(array.size for array in Capture(program, wanted, images, 1).stored().values())
+
+
+def _slice(start: int, axis: Axis) -> slice:
+    return slice(start, start + (axis.count - 1) * axis.step + 1, axis.step)
+
+
+def _stores(program: Program) -> Iterator[tuple[str, Writer]]:
+    """Every store of a core into a ring that holds a tensor."""
+    for tile in program.tiles:
+        rings = {ring.name: ring for ring in tile.rings}
+        for core in tile.cores:
+            for loops, leaf in leaves(build_tree(core.stream)):
+                if leaf.instruction.mnemonic != "store":
+                    continue
+                window = cast(Window, leaf.instruction.operands[0])
+                ring = rings[window.ring]
+                if ring.tensor:
+                    low, high = _channels(window.channels, loops)
+                    yield (
+                        ring.tensor,
+                        Writer(tile.number, core.number, leaf.index, ring.channel + low, ring.channel + high),
+                    )
+
+
+def _channels(axis: Axis, loops: tuple[Loop, ...]) -> tuple[int, int]:
+    """The channels of a ring that an axis reaches while its loops run: first, one past the last."""
+    low = high = axis.start.constant
+    counts = {loop.counter: loop.count for loop in loops}
+    for name, coefficient in axis.start.terms:
+        span = coefficient * (counts[name] - 1)
+        low, high = low + min(0, span), high + max(0, span)
+    return low, high + axis.count

@@ -1,0 +1,165 @@
+"""The host: quantises inputs and lays them out in input rings, drains output rings and takes outputs back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
+from cimc.isa.program import Plug, Program, Ring, RingRef
+from cimc.numerics.quant import Quant, dequantise, quantise
+from cimc.runtime.affine import IMAGE
+from cimc.runtime.machine import AnyArray, Machine, RingState, Wide, Words
+from cimc.runtime.schedule import Running
+from cimc.runtime.sites import Site
+from cimc.runtime.transfers import Wake
+
+
+def quantised_inputs(program: Program, inputs: Mapping[str, AnyArray], images: int, word: int) -> dict[str, Wide]:
+    """Every input as integers, (images, lanes, elements). Raises CimcError with all that is wrong with them."""
+    found = list(_problems(program, inputs, images, word))
+    if found:
+        raise CimcError(found)
+    return {plug.name: _quantise(plug, np.asarray(inputs[plug.name]), images) for plug in program.inputs}
+
+
+def _quantise(plug: Plug, values: AnyArray, images: int) -> Wide:
+    elements = int(np.prod(plug.shape, dtype=np.int64))
+    lanes = values.shape[1] if images > 1 else values.shape[0]
+    flat = values.reshape(images, lanes, elements)
+    if plug.scale == 0:
+        return flat.astype(np.int64)
+    return quantise(flat, Quant(plug.scale, plug.zero, plug.low, plug.high))
+
+
+def _problems(program: Program, inputs: Mapping[str, AnyArray], images: int, word: int) -> Iterator[Diagnostic]:
+    names = [plug.name for plug in program.inputs]
+    for name in inputs:
+        if name not in names:
+            todo = did_you_mean(name, names) or f"inputs of the program: {', '.join(names)}"
+            yield Diagnostic("run.inputs", f'the program has no input "{name}"', Place(program.name), todo)
+    lanes: dict[int, str] = {}
+    before = "(images, lanes, ...)" if images > 1 else "(lanes, ...)"
+    for plug in program.inputs:
+        place = Place(program.name, item=f'input "{plug.name}"')
+        if plug.name not in inputs:
+            yield Diagnostic("run.inputs", f'input "{plug.name}" is not given', place, f"its shape: {plug.shape}")
+            continue
+        values = np.asarray(inputs[plug.name])
+        axes = 2 if images > 1 else 1
+        if values.ndim < axes or values.shape[axes:] != plug.shape or (axes == 2 and values.shape[0] != images):
+            what = f"an array of shape {values.shape} where {before} is {plug.shape} after its first axes"
+            yield Diagnostic("run.inputs", what, place, f"{images} inputs, any number of lanes")
+            continue
+        lanes.setdefault(values.shape[axes - 1], plug.name)
+        yield from _value_problems(plug, values, word, place)
+    if len(lanes) > 1:
+        counts = ", ".join(f'{count} in "{name}"' for count, name in lanes.items())
+        yield Diagnostic("run.inputs", f"inputs differ in lanes: {counts}", Place(program.name), "give all the same")
+    elif 0 in lanes:
+        yield Diagnostic("run.inputs", "no lanes", Place(program.name), "give at least one")
+
+
+def _value_problems(plug: Plug, values: AnyArray, word: int, place: Place) -> Iterator[Diagnostic]:
+    if plug.scale == 0:
+        if values.dtype.kind not in "iub":
+            yield Diagnostic("run.inputs", f"values of {values.dtype} where integers are due", place)
+        elif values.size and not -(1 << (word - 1)) <= int(values.min()) <= int(values.max()) < 1 << (word - 1):
+            what = f"values {int(values.min())} to {int(values.max())}, which words of {word} bits do not hold"
+            yield Diagnostic("run.inputs", what, place)
+    elif values.dtype.kind not in "iubf":
+        yield Diagnostic("run.inputs", f"values of {values.dtype} where numbers are due", place)
+    elif values.dtype.kind == "f" and np.isnan(values).any():
+        yield Diagnostic("run.inputs", "values that are not numbers (NaN)", place)
+
+
+def laid_out(plug: Plug, index: Wide, values: Wide, rings: Sequence[Ring]) -> list[Words]:
+    """An input as its rings hold it, for each (images, height * width, channels, lanes). values: (images, lanes,
+    elements); index: see Plug."""
+    images, lanes, _ = values.shape
+    padded = np.concatenate([values, np.full((images, lanes, 1), plug.zero, np.int64)], axis=2)
+    result, start = [], 0
+    for ring in rings:
+        words = ring.height * ring.width * ring.channels
+        part = np.moveaxis(padded[:, :, index[start : start + words]], 1, 2)
+        result.append(np.ascontiguousarray(part, np.int32).reshape(images, -1, ring.channels, lanes))
+        start += words
+    return result
+
+
+def feed(plug: Plug, ref: RingRef, ring: RingState, maps: Words, wake: Wake) -> Running:
+    """The host as producer of a ring: slot by slot, as they are free. maps: (images, pixels, channels, lanes)."""
+    counters = [0]
+    site = Site(ref.tile, f'input "{plug.name}"', -1, -1, "space", ring, counters)
+    pixels = ring.ring.width // ring.ring.segments
+    for image in range(maps.shape[0]):
+        counters[IMAGE] = image
+        for ticket in range(ring.ring.tickets):
+            site.wanted = image * ring.ring.tickets + ticket + 1
+            while ring.limit() < site.wanted:
+                yield site
+            slot = (site.wanted - 1) * pixels % ring.ring.pixels
+            ring.by_pixel[slot : slot + pixels] = maps[image, ticket * pixels : (ticket + 1) * pixels]
+            ring.produced = site.wanted
+            wake(ring)
+
+
+def drain(plug: Plug, ref: RingRef, ring: RingState, maps: Words, wake: Wake) -> Running:
+    """The host as consumer of a ring behind a port: fills maps, (images, pixels, channels, lanes)."""
+    counters = [0]
+    site = Site(ref.tile, f'output "{plug.name}"', -1, -1, "wait", ring, counters)
+    pixels = ring.ring.width // ring.ring.segments
+    for image in range(maps.shape[0]):
+        counters[IMAGE] = image
+        for ticket in range(ring.ring.tickets):
+            site.wanted = image * ring.ring.tickets + ticket + 1
+            while ring.produced < site.wanted:
+                yield site
+            slot = (site.wanted - 1) * pixels % ring.ring.pixels
+            maps[image, ticket * pixels : (ticket + 1) * pixels] = ring.by_pixel[slot : slot + pixels]
+            ring.released[ref.port] = site.wanted
+            ring.free = min(ring.released)
+            wake(ring)
+
+
+class Host:
+    """All feeds and drains of a run. streams: the host's part of the network of streams."""
+
+    def __init__(
+        self,
+        program: Program,
+        machine: Machine,
+        indices: Mapping[str, Wide],
+        values: Mapping[str, Wide],
+        images: int,
+        wake: Wake,
+    ) -> None:
+        self.streams: list[Running] = []
+        self._indices = indices
+        self._drained: list[tuple[Plug, list[Words]]] = []
+        for plug in program.inputs:
+            states = [machine.tiles[ref.tile].rings[ref.ring] for ref in plug.rings]
+            maps = laid_out(plug, indices[plug.index], values[plug.name], [state.ring for state in states])
+            for ref, state, part in zip(plug.rings, states, maps, strict=True):
+                self.streams.append(feed(plug, ref, state, part, wake))
+        for plug in program.outputs:
+            drained: list[Words] = []
+            for ref in plug.rings:
+                state = machine.tiles[ref.tile].rings[ref.ring]
+                ring = state.ring
+                drained.append(np.zeros((images, ring.height * ring.width, ring.channels, machine.lanes), np.int32))
+                self.streams.append(drain(plug, ref, state, drained[-1], wake))
+            self._drained.append((plug, drained))
+
+    def outputs(self) -> dict[str, AnyArray]:
+        """Every output as the network has it, (images, lanes, *shape), once all streams have ended."""
+        return {plug.name: self._output(plug, maps) for plug, maps in self._drained}
+
+    def _output(self, plug: Plug, maps: list[Words]) -> AnyArray:
+        images, lanes = maps[0].shape[0], maps[0].shape[3]
+        flat = np.concatenate([part.reshape(images, -1, lanes) for part in maps], axis=1)
+        words = np.moveaxis(flat[:, self._indices[plug.index]], 2, 1).reshape(images, lanes, *plug.shape)
+        if plug.scale == 0:
+            return words.astype(plug.dtype)
+        return dequantise(words, Quant(plug.scale, plug.zero, plug.low, plug.high)).astype(plug.dtype)

@@ -1,0 +1,174 @@
+"""The state of a running machine: memories, rings with their tickets, FIFOs, registers.
+
+Everything is vectorised over lanes, the last axis of every array: a lane is one independent run of the network.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.isa.program import CoreCode, Program, Ring, TileCode
+from cimc.target.model import Target
+
+Words = npt.NDArray[np.int32]
+"""Words of memory or registers: int32, (words, lanes). No word and no accumulator of a target is wider."""
+Wide = npt.NDArray[np.int64]
+Reals = npt.NDArray[np.float32]
+AnyArray = npt.NDArray[Any]
+
+
+class Thing:
+    """What a stream may wait for. sleepers: numbers of the streams that wait for it to change."""
+
+    __slots__ = ("name", "sleepers", "tile")
+
+    def __init__(self, tile: int, name: str) -> None:
+        self.tile = tile
+        self.name = name
+        self.sleepers: list[int] = []
+
+
+class RingState(Thing):
+    """A ring of a tile: its memory and its tickets, counted over all inputs.
+
+    words: the ring's piece of the tile's memory, (pixels * channels, lanes); by_pixel and by_row are views of it,
+    (pixels, channels, lanes) and (rows, width, channels, lanes), by_row None where the ring does not hold whole rows.
+    produced: tickets signalled; released: by port; free: the least of them (endless without ports).
+    """
+
+    __slots__ = ("by_pixel", "by_row", "capacity", "free", "produced", "released", "ring", "words")
+
+    def __init__(self, tile: int, ring: Ring, memory: Words) -> None:
+        super().__init__(tile, ring.name)
+        lanes = memory.shape[1]
+        self.ring = ring
+        self.words = memory[ring.address : ring.address + ring.words]
+        self.by_pixel = self.words.reshape(ring.pixels, ring.channels, lanes)
+        whole = ring.pixels % ring.width == 0
+        rows = ring.pixels // ring.width
+        self.by_row = self.words.reshape(rows, ring.width, ring.channels, lanes) if whole else None
+        self.capacity = ring.capacity
+        self.produced = 0
+        self.released = [0] * ring.ports
+        self.free = 0
+
+    def limit(self) -> int:
+        """The ticket below which all slots are free for the producer; without ports every slot is."""
+        return self.free + self.capacity if self.released else 1 << 62
+
+
+class FifoState(Thing):
+    """A receive FIFO of a tile. queue: messages, each (words, lanes), the oldest first."""
+
+    __slots__ = ("depth", "queue")
+
+    def __init__(self, tile: int, number: int, depth: int) -> None:
+        super().__init__(tile, str(number))
+        self.depth = depth
+        self.queue: deque[Words] = deque()
+
+
+class CoreState:
+    """Registers of a core: xin, xout and r, (words, lanes), and the scalar s, (lanes,)."""
+
+    __slots__ = ("files", "s")
+
+    def __init__(self, target: Target, lanes: int) -> None:
+        self.files: dict[str, Words] = {
+            space: np.zeros((words, lanes), np.int32) for space, words in register_words(target).items()
+        }
+        self.s: Wide = np.zeros(lanes, np.int64)
+
+
+@dataclass(slots=True)
+class TileState:
+    """A tile: memory, rings by name, cores by number. Memory reaches to the end of the last ring."""
+
+    memory: Words
+    rings: dict[str, RingState]
+    cores: dict[int, CoreState]
+
+
+class Scratch:
+    """Buffers for what an instruction computes on its way. One instruction runs at a time, so all share them."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        self._buffers: dict[tuple[str, int, int], AnyArray] = {}
+
+    def wide(self, words: int, slot: int = 0) -> Wide:
+        """int64, (words, lanes)."""
+        return self._get(np.dtype(np.int64), words, slot)
+
+    def real(self, words: int, slot: int = 0) -> Reals:
+        """float32, (words, lanes)."""
+        return self._get(np.dtype(np.float32), words, slot)
+
+    def words(self, words: int, slot: int = 0) -> Words:
+        """int32, (words, lanes)."""
+        return self._get(np.dtype(np.int32), words, slot)
+
+    def double(self, words: int, slot: int = 0) -> npt.NDArray[np.float64]:
+        """float64, (words, lanes)."""
+        return self._get(np.dtype(np.float64), words, slot)
+
+    def _get(self, dtype: np.dtype[Any], words: int, slot: int) -> AnyArray:
+        key = dtype.str, words, slot
+        if key not in self._buffers:
+            self._buffers[key] = np.empty((words, self.lanes), dtype)
+        return self._buffers[key]
+
+
+@dataclass(slots=True)
+class Machine:
+    """All tiles by number, FIFOs by (tile, number), created as they are used."""
+
+    target: Target
+    lanes: int
+    tiles: dict[int, TileState]
+    scratch: Scratch
+    fifos: dict[tuple[int, int], FifoState] = field(default_factory=dict)
+
+    def fifo(self, tile: int, number: int) -> FifoState:
+        """A FIFO of a tile."""
+        key = tile, number
+        if key not in self.fifos:
+            self.fifos[key] = FifoState(tile, number, self.target.tile.fifo_depth)
+        return self.fifos[key]
+
+
+def build_machine(program: Program, target: Target, lanes: int) -> Machine:
+    """A machine at rest: all words zero, no ticket given."""
+    tiles = {tile.number: _build_tile(tile, target, lanes) for tile in program.tiles}
+    return Machine(target, lanes, tiles, Scratch(lanes))
+
+
+def register_words(target: Target) -> dict[str, int]:
+    """Words of each register file of a core."""
+    return {"xin": target.xin_words, "xout": target.core.mvmus * target.xout_stride, "r": target.core.registers}
+
+
+def width_of(space: str, target: Target) -> int:
+    """Bits of a register of a file."""
+    return target.numbers.accumulator if space == "xout" else target.numbers.word
+
+
+def bytes_per_lane(program: Program, target: Target) -> int:
+    """Bytes of state that one lane needs: rings, registers, and as much again in FIFOs as the largest ring a tile."""
+    rings = sum(ring.words for tile in program.tiles for ring in tile.rings)
+    messages = sum(max((ring.words for ring in tile.rings), default=0) for tile in program.tiles if tile.channels)
+    cores: list[CoreCode] = [core for tile in program.tiles for core in tile.cores]
+    registers = len(cores) * (sum(register_words(target).values()) + 2)
+    return 4 * (rings + messages + registers)
+
+
+def _build_tile(tile: TileCode, target: Target, lanes: int) -> TileState:
+    words = max((ring.address + ring.words for ring in tile.rings), default=0)
+    memory = np.zeros((words, lanes), np.int32)
+    rings = {ring.name: RingState(tile.number, ring, memory) for ring in tile.rings}
+    return TileState(memory, rings, {core.number: CoreState(target, lanes) for core in tile.cores})

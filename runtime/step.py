@@ -1,0 +1,188 @@
+"""The step engine: executes a program one instruction at a time in each stream, vectorised over lanes.
+
+It is the plain meaning of the instruction table, fast enough for whole networks: every instruction becomes, once for
+a run, a function without arguments over views of registers and memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from cimc.isa.operands import Window
+from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCode
+from cimc.runtime.capture import Capture, Writer
+from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
+from cimc.runtime.constants import Constants
+from cimc.runtime.crossbar import Mvmu, program_mvmu
+from cimc.runtime.handlers import HANDLERS, CoreContext
+from cimc.runtime.host import Host, quantised_inputs
+from cimc.runtime.machine import AnyArray, Wide, Words, build_machine, bytes_per_lane
+from cimc.runtime.schedule import Running, Scheduler
+from cimc.runtime.sites import deadlock
+from cimc.runtime.streams import StreamMaker, count_depth
+from cimc.target.model import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a run gave.
+
+    outputs: by name, (lanes, *shape), or (images, lanes, *shape) where the run had more than one input a lane.
+    counts: instructions executed by mnemonic, for one lane. stored: what cores stored into rings that hold a tensor,
+    by tensor, int32 (images, lanes, height, width, channels), as far as it was captured; writers: who stored it.
+    """
+
+    outputs: Mapping[str, AnyArray]
+    counts: Mapping[str, int]
+    stored: Mapping[str, Words]
+    writers: Mapping[str, tuple[Writer, ...]]
+
+
+class StepEngine:
+    """Runs a program. weights: the arrays that belong to it; exact: see cimc.runtime.crossbar.program_mvmu.
+
+    max_memory: bytes of state; more lanes than fit run one chunk after the other, with the same results.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        weights: Mapping[str, AnyArray],
+        target: Target,
+        *,
+        exact: bool | None = None,
+        max_memory: int | None = None,
+    ) -> None:
+        self.program = program
+        self.target = target
+        self.max_memory = max_memory
+        self._constants = Constants(program, weights)
+        plugs = program.inputs + program.outputs
+        self._indices: dict[str, Wide] = {plug.index: self._constants.integers(plug.index) for plug in plugs}
+        self._mvmus: dict[tuple[int, int], dict[int, Mvmu]] = {}
+        for tile in program.tiles:
+            for core in tile.cores:
+                self._mvmus[tile.number, core.number] = {
+                    matrix.mvmu: program_mvmu(matrix, self._constants.matrix(matrix), target, exact)
+                    for matrix in core.matrices
+                }
+
+    def run(
+        self,
+        inputs: Mapping[str, AnyArray],
+        images: int = 1,
+        schedule_seed: int | None = None,
+        capture: Collection[str] | bool | None = None,
+    ) -> Execution:
+        """Run the program on lanes of inputs, each (lanes, *shape), or (images, lanes, *shape) for images > 1.
+
+        schedule_seed: run the streams in a random order. capture: True, or names of tensors, to keep what cores
+        store. Raises Deadlock where streams wait for each other for ever, CimcError where the inputs are wrong.
+        """
+        assert images >= 1, f"{images} inputs"
+        values = quantised_inputs(self.program, inputs, images, self.target.numbers.word)
+        lanes = next(iter(values.values())).shape[1] if values else 1
+        wanted = False if capture is None else capture
+        size = self._chunk(lanes, images, wanted)
+        parts = []
+        for start in range(0, lanes, size):
+            part = {name: array[:, start : start + size] for name, array in values.items()}
+            parts.append(self._run_chunk(part, min(size, lanes - start), images, schedule_seed, wanted))
+        outputs = {name: np.concatenate([part[0][name] for part in parts], axis=1) for name in parts[0][0]}
+        stored = {name: np.concatenate([part[1][name] for part in parts], axis=1) for name in parts[0][1]}
+        if images == 1:
+            outputs = {name: array[0] for name, array in outputs.items()}
+        return Execution(outputs, count_instructions(self.program, images), stored, parts[0][2])
+
+    def _chunk(self, lanes: int, images: int, capture: Collection[str] | bool) -> int:
+        """How many lanes run at once."""
+        if self.max_memory is None:
+            return lanes
+        plugs = 8 * images * sum(int(np.prod(p.shape)) for p in self.program.inputs + self.program.outputs)
+        each = bytes_per_lane(self.program, self.target) + 2 * plugs
+        each += captured_bytes_per_lane(self.program, capture, images)
+        return max(1, min(lanes, self.max_memory // each))
+
+    def _run_chunk(
+        self, values: Mapping[str, Wide], lanes: int, images: int, seed: int | None, wanted: Collection[str] | bool
+    ) -> tuple[dict[str, AnyArray], dict[str, Words], dict[str, tuple[Writer, ...]]]:
+        machine = build_machine(self.program, self.target, lanes)
+        scheduler = Scheduler()
+        capture = Capture(self.program, wanted, images, lanes)
+        host = Host(self.program, machine, self._indices, values, images, scheduler.wake)
+        streams = list(host.streams)
+        for tile in self.program.tiles:
+            state = machine.tiles[tile.number]
+            maker = StreamMaker(machine, tile.number, state, images, scheduler.wake, seed is not None)
+            streams += [self._core(maker, tile, core, capture) for core in tile.cores]
+            streams += [_channel(maker, channel) for channel in tile.channels]
+        with np.errstate(all="ignore"):
+            stopped = scheduler.run(streams, seed)
+        if stopped:
+            raise deadlock(self.program, stopped)
+        return host.outputs(), capture.stored(), capture.writers
+
+    def _core(self, maker: StreamMaker, tile: TileCode, core: CoreCode, capture: Capture) -> Running:
+        """The stream of a core."""
+        counters = [0] * (count_depth(core.stream) + 2)
+        state = maker.tile_state.cores[core.number]
+        mvmus = self._mvmus[tile.number, core.number]
+
+        def handler(index: int, instruction: Instruction, slots: dict[str, int]) -> Callable[[], None]:
+            context = CoreContext(maker.machine, tile, maker.tile_state, state, mvmus, self._constants, counters, slots)
+            action = HANDLERS[instruction.mnemonic](context, instruction.operands)
+            return _captured(context, instruction, capture, action)
+
+        return maker.make("core", core, counters, handler)
+
+
+def count_instructions(program: Program, images: int) -> dict[str, int]:
+    """Instructions that a run of so many inputs executes, by mnemonic: control does not depend on data. A loop counts
+    once each time it is entered, its end once each time around."""
+    counts: Counter[str] = Counter()
+    for tile in program.tiles:
+        for stream in (*(core.stream for core in tile.cores), *(channel.stream for channel in tile.channels)):
+            times = [1]
+            for instruction in stream:
+                if instruction.mnemonic == "loop":
+                    counts["loop"] += times[-1]
+                    count = cast(int, instruction.operands[1])
+                    times.append(times[-1] * (images if count < 0 else count))
+                else:
+                    counts[instruction.mnemonic] += times[-1]
+                    if instruction.mnemonic == "end":
+                        times.pop()
+    return dict(sorted(counts.items()))
+
+
+def _captured(
+    context: CoreContext, instruction: Instruction, capture: Capture, action: Callable[[], None]
+) -> Callable[[], None]:
+    """The action of a store, followed by keeping what it stored."""
+    if instruction.mnemonic != "store":
+        return action
+    reach = context.window(instruction.operands[0])
+    ring = context.tile_state.rings[cast(Window, instruction.operands[0]).ring].ring
+    record = capture.recording(ring, reach, context.register(instruction.operands[1]).words)
+    if record is None:
+        return action
+
+    def store_and_record() -> None:
+        action()
+        record()
+
+    return store_and_record
+
+
+def _channel(maker: StreamMaker, channel: ChannelCode) -> Running:
+    """The stream of a transfer channel; it holds no instruction of a core."""
+
+    def handler(index: int, instruction: Instruction, slots: dict[str, int]) -> Callable[[], None]:
+        raise AssertionError(f"{instruction.mnemonic} stands in channel {channel.number}, instruction {index}")
+
+    return maker.make("channel", channel, [0] * (count_depth(channel.stream) + 2), handler)

@@ -1,0 +1,77 @@
+"""Tickets: wait, space, release and signal as functions that give the site where a stream must stop, or None."""
+
+from __future__ import annotations
+
+from cimc.runtime.affine import IMAGE, Counters, Number
+from cimc.runtime.machine import RingState
+from cimc.runtime.sites import Site
+from cimc.runtime.transfers import Step, Wake
+
+
+def compile_ticket(value: Number, tickets: int, counters: Counters) -> Number:
+    """A ticket counted over all inputs: clamped to one input's, behind those of the inputs before."""
+
+    def ticket() -> int:
+        number = value()
+        if number < 0:
+            number = 0
+        elif number > tickets:
+            number = tickets
+        return counters[IMAGE] * tickets + number
+
+    return ticket
+
+
+def compile_wait(ring: RingState, ticket: Number, site: Site) -> Step:
+    """Until the producer has signalled the ticket."""
+
+    def wait() -> Site | None:
+        wanted = ticket()
+        if ring.produced >= wanted:
+            return None
+        site.wanted = wanted
+        return site
+
+    return wait
+
+
+def compile_space(ring: RingState, ticket: Number, site: Site) -> Step:
+    """Until the slots below the ticket are free for all consumers."""
+
+    def space() -> Site | None:
+        wanted = ticket()
+        if ring.limit() >= wanted:
+            return None
+        site.wanted = wanted
+        return site
+
+    return space
+
+
+def compile_release(ring: RingState, port: int, ticket: Number, wake: Wake) -> Step:
+    """The slots below the ticket are no longer needed behind a port."""
+
+    def release() -> Site | None:
+        given = ticket()
+        if given > ring.released[port]:
+            ring.released[port] = given
+            ring.free = min(ring.released)
+            if ring.sleepers:
+                wake(ring)
+        return None
+
+    return release
+
+
+def compile_signal(ring: RingState, ticket: Number, wake: Wake) -> Step:
+    """The slots below the ticket are ready."""
+
+    def signal() -> Site | None:
+        given = ticket()
+        if given > ring.produced:
+            ring.produced = given
+            if ring.sleepers:
+                wake(ring)
+        return None
+
+    return signal

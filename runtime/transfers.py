@@ -1,0 +1,99 @@
+"""Instructions that move words: load, store, loadv, send, receive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cimc.base.diagnostics import Place, fail
+from cimc.runtime.machine import FifoState, Thing, Words
+from cimc.runtime.sites import Site
+from cimc.runtime.windows import Reach, compile_view, is_one_run
+
+Action = Callable[[], None]
+Step = Callable[[], Site | None]
+Wake = Callable[[Thing], None]
+
+
+def compile_load(reach: Reach, dest: Words, fill: int) -> Action:
+    """dest = the window; `fill` where it leaves the map. dest: (words, lanes)."""
+    view = compile_view(reach)
+    block = dest.reshape(reach.shape)
+    target = dest if is_one_run(reach) else block
+
+    def load() -> None:
+        source = view()
+        if source is not None:
+            target[...] = source
+            return
+        dest.fill(fill)
+        for piece, rows, columns in reach.pieces():
+            block[rows, columns] = piece
+
+    return load
+
+
+def compile_store(reach: Reach, source: Words) -> Action:
+    """The window = source, (words, lanes)."""
+    view = compile_view(reach)
+    block = source.reshape(reach.shape)
+    taken = source if is_one_run(reach) else block
+
+    def store() -> None:
+        target = view()
+        if target is not None:
+            target[...] = taken
+            return
+        for piece, rows, columns in reach.pieces():
+            piece[...] = block[rows, columns]
+
+    return store
+
+
+def compile_constant(values: Words, dest: Words) -> Action:
+    """dest = values, (words, 1), the same in all lanes."""
+
+    def load_constant() -> None:
+        dest[...] = values
+
+    return load_constant
+
+
+def compile_send(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:
+    """Put the window into a FIFO; gives `site` while it is full."""
+    words, lanes = reach.window.words, reach.shape[3]
+    queue, depth = fifo.queue, fifo.depth
+
+    def send() -> Site | None:
+        if len(queue) >= depth:
+            return site
+        message = np.empty((words, lanes), np.int32)
+        compile_load(reach, message, 0)()
+        queue.append(message)
+        if fifo.sleepers:
+            wake(fifo)
+        return None
+
+    return send
+
+
+def compile_receive(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:
+    """The window = the oldest message of a FIFO; gives `site` while there is none."""
+    queue, words = fifo.queue, reach.window.words
+
+    def receive() -> Site | None:
+        if not queue:
+            return site
+        message = queue.popleft()
+        if message.shape[0] != words:
+            what = f"a message of {message.shape[0]} words arrives where {words} are received"
+            raise fail(
+                "run.message", what, Place(item=f"tile {fifo.tile}, FIFO {fifo.name}"), "run `cimc verify` first"
+            )
+        compile_store(reach, message)()
+        if fifo.sleepers:
+            wake(fifo)
+        return None
+
+    return receive

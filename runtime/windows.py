@@ -1,0 +1,168 @@
+"""Windows of rings: how a running stream reads and writes them.
+
+Pixel (row y, column x) of the present input lies at slot ((image * height + y) * width + x) mod pixels of its ring.
+The common case, a window inside the map whose rows do not wrap around the ring, is one slice of one array; all others
+are taken apart into pieces that are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from cimc.isa.operands import Window
+from cimc.runtime.affine import IMAGE, Counters, Number, compile_affine
+from cimc.runtime.machine import RingState, Words
+
+Span = tuple[int, int, int]
+"""Indices of a window along one axis that lie inside of the map: first, one past the last, and where the first is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A window ready to be moved: its ring and where it begins, as functions of the counters."""
+
+    state: RingState
+    window: Window
+    counters: Counters
+    row: Number
+    column: Number
+    channel: Number
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Rows, columns, channels, lanes."""
+        counts = self.window.rows.count, self.window.columns.count, self.window.channels.count
+        return *counts, self.state.words.shape[1]
+
+    def pieces(self) -> Iterator[tuple[Words, slice, slice]]:
+        """The window's part inside the map: views of the ring with the rows and columns of the window they are."""
+        window, ring = self.window, self.state.ring
+        first, last, row = inside(self.row(), window.rows.count, window.rows.step, ring.height)
+        left, right, column = inside(self.column(), window.columns.count, window.columns.step, ring.width)
+        if first >= last or left >= right:
+            return
+        row += self.counters[IMAGE] * ring.height
+        if self.state.by_row is not None:
+            yield from self._blocks(self.state.by_row, (first, last, row), (left, right, column))
+            return
+        for number in range(first, last):
+            start = (row + (number - first) * window.rows.step) * ring.width + column
+            yield from self._runs(number, (left, right, start))
+
+    def _blocks(self, by_row: Words, rows: Span, columns: Span) -> Iterator[tuple[Words, slice, slice]]:
+        """The part of a window in a ring of whole rows: one piece up to the ring's end, one from its beginning on."""
+        (done, last, row), (left, right, column) = rows, columns
+        channel, step, row_step = self.channel(), self.window.columns.step, self.window.rows.step
+        across = slice(column, column + (right - left - 1) * step + 1, step)
+        within = slice(channel, channel + self.window.channels.count)
+        while done < last:
+            slot = row % by_row.shape[0]
+            count = min(last - done, (by_row.shape[0] - 1 - slot) // row_step + 1)
+            view = by_row[slot : slot + (count - 1) * row_step + 1 : row_step, across, within]
+            yield view, slice(done, done + count), slice(left, right)
+            done, row = done + count, row + count * row_step
+
+    def _runs(self, number: int, columns: Span) -> Iterator[tuple[Words, slice, slice]]:
+        """The part of one row of a window in a ring of any number of pixels. columns: the last counts pixels."""
+        done, last, pixel = columns
+        channel, step, pixels = self.channel(), self.window.columns.step, self.state.ring.pixels
+        while done < last:
+            slot = pixel % pixels
+            count = min(last - done, (pixels - 1 - slot) // step + 1)
+            end, high = slot + (count - 1) * step + 1, channel + self.window.channels.count
+            view = self.state.by_pixel[None, slot:end:step, channel:high]
+            yield view, slice(number, number + 1), slice(done, done + count)
+            done, pixel = done + count, pixel + count * step
+
+
+def compile_window(state: RingState, window: Window, counters: Counters, slots: Mapping[str, int]) -> Reach:
+    """A window of a ring of the stream's tile."""
+    starts = [compile_affine(axis.start, counters, slots) for axis in (window.rows, window.columns, window.channels)]
+    return Reach(state, window, counters, *starts)
+
+
+def inside(start: int, count: int, step: int, size: int) -> Span:
+    """Which of start, start + step, ... (count of them) lie in 0 .. size - 1."""
+    first = max(0, -(start // step)) if start < 0 else 0
+    last = min(count, (size - 1 - start) // step + 1)
+    return first, last, start + first * step
+
+
+def compile_view(reach: Reach) -> Callable[[], Words | None]:
+    """A function that gives the window as one view of its ring, (rows, columns, channels, lanes) or, for windows that
+    are one run of memory, (words, lanes) - or None where it is not one: over the border, or around the ring's end."""
+    if reach.window.rows.count == 1:
+        whole = reach.window.channels.count == reach.state.ring.channels and reach.window.columns.step == 1
+        if reach.window.columns.count == 1 or whole:
+            return _one_run(reach)
+        return _one_row(reach)
+    return _rows(reach) if reach.state.by_row is not None else lambda: None
+
+
+def is_one_run(reach: Reach) -> bool:
+    """Whether compile_view's views are (words, lanes)."""
+    window = reach.window
+    whole = window.channels.count == reach.state.ring.channels and window.columns.step == 1
+    return window.rows.count == 1 and (window.columns.count == 1 or whole)
+
+
+def _one_run(reach: Reach) -> Callable[[], Words | None]:
+    ring, words, counters = reach.state.ring, reach.state.words, reach.counters
+    row, column, channel = reach.row, reach.column, reach.channel
+    height, width, pixels, channels = ring.height, ring.width, ring.pixels, ring.channels
+    length = reach.window.words
+    last_column, last_slot = width - reach.window.columns.count, pixels - reach.window.columns.count
+
+    def view() -> Words | None:
+        y, x = row(), column()
+        if 0 <= y < height and 0 <= x <= last_column:
+            slot = ((counters[IMAGE] * height + y) * width + x) % pixels
+            if slot <= last_slot:
+                first = slot * channels + channel()
+                return words[first : first + length]
+        return None
+
+    return view
+
+
+def _one_row(reach: Reach) -> Callable[[], Words | None]:
+    ring, by_pixel, counters = reach.state.ring, reach.state.by_pixel, reach.counters
+    row, column, channel = reach.row, reach.column, reach.channel
+    height, width, pixels = ring.height, ring.width, ring.pixels
+    step, count = reach.window.columns.step, reach.window.channels.count
+    span = (reach.window.columns.count - 1) * step + 1
+    last_column, last_slot = width - span, pixels - span
+
+    def view() -> Words | None:
+        y, x = row(), column()
+        if 0 <= y < height and 0 <= x <= last_column:
+            slot = ((counters[IMAGE] * height + y) * width + x) % pixels
+            if slot <= last_slot:
+                first = channel()
+                return by_pixel[None, slot : slot + span : step, first : first + count]
+        return None
+
+    return view
+
+
+def _rows(reach: Reach) -> Callable[[], Words | None]:
+    ring, by_row, counters = reach.state.ring, reach.state.by_row, reach.counters
+    assert by_row is not None, f"ring {ring.name} does not hold whole rows"
+    row, column, channel = reach.row, reach.column, reach.channel
+    height, rows, count = ring.height, by_row.shape[0], reach.window.channels.count
+    row_step, step = reach.window.rows.step, reach.window.columns.step
+    row_span = (reach.window.rows.count - 1) * row_step + 1
+    span = (reach.window.columns.count - 1) * step + 1
+    last_row, last_slot, last_column = height - row_span, rows - row_span, ring.width - span
+
+    def view() -> Words | None:
+        y, x = row(), column()
+        if 0 <= y <= last_row and 0 <= x <= last_column:
+            slot = (counters[IMAGE] * height + y) % rows
+            if slot <= last_slot:
+                first = channel()
+                return by_row[slot : slot + row_span : row_step, x : x + span : step, first : first + count]
+        return None
+
+    return view

@@ -1,0 +1,91 @@
+"""The tables are complete: every form and kind is printed, read, encoded, checked and documented."""
+
+from __future__ import annotations
+
+import pytest
+
+from cimc.isa import lark_parser, reader
+from cimc.isa.binary import decode, encode
+from cimc.isa.directives import DIRECTIVES
+from cimc.isa.document import PAGE, isa_page
+from cimc.isa.fast_parser import parse_quickly
+from cimc.isa.kinds import KINDS
+from cimc.isa.lengths import RULE
+from cimc.isa.parser import parse
+from cimc.isa.printer import print_program
+from cimc.isa.table import FORMS, Form
+
+HEAD = """.isa 1
+.program "net" target="puma" weights=""
+.tile 0
+.ring x addr=0 height=6 width=6 channels=64 segments=1 pixels=24 ports=1
+.scale conv1.scale addr=100 entries=4 rows=1 zero=0 low=0 high=255 a0=0 b0=0 array=half
+.vector bias addr=0 entries=64 array=bias
+.table sigmoid addr=0 entries=64 first=0 step=0 array=sigmoid
+"""
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.mnemonic)
+def test_every_form_goes_through_text_and_bytes(form: Form) -> None:
+    """With the examples of the documentation as operands."""
+    unit = ".channel 0" if form.place == "tile" else ".core 0"
+    lines = {"loop": ["loop oy, 24", "end"], "end": ["loop oy, 24", "end"], "hlt": []}
+    body = lines.get(form.mnemonic, ["loop oy, 2", "loop ox, 3", reader.sample(form.mnemonic), "end", "end"])
+    text = "\n".join([HEAD.rstrip(), unit, *body, "hlt"])
+    program = parse_quickly(text)
+    assert program is not None
+    assert lark_parser.parse_by_grammar(text) == program
+    assert parse(print_program(program)) == program
+    assert decode(encode(program)) == program
+    assert f"`{form.mnemonic}`" in isa_page()
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == isa_page(), "run python -m cimc.isa.document"
+
+
+def test_everything_is_on_the_page() -> None:
+    page = isa_page()
+    assert all(f"| {kind} |" in page for kind in KINDS)
+    assert all(f"`.{directive.name}`" in page for directive in DIRECTIVES)
+    assert set(RULE) == {form.mnemonic for form in FORMS}
+
+
+def test_opcodes_stay_as_they_are() -> None:
+    """A change here is a new version of the instruction set."""
+    assert {form.mnemonic: form.opcode for form in FORMS} == {
+        "loop": 1,
+        "end": 2,
+        "hlt": 3,
+        "wait": 8,
+        "space": 9,
+        "release": 10,
+        "signal": 11,
+        "load": 16,
+        "store": 17,
+        "loadv": 18,
+        "mvm": 24,
+        "set": 32,
+        "copy": 33,
+        "add": 34,
+        "sub": 35,
+        "max": 36,
+        "min": 37,
+        "addi": 38,
+        "maxi": 39,
+        "mini": 40,
+        "shri": 41,
+        "andi": 42,
+        "mulshr": 43,
+        "requant": 48,
+        "requant2": 49,
+        "requantm": 50,
+        "rsum": 51,
+        "rmax": 52,
+        "lut": 53,
+        "clrs": 56,
+        "sums": 57,
+        "requants": 58,
+        "send": 64,
+        "receive": 65,
+    }
