@@ -11,7 +11,8 @@ from cimc.backends.registers import Registers, piece
 from cimc.ir.layers import Operand, operands_of, window_of
 from cimc.ir.mapped import MappedLayer, Task
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
-from cimc.isa.operands import Affine, Axis, Operand as IsaOperand, Reg, Window
+from cimc.isa.operands import Affine, Axis, Reg, Window
+from cimc.isa.operands import Operand as IsaOperand
 from cimc.isa.program import Instruction, Matrix
 from cimc.target.model import Target
 
@@ -90,15 +91,22 @@ class Body:
                     ring = self.ring(source.ring)
                     yield first - low + a - wanted, ring, a - ring.channel, b - a
 
-    def fetch(self, role: int, low: int, high: int, into: Reg, fill: int) -> None:
-        """Load channels low .. high of an operand's one pixel; zeros of no map are set once to the fill value."""
+    def fetch(self, role: int, low: int, high: int, into: Reg, fill: int, kept: bool) -> None:
+        """Load channels low .. high of an operand's one pixel. kept: nothing overwrites `into`, so that the fill value
+        for zeros of no map is set once and not for every pixel."""
         view = self.view(role)
         for at, ring, channel, count in self.runs(role, low, high):
             if ring is None:
-                self.once("set", piece(into, at, count), fill)
+                (self.once if kept else self.do)("set", piece(into, at, count), fill)
                 continue
             for window in run_windows(ring, view, channel, count, 0, count):
                 self.do("load", piece(into, at, count), window, fill)
+
+    def one(self) -> Reg:
+        """A register that holds 1: the second operand of a requant2 whose second term is an offset."""
+        reg = self.registers.take(1)
+        self.once("set", reg, 1)
+        return reg
 
     def store(self, source: Reg, channel: int) -> None:
         """Store registers as channels `channel` .. of the output pixel in the task's ring."""

@@ -29,7 +29,9 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     tiles = sorted({tile for tile, _ in graph.rings})
     codes = tuple(_tile(graph, target, tile, strings, arrays) for tile in tiles)
     inputs = tuple(_input(graph, b, feed, arrays) for b, feed in zip(graph.mapped.inputs, graph.feeds, strict=True))
-    outputs = tuple(_output(graph, b, drain, arrays) for b, drain in zip(graph.mapped.outputs, graph.drains, strict=True))
+    outputs = tuple(
+        _output(graph, b, drain, arrays) for b, drain in zip(graph.mapped.outputs, graph.drains, strict=True)
+    )
     program = Program(graph.mapped.name or "network", target.name, "", tuple(strings), inputs, outputs, codes)
     return program, arrays
 

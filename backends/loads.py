@@ -28,7 +28,9 @@ class View:
     def column(self, kx: int) -> Affine:
         """Ring column of window column kx."""
         advance = self.advance[1]
-        return affine((SEGMENT, advance * self.segment_pixels), (PIXEL, advance), constant=self.first[1] + kx * self.step[1])
+        return affine(
+            (SEGMENT, advance * self.segment_pixels), (PIXEL, advance), constant=self.first[1] + kx * self.step[1]
+        )
 
 
 def affine(*terms: tuple[str, int], constant: int = 0) -> Affine:

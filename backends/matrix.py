@@ -61,7 +61,9 @@ def _windows(body: Body) -> None:
     view = body.view(0)
     fill = body.graph.mapped.quants[body.mapped.matrix.x.maps[0]].zero
     for at, run in pending:
-        source = next(s for s in body.placed.sources if s.role == 0 and s.map == run.map and s.low <= run.channel < s.high)
+        source = next(
+            s for s in body.placed.sources if s.role == 0 and s.map == run.map and s.low <= run.channel < s.high
+        )
         ring = body.ring(source.ring)
         for window in run_windows(ring, view, run.channel - ring.channel, run.channels, run.start, run.length):
             body.do("load", Reg("xin", at, window.words), window, fill)
@@ -93,7 +95,7 @@ def _partner_sums(body: Body, columns: list[tuple[int, Reg]]) -> None:
     if not body.placed.partials:
         return
     assert len(columns) == 1, "a task with partners has one column group"
-    low, total = columns[0]
+    total = columns[0][1]
     arrived = body.registers.take(total.length)
     column = affine((SEGMENT, body.placed.pixels), (PIXEL, 1))
     for ring, _ in body.placed.partials:
@@ -115,13 +117,16 @@ def _finish(body: Body, columns: list[tuple[int, Reg]]) -> None:
     residual = None
     if layer.residual is not None:
         residual = body.registers.take(task.high - task.low)
-        body.fetch(1, task.low, task.high, residual, finish.b0)
+        body.fetch(1, task.low, task.high, residual, finish.b0, kept=True)
+    one = body.one() if finish.n is not None and residual is None else None
     for low, reg in columns:
         if bias is not None:
             body.do("add", reg, reg, piece(bias, low - task.low, reg.length))
         scale = body.constants.scale(f"{body.label}.scale", finish, low, low + reg.length)
         if residual is not None:
             body.do("requant2", reg, reg, piece(residual, low - task.low, reg.length), scale)
+        elif one is not None:
+            body.do("requant2", reg, reg, one, scale)
         else:
             body.do("requant", reg, reg, scale)
         if table is not None:

@@ -35,5 +35,5 @@ class Registers:
 
 def piece(reg: Reg, start: int, length: int) -> Reg:
     """Words start .. start + length of a run of registers."""
-    assert 0 <= start and start + length <= reg.length, f"{start}+{length} of {reg}"
+    assert start >= 0 and start + length <= reg.length, f"{start}+{length} of {reg}"
     return Reg(reg.space, reg.start + start, length)

@@ -13,7 +13,9 @@ IMAGE = "image"
 EVERY = -1
 
 
-def task_stream(placed: PlacedTask, setup: list[Instruction], pixel: list[Instruction], origin: int) -> tuple[Instruction, ...]:  # fmt: skip
+def task_stream(
+    placed: PlacedTask, setup: list[Instruction], pixel: list[Instruction], origin: int
+) -> tuple[Instruction, ...]:
     """A core's stream: setup once, then for every input, row, segment and pixel the body."""
 
     def syncs(level: str, after: bool) -> list[Instruction]:
@@ -71,7 +73,9 @@ def transfer_streams(
     port = Port(transfer.source, transfer.port)
     send = [
         Instruction("wait", (port, ticket), origin),
-        Instruction("send", (window(transfer.source, transfer.low, transfer.high), transfer.tile, transfer.fifo), origin),
+        Instruction(
+            "send", (window(transfer.source, transfer.low, transfer.high), transfer.tile, transfer.fifo), origin
+        ),
         Instruction("release", (port, ticket), origin),
     ]
     ring = Name(transfer.ring)

@@ -8,7 +8,7 @@ from cimc.backends.body import Body
 from cimc.backends.loads import affine, run_windows
 from cimc.backends.registers import piece
 from cimc.base.diagnostics import Place, fail
-from cimc.ir.layers import PoolLayer, SoftmaxLayer, VectorLayer
+from cimc.ir.layers import PoolLayer, SoftmaxLayer, VectorLayer, operands_of
 from cimc.ir.mapped import Finish
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
 
@@ -27,11 +27,11 @@ def write_vector(body: Body) -> None:
         _elementwise(body, layer)
 
 
-def _one(body: Body) -> Reg:
-    """A register that holds 1: the second operand of a requant2 whose second term is an offset."""
-    reg = body.registers.take(1)
-    body.once("set", reg, 1)
-    return reg
+def _passes(body: Body, finish: Finish) -> bool:
+    """Whether every value of the first operand passes unchanged: same format, and no clamp inside of its range."""
+    first = operands_of(body.mapped.layer)[0]
+    formats = [body.graph.mapped.quants[name] for name in first.maps]
+    return finish.is_identity and all(finish.low <= q.low and q.high <= finish.high for q in formats)
 
 
 def _table(body: Body) -> Name | None:
@@ -46,16 +46,16 @@ def _elementwise(body: Body, layer: VectorLayer) -> None:
     zeros = [body.graph.mapped.quants[o.maps[0]].zero for o in layer.operands]
     regs = [body.registers.take(count) for _ in layer.operands]
     for role, reg in enumerate(regs):
-        body.fetch(role, low, high, reg, zeros[role])
+        body.fetch(role, low, high, reg, zeros[role], kept=False)
     result = regs[0]
     if layer.kind == "sum":
-        if len(regs) == 2 or not finish.is_identity:
-            second = regs[1] if len(regs) == 2 else _one(body)
+        if len(regs) == 2 or not _passes(body, finish):
+            second = regs[1] if len(regs) == 2 else body.one()
             body.do("requant2", result, regs[0], second, body.constants.scale(f"{body.label}.scale", finish, low, high))
     elif layer.kind == "product":
         body.do("requantm", result, *regs, body.constants.scale(f"{body.label}.scale", finish, low, high))
     else:
-        one = _one(body)
+        one = body.one()
         result = body.registers.take(count)
         others = [result, regs[1]]
         for pre, reg, to in zip(body.mapped.pre, regs, others, strict=True):
@@ -77,8 +77,8 @@ def _pool(body: Body, layer: PoolLayer) -> None:
     room = (body.registers.left - 1) // per_channel
     chunk = max((c for c in range(1, count + 1) if count % c == 0 and c <= room), default=0)
     if chunk == 0:
-        raise fail("code.registers", f'a window of {kh} x {kw} of layer "{layer.name}" does not fit the registers of a core',
-                   Place(item=layer.origin), "take a target with more registers a core")  # fmt: skip
+        what = f'a window of {kh} x {kw} of layer "{layer.name}" does not fit the registers of a core'
+        raise fail("code.registers", what, Place(item=layer.origin), "take a target with more registers a core")
     looped = chunk < count
     if looped:
         body.do("loop", CHANNEL, count // chunk)
@@ -119,8 +119,8 @@ def _max(body: Body, layer: PoolLayer, ring: str, channel: int, chunk: int, resu
             body.do("rmax", result, held if ky == 0 else Reg("r", result.start, chunk + kw * chunk))
         else:
             body.do("copy", result, held)
-    if not body.mapped.finish.is_identity:
-        body.do("requant2", result, result, _one(body), _uniform(body, body.mapped.finish, chunk))
+    if not _passes(body, body.mapped.finish):
+        body.do("requant2", result, result, body.one(), _uniform(body, body.mapped.finish, chunk))
     table = _table(body)
     if table is not None:
         body.do("lut", result, result, table)
@@ -193,4 +193,3 @@ def _softmax(body: Body) -> None:
         scale = body.constants.scale(f"{body.label}.scale", mapped.finish, task.low + at, task.low + at + count)
         body.do("requants", e, e, scale)
         body.store(e, at)
-

@@ -50,7 +50,9 @@ _IMMEDIATE = "d:dest a:source value:imm"
 
 FORMS: tuple[Form, ...] = (
     # control
-    _form(1, "any", "control", "loop counter:counter count:count", "repeat up to the matching end; counter = 0, 1, ..."),
+    _form(
+        1, "any", "control", "loop counter:counter count:count", "repeat up to the matching end; counter = 0, 1, ..."
+    ),
     _form(2, "any", "control", "end", "end of the innermost loop"),
     _form(3, "any", "control", "hlt", "end of the stream; stands last"),
     # synchronisation
@@ -63,7 +65,13 @@ FORMS: tuple[Form, ...] = (
     _form(17, "core", "memory", "store to:window a:source", "the window = a"),
     _form(18, "core", "memory", "loadv d:dest from:vector", "d = entries of a constant vector"),
     # matrix
-    _form(24, "core", "mvmu", "mvm mask:mask", "for every MVMU k in mask: xout of k = round(weights of k, transposed, times xin of k)"),
+    _form(
+        24,
+        "core",
+        "mvmu",
+        "mvm mask:mask",
+        "for every MVMU k in mask: xout of k = round(weights of k, transposed, times xin of k)",
+    ),
     # vector arithmetic; results saturate to a word, or to an accumulator in xout
     _form(32, "core", "vfu", "set d:dest value:imm", "d = value"),
     _form(33, "core", "vfu", "copy d:dest a:source", "d = a"),
@@ -79,22 +87,54 @@ FORMS: tuple[Form, ...] = (
     _form(43, "core", "vfu", "mulshr d:dest a:source b:source value:imm", "d = (a * b + 2^(value-1)) >> value"),
     # requantisation: float32 multipliers, round half to even, saturated to the scale's low .. high
     _form(48, "core", "vfu", "requant d:dest a:source scale:scale", "d = sat(round(f32(a) * m) + zero)"),
-    _form(49, "core", "vfu", "requant2 d:dest a:source b:source scale:scale",
-          "d = sat(round(f32(a - a0) * m + f32(b - b0) * n) + zero), m and n of the scale's two rows"),
-    _form(50, "core", "vfu", "requantm d:dest a:source b:source scale:scale",
-          "d = sat(round(f32((a - a0) * (b - b0)) * m) + zero), the product in full width"),
-    _form(51, "core", "vfu", "rsum d:dest a:source scale:scale",
-          "d[j] = sat(round(f32(sum over i of a[i * len(d) + j]) * m) + zero), the sum in full width"),
+    _form(
+        49,
+        "core",
+        "vfu",
+        "requant2 d:dest a:source b:source scale:scale",
+        "d = sat(round(f32(a - a0) * m + f32(b - b0) * n) + zero), m and n of the scale's two rows",
+    ),
+    _form(
+        50,
+        "core",
+        "vfu",
+        "requantm d:dest a:source b:source scale:scale",
+        "d = sat(round(f32((a - a0) * (b - b0)) * m) + zero), the product in full width",
+    ),
+    _form(
+        51,
+        "core",
+        "vfu",
+        "rsum d:dest a:source scale:scale",
+        "d[j] = sat(round(f32(sum over i of a[i * len(d) + j]) * m) + zero), the sum in full width",
+    ),
     _form(52, "core", "vfu", "rmax d:dest a:source", "d[j] = the largest a[i * len(d) + j]"),
-    _form(53, "core", "sfu", "lut d:dest a:source table:table",
-          "d = table at a - first; between entries of a table with a step, linear, rounded half up"),
+    _form(
+        53,
+        "core",
+        "sfu",
+        "lut d:dest a:source table:table",
+        "d = table at a - first; between entries of a table with a step, linear, rounded half up",
+    ),
     # scalar register s (one a core, 64 bits), for sums over more words than the registers hold
     _form(56, "core", "sfu", "clrs", "s = 0"),
     _form(57, "core", "sfu", "sums a:source", "s = s + the sum of a"),
     _form(58, "core", "sfu", "requants d:dest a:source scale:scale", "d = sat(round(f32(a) * (m / f32(s))) + zero)"),
     # transfers between tiles
-    _form(64, "tile", "network", "send from:window tile:tile fifo:fifo", "put the window into FIFO `fifo` of `tile`; waits while it is full"),
-    _form(65, "tile", "network", "receive to:window fifo:fifo", "the window = the oldest message of FIFO `fifo`; waits for one"),
+    _form(
+        64,
+        "tile",
+        "network",
+        "send from:window tile:tile fifo:fifo",
+        "put the window into FIFO `fifo` of `tile`; waits while it is full",
+    ),
+    _form(
+        65,
+        "tile",
+        "network",
+        "receive to:window fifo:fifo",
+        "the window = the oldest message of FIFO `fifo`; waits for one",
+    ),
 )
 
 FORM: Mapping[str, Form] = MappingProxyType({form.mnemonic: form for form in FORMS})

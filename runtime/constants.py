@@ -7,15 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
+from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.isa.program import Matrix, Plug, Program, TileCode
 from cimc.runtime.machine import AnyArray, Reals, Wide
+from cimc.target.model import Target
 
 
 class Constants:
     """The arrays of a program, checked once. Raises CimcError with everything that is missing or misshapen."""
 
-    def __init__(self, program: Program, weights: Mapping[str, AnyArray]) -> None:
+    def __init__(self, program: Program, weights: Mapping[str, AnyArray], target: Target) -> None:
+        self._target = target
         self._weights = weights
         self._file = program.name
         self._found: list[Diagnostic] = []
@@ -56,8 +58,11 @@ class Constants:
         values = self._weights[matrix.array]
         low, high = int(values.min(initial=0)), int(values.max(initial=0))
         limit = 1 << (matrix.weight_bits - 1)
-        if low < -limit or high >= limit:
-            what = f'array "{matrix.array}" has weights {low} to {high}, which {matrix.weight_bits} bits do not hold'
+        cells = self._target.slices(matrix.weight_bits) * self._target.crossbar.cell_bits
+        pair = self._target.mvmu.encoding == "differential"
+        if low < -limit or high >= limit or (pair and max(-low, high) >= 1 << cells):
+            way = f"{matrix.weight_bits} bits" + (" in differential pairs" if pair else "")
+            what = f'array "{matrix.array}" has weights {low} to {high}, which {way} do not hold'
             self._add(what, item)
 
     def _check_index(self, program: Program, plug: Plug, writes: bool) -> None:
@@ -69,14 +74,14 @@ class Constants:
         item = f'{"input" if writes else "output"} "{plug.name}"'
         if self._check(plug.index, (size,), "iu", item):
             values = self._weights[plug.index]
-            low, high = int(values.min(initial=0)), int(values.max(initial=0))
-            if low < (-1 if writes else 0) or high >= max(limit, 1):
+            low, high = (int(values.min()), int(values.max())) if values.size else (0, limit - 1)
+            if low < (-1 if writes else 0) or high >= limit:
                 self._add(f'array "{plug.index}" has indices {low} to {high} for {limit} elements', item)
 
     def _check(self, name: str, shape: tuple[int, ...], kinds: str, item: str) -> bool:
         """Whether an array is there, has the shape, and is of integers or reals."""
         if name not in self._weights:
-            self._add(f'there is no array "{name}"', item, did_you_mean(name, self._weights))
+            self._add(f'there is no array "{name}"', item)
             return False
         array = self._weights[name]
         if array.dtype.kind not in kinds:
@@ -87,6 +92,6 @@ class Constants:
             return False
         return True
 
-    def _add(self, what: str, item: str, todo: str = "") -> None:
-        todo = todo or "give the weights file that was written with the program"
+    def _add(self, what: str, item: str) -> None:
+        todo = "give the weights file that was written with the program"
         self._found.append(Diagnostic("run.weights", what, Place(self._file, item=item), todo))

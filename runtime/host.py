@@ -15,22 +15,29 @@ from cimc.runtime.schedule import Running
 from cimc.runtime.sites import Site
 from cimc.runtime.transfers import Wake
 
+_BLOCK = 1 << 10
+"""Elements that are taken from one layout to another at once, so that they stay in the cache."""
 
-def quantised_inputs(program: Program, inputs: Mapping[str, AnyArray], images: int, word: int) -> dict[str, Wide]:
-    """Every input as integers, (images, lanes, elements). Raises CimcError with all that is wrong with them."""
+
+def quantised_inputs(program: Program, inputs: Mapping[str, AnyArray], images: int, word: int) -> dict[str, Words]:
+    """Every input as words, (images, lanes, elements and the zero point). Raises CimcError with all that is wrong."""
     found = list(_problems(program, inputs, images, word))
     if found:
         raise CimcError(found)
     return {plug.name: _quantise(plug, np.asarray(inputs[plug.name]), images) for plug in program.inputs}
 
 
-def _quantise(plug: Plug, values: AnyArray, images: int) -> Wide:
+def _quantise(plug: Plug, values: AnyArray, images: int) -> Words:
     elements = int(np.prod(plug.shape, dtype=np.int64))
     lanes = values.shape[1] if images > 1 else values.shape[0]
     flat = values.reshape(images, lanes, elements)
-    if plug.scale == 0:
-        return flat.astype(np.int64)
-    return quantise(flat, Quant(plug.scale, plug.zero, plug.low, plug.high))
+    words = np.full((images, lanes, elements + 1), plug.zero, np.int32)
+    quant = Quant(plug.scale, plug.zero, plug.low, plug.high)
+    for image in range(images):
+        for lane in range(lanes):  # one by one: what is in the cache is not fetched again
+            lane_values = flat[image, lane]
+            words[image, lane, :elements] = quantise(lane_values, quant) if plug.scale else lane_values
+    return words
 
 
 def _problems(program: Program, inputs: Mapping[str, AnyArray], images: int, word: int) -> Iterator[Diagnostic]:
@@ -74,16 +81,18 @@ def _value_problems(plug: Plug, values: AnyArray, word: int, place: Place) -> It
         yield Diagnostic("run.inputs", "values that are not numbers (NaN)", place)
 
 
-def laid_out(plug: Plug, index: Wide, values: Wide, rings: Sequence[Ring]) -> list[Words]:
+def laid_out(index: Wide, values: Words, rings: Sequence[Ring]) -> list[Words]:
     """An input as its rings hold it, for each (images, height * width, channels, lanes). values: (images, lanes,
-    elements); index: see Plug."""
+    elements and the zero point); index: see Plug."""
     images, lanes, _ = values.shape
-    padded = np.concatenate([values, np.full((images, lanes, 1), plug.zero, np.int64)], axis=2)
     result, start = [], 0
     for ring in rings:
         words = ring.height * ring.width * ring.channels
-        part = np.moveaxis(padded[:, :, index[start : start + words]], 1, 2)
-        result.append(np.ascontiguousarray(part, np.int32).reshape(images, -1, ring.channels, lanes))
+        part = np.empty((images, words, lanes), np.int32)
+        for first in range(0, words, _BLOCK):
+            some = index[start + first : start + min(first + _BLOCK, words)]
+            part[:, first : first + _BLOCK] = np.moveaxis(values[:, :, some], 1, 2)
+        result.append(part.reshape(images, -1, ring.channels, lanes))
         start += words
     return result
 
@@ -131,7 +140,7 @@ class Host:
         program: Program,
         machine: Machine,
         indices: Mapping[str, Wide],
-        values: Mapping[str, Wide],
+        values: Mapping[str, Words],
         images: int,
         wake: Wake,
     ) -> None:
@@ -140,7 +149,7 @@ class Host:
         self._drained: list[tuple[Plug, list[Words]]] = []
         for plug in program.inputs:
             states = [machine.tiles[ref.tile].rings[ref.ring] for ref in plug.rings]
-            maps = laid_out(plug, indices[plug.index], values[plug.name], [state.ring for state in states])
+            maps = laid_out(indices[plug.index], values[plug.name], [state.ring for state in states])
             for ref, state, part in zip(plug.rings, states, maps, strict=True):
                 self.streams.append(feed(plug, ref, state, part, wake))
         for plug in program.outputs:
@@ -159,7 +168,11 @@ class Host:
     def _output(self, plug: Plug, maps: list[Words]) -> AnyArray:
         images, lanes = maps[0].shape[0], maps[0].shape[3]
         flat = np.concatenate([part.reshape(images, -1, lanes) for part in maps], axis=1)
-        words = np.moveaxis(flat[:, self._indices[plug.index]], 2, 1).reshape(images, lanes, *plug.shape)
-        if plug.scale == 0:
-            return words.astype(plug.dtype)
-        return dequantise(words, Quant(plug.scale, plug.zero, plug.low, plug.high)).astype(plug.dtype)
+        index = self._indices[plug.index]
+        quant = Quant(plug.scale, plug.zero, plug.low, plug.high)
+        values = np.empty((images, lanes, len(index)), plug.dtype)
+        for first in range(0, len(index), _BLOCK):
+            words = flat[:, index[first : first + _BLOCK]]
+            real: AnyArray = dequantise(words, quant) if plug.scale else words
+            values[:, :, first : first + _BLOCK] = np.moveaxis(real, 2, 1)
+        return values.reshape(images, lanes, *plug.shape)

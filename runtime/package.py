@@ -26,6 +26,8 @@ from cimc.runtime.weights_file import named_arrays, read_weights, weights_digest
 from cimc.target.load import load_target
 from cimc.target.model import Target
 
+__all__ = ["BINARY", "FORMAT", "TEXT", "Package", "load_package", "save_package", "weights_digest"]
+
 FORMAT = 1
 """Version of the folder's layout."""
 TEXT, BINARY = "program.casm", "program.cimb"

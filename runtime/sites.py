@@ -15,7 +15,8 @@ from cimc.runtime.machine import FifoState, RingState, Thing
 class Site:
     """An instruction that may have to wait, or a step of the host (index -1, kind "wait" or "space").
 
-    owner: the stream in words, as "tile 0 core 1". wanted: the ticket it last waited for, counted over all inputs.
+    unit: "core", "channel" or, for the host, the plug in words. wanted: the ticket it last waited for, counted over
+    all inputs. counters: of its stream.
     """
 
     tile: int
@@ -26,11 +27,6 @@ class Site:
     thing: Thing
     counters: Counters
     wanted: int = 0
-
-    @property
-    def owner(self) -> str:
-        """The stream in words."""
-        return f"tile {self.tile} {self.unit} {self.number}" if self.index >= 0 else f"host, {self.unit}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ a run, a function without arguments over views of registers and memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,6 +22,7 @@ from cimc.runtime.crossbar import Mvmu, program_mvmu
 from cimc.runtime.handlers import HANDLERS, CoreContext
 from cimc.runtime.host import Host, quantised_inputs
 from cimc.runtime.machine import AnyArray, Wide, Words, build_machine, bytes_per_lane
+from cimc.runtime.probe import Probe
 from cimc.runtime.schedule import Running, Scheduler
 from cimc.runtime.sites import deadlock
 from cimc.runtime.streams import StreamMaker, count_depth
@@ -44,8 +45,9 @@ class Execution:
 
 
 class StepEngine:
-    """Runs a program. weights: the arrays that belong to it; exact: see cimc.runtime.crossbar.program_mvmu.
+    """Runs a program that cimc.isa.verify finds right for the target.
 
+    weights: the arrays that belong to it; exact: see cimc.runtime.crossbar.program_mvmu.
     max_memory: bytes of state; more lanes than fit run one chunk after the other, with the same results.
     """
 
@@ -61,7 +63,7 @@ class StepEngine:
         self.program = program
         self.target = target
         self.max_memory = max_memory
-        self._constants = Constants(program, weights)
+        self._constants = Constants(program, weights, target)
         plugs = program.inputs + program.outputs
         self._indices: dict[str, Wide] = {plug.index: self._constants.integers(plug.index) for plug in plugs}
         self._mvmus: dict[tuple[int, int], dict[int, Mvmu]] = {}
@@ -78,11 +80,13 @@ class StepEngine:
         images: int = 1,
         schedule_seed: int | None = None,
         capture: Collection[str] | bool | None = None,
+        probe: Probe | None = None,
     ) -> Execution:
         """Run the program on lanes of inputs, each (lanes, *shape), or (images, lanes, *shape) for images > 1.
 
         schedule_seed: run the streams in a random order. capture: True, or names of tensors, to keep what cores
-        store. Raises Deadlock where streams wait for each other for ever, CimcError where the inputs are wrong.
+        store. probe: stop there, which raises Stopped (cimc.runtime.probe). Raises Deadlock where streams wait for
+        each other for ever, CimcError where the inputs are wrong.
         """
         assert images >= 1, f"{images} inputs"
         values = quantised_inputs(self.program, inputs, images, self.target.numbers.word)
@@ -92,9 +96,9 @@ class StepEngine:
         parts = []
         for start in range(0, lanes, size):
             part = {name: array[:, start : start + size] for name, array in values.items()}
-            parts.append(self._run_chunk(part, min(size, lanes - start), images, schedule_seed, wanted))
-        outputs = {name: np.concatenate([part[0][name] for part in parts], axis=1) for name in parts[0][0]}
-        stored = {name: np.concatenate([part[1][name] for part in parts], axis=1) for name in parts[0][1]}
+            parts.append(self._run_chunk(part, min(size, lanes - start), images, schedule_seed, wanted, probe))
+        outputs = _joined([part[0] for part in parts])
+        stored = _joined([part[1] for part in parts])
         if images == 1:
             outputs = {name: array[0] for name, array in outputs.items()}
         return Execution(outputs, count_instructions(self.program, images), stored, parts[0][2])
@@ -109,7 +113,13 @@ class StepEngine:
         return max(1, min(lanes, self.max_memory // each))
 
     def _run_chunk(
-        self, values: Mapping[str, Wide], lanes: int, images: int, seed: int | None, wanted: Collection[str] | bool
+        self,
+        values: Mapping[str, Words],
+        lanes: int,
+        images: int,
+        seed: int | None,
+        wanted: Collection[str] | bool,
+        probe: Probe | None,
     ) -> tuple[dict[str, AnyArray], dict[str, Words], dict[str, tuple[Writer, ...]]]:
         machine = build_machine(self.program, self.target, lanes)
         scheduler = Scheduler()
@@ -118,7 +128,7 @@ class StepEngine:
         streams = list(host.streams)
         for tile in self.program.tiles:
             state = machine.tiles[tile.number]
-            maker = StreamMaker(machine, tile.number, state, images, scheduler.wake, seed is not None)
+            maker = StreamMaker(machine, tile.number, state, images, scheduler.wake, seed is not None, probe)
             streams += [self._core(maker, tile, core, capture) for core in tile.cores]
             streams += [_channel(maker, channel) for channel in tile.channels]
         with np.errstate(all="ignore"):
@@ -139,6 +149,13 @@ class StepEngine:
             return _captured(context, instruction, capture, action)
 
         return maker.make("core", core, counters, handler)
+
+
+def _joined(parts: Sequence[Mapping[str, AnyArray]]) -> dict[str, AnyArray]:
+    """Arrays of chunks of lanes, (images, lanes, ...), put together."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
 
 def count_instructions(program: Program, images: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from cimc.isa.operands import Affine, Name, Port, Window
 from cimc.isa.program import ChannelCode, CoreCode, Instruction
@@ -16,6 +16,7 @@ from cimc.isa.table import FORM
 from cimc.isa.tree import Leaf, Loop, Node, build_tree
 from cimc.runtime.affine import IMAGE, Counters, Number, compile_affine
 from cimc.runtime.machine import Machine, Thing, TileState
+from cimc.runtime.probe import Probe
 from cimc.runtime.schedule import Running
 from cimc.runtime.sites import Site
 from cimc.runtime.sync import compile_release, compile_signal, compile_space, compile_ticket, compile_wait
@@ -25,13 +26,16 @@ from cimc.runtime.windows import compile_window
 Handler = Callable[[int, Instruction, dict[str, int]], Callable[[], None]]
 """Makes the function of an instruction of a core: its index, itself, the places of the counters."""
 
+Result = TypeVar("Result")
+
 _PLAIN, _STOPS, _NESTED = range(3)
 _Part = tuple[int, Callable[[], object]]
 
 
 @dataclass(frozen=True, slots=True)
 class StreamMaker:
-    """Makes streams of one tile. images: inputs of the run; interruptible: streams pause at every synchronisation."""
+    """Makes streams of one tile. images: inputs of the run; interruptible: streams pause at every synchronisation;
+    probe: where the run is to stop."""
 
     machine: Machine
     tile: int
@@ -39,6 +43,7 @@ class StreamMaker:
     images: int
     wake: Wake
     interruptible: bool
+    probe: Probe | None = None
 
     def make(self, unit: str, code: CoreCode | ChannelCode, counters: Counters, handler: Handler) -> Running:
         """The stream of a core or a channel. counters: as many as loops can be nested, all 0."""
@@ -91,8 +96,8 @@ class _Body:
     def _leaf(self, leaf: Leaf, slots: dict[str, int]) -> _Part:
         instruction = leaf.instruction
         if FORM[instruction.mnemonic].place == "core":
-            return _PLAIN, self.handler(leaf.index, instruction, slots)
-        step = self._step(leaf, slots)
+            return _PLAIN, self._probed(leaf, self.handler(leaf.index, instruction, slots))
+        step = self._probed(leaf, self._step(leaf, slots))
         if not self.maker.interruptible:
             return _STOPS, step
 
@@ -102,6 +107,13 @@ class _Body:
             yield None
 
         return _NESTED, pause
+
+    def _probed(self, leaf: Leaf, function: Callable[[], Result]) -> Callable[[], Result]:
+        probe = self.maker.probe
+        if probe is None:
+            return function
+        spot = self.maker.tile, self.unit, self.number, leaf.index
+        return probe.watched(spot, function, self.maker.machine, self.counters)
 
     def _step(self, leaf: Leaf, slots: dict[str, int]) -> Step:
         mnemonic, operands = leaf.instruction.mnemonic, leaf.instruction.operands

@@ -49,8 +49,9 @@ class Blocked:
 class TokenGame:
     """State of the game; `play` moves every stream as far as it goes."""
 
-    def __init__(self, streams: Sequence[Sequence[Event]], rings: Sequence[TokenRing], fifo_depths: Sequence[int],
-                 images: int) -> None:
+    def __init__(
+        self, streams: Sequence[Sequence[Event]], rings: Sequence[TokenRing], fifo_depths: Sequence[int], images: int
+    ) -> None:
         self.streams = streams
         self.rings = rings
         self.fifo_depths = fifo_depths

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.cli.files import write_whole
+from cimc.report.files import write_whole
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -46,7 +46,9 @@ def read_arrays(path: str) -> Arrays:
     except _Damaged as error:
         raise fail("data.file", str(error), place) from None
     except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else f"it can't be read: {error.strerror}"
+        reason = (
+            "there is no such file" if isinstance(error, FileNotFoundError) else f"it can't be read: {error.strerror}"
+        )
         raise fail("data.file", reason, place, "check the path") from None
 
 
@@ -55,9 +57,28 @@ def named(arrays: Arrays, inputs: tuple[str, ...], path: str) -> Arrays:
     if ONLY not in arrays:
         return arrays
     if len(inputs) != 1:
-        raise fail("data.file", f"an .npy file holds one array; the network has {len(inputs)} inputs: {', '.join(inputs)}",
-                   Place(path), "save them in one .npz file: numpy.savez(file, " + ", ".join(f"{name}=..." for name in inputs) + ")")  # fmt: skip
+        what = f"an .npy file holds one array; the network has {len(inputs)} inputs"
+        call = ", ".join(f"{name}=..." for name in inputs)
+        raise fail("data.file", what, Place(path), f"save them in one file: numpy.savez(file, {call})")
     return {inputs[0]: arrays[ONLY]}
+
+
+def data_for(model: str, file: str) -> Arrays:
+    """The arrays of a file for a network, one for each of its inputs at least; that of an .npy file gets its name."""
+    from cimc.frontends.onnx_file import read_model  # onnx is loaded only for this
+
+    graph = read_model(model).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = tuple(info.name for info in graph.input if info.name not in constants)
+    arrays = named(read_arrays(file), inputs, file)
+    wrong = []
+    for name in inputs:
+        if name not in arrays:
+            todo = f"name it so; the file holds: {', '.join(arrays)}"
+            wrong.append(Diagnostic("input.name", f'there is no array for the input "{name}"', Place(file), todo))
+    if wrong:
+        raise CimcError(wrong)
+    return arrays
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -75,14 +96,22 @@ def _archive(stream: IO[bytes], place: Place) -> Arrays:
     try:
         archive = zipfile.ZipFile(stream)
     except zipfile.BadZipFile:
-        raise fail("data.file", "this is neither an .npz nor an .npy file, or it is cut short", place,
-                   "write it with numpy.savez(file, name=array)") from None  # fmt: skip
+        raise fail(
+            "data.file",
+            "this is neither an .npz nor an .npy file, or it is cut short",
+            place,
+            "write it with numpy.savez(file, name=array)",
+        ) from None
     with archive:
         members = archive.infolist()
         total = sum(member.file_size for member in members)
         if total > LIMIT:
-            raise fail("data.size", f"the arrays would take {total} bytes unpacked; at most {LIMIT} are read", place,
-                       "give fewer lanes")  # fmt: skip
+            raise fail(
+                "data.size",
+                f"the arrays would take {total} bytes unpacked; at most {LIMIT} are read",
+                place,
+                "give fewer lanes",
+            )
         found: Arrays = {}
         wrong: list[Diagnostic] = []
         for member in members:
@@ -94,7 +123,9 @@ def _archive(stream: IO[bytes], place: Place) -> Arrays:
                 wrong.append(Diagnostic("data.file", str(error), Place(place.file, item=f'array "{name}"')))
             except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
                 what = "the array cannot be unpacked; the file is damaged or cut short"
-                wrong.append(Diagnostic("data.file", what, Place(place.file, item=f'array "{name}"'), "copy the file again"))
+                wrong.append(
+                    Diagnostic("data.file", what, Place(place.file, item=f'array "{name}"'), "copy the file again")
+                )
         if wrong:
             raise CimcError(wrong)
     if not found:

@@ -77,8 +77,11 @@ def compile_network(
     if calibration is None:
         data = synthetic_inputs(graph, options.seed)
         warnings.append(
-            Diagnostic("calibration.none", "no calibration data: number formats come from random inputs",
-                       todo="give real inputs with --calibration FILE.npz")  # fmt: skip
+            Diagnostic(
+                "calibration.none",
+                "no calibration data: number formats come from random inputs",
+                todo="give real inputs with --calibration FILE.npz",
+            )
         )
     else:
         data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
@@ -86,8 +89,9 @@ def compile_network(
     mapped = map_network(graph, target, data, MapOptions(widths, options.rows, options.calibration_method))
     unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
     if unknown:
-        raise fail("precision.layer", f"the precision file names layers that the network has not: {', '.join(sorted(unknown))}",
-                   todo="layers that have weights: " + ", ".join(m.layer.name for m in mapped.layers if m.weights is not None))  # fmt: skip
+        known = ", ".join(m.layer.name for m in mapped.layers if m.weights is not None)
+        what = f"the precision file names layers that the network has not: {', '.join(sorted(unknown))}"
+        raise fail("precision.layer", what, todo=f"layers that have weights: {known}")
     progress("scheduling")
     scheduled = schedule_network(mapped, target)
     progress("writing code")
@@ -102,7 +106,10 @@ def _widths(options: CompileOptions, target: Target) -> Widths:
     """Bits of weights and inputs, checked against what the target holds."""
     weight = options.weight_bits if options.weight_bits is not None else target.numbers.weight
     inputs = options.input_bits if options.input_bits is not None else target.numbers.input
-    chosen = {"--weight-bits": (weight, target.largest_weight_bits), "--input-bits": (inputs, min(16, target.numbers.word))}
+    chosen = {
+        "--weight-bits": (weight, target.largest_weight_bits),
+        "--input-bits": (inputs, min(16, target.numbers.word)),
+    }
     for layer, (w, i) in options.precision.layers.items():
         chosen[f'weight_bits of "{layer}"'] = (w or weight, target.largest_weight_bits)
         chosen[f'input_bits of "{layer}"'] = (i or inputs, min(16, target.numbers.word))

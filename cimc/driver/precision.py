@@ -1,8 +1,8 @@
 """The precision file: bits of weights and inputs, layer by layer.
 
-    [layer."/conv1/Conv"]
-    weight_bits = 4
-    input_bits = 6
+[layer."/conv1/Conv"]
+weight_bits = 4
+input_bits = 6
 """
 
 from __future__ import annotations
@@ -42,13 +42,21 @@ def read_precision(path: str) -> Precision:
     layers: dict[str, tuple[int | None, int | None]] = {}
     for name, section in sections.items() if isinstance(sections, dict) else ():
         if not isinstance(section, dict):
-            wrong.append(Diagnostic("precision.key", f'"{name}" is no section', Place(path, item=name), f'write [layer."{name}"]'))
+            wrong.append(
+                Diagnostic(
+                    "precision.key", f'"{name}" is no section', Place(path, item=name), f'write [layer."{name}"]'
+                )
+            )
             continue
         for key, value in section.items():
             if key not in KEYS:
-                wrong.append(Diagnostic("precision.key", f'unknown key "{key}"', Place(path, item=name), did_you_mean(key, KEYS)))
+                wrong.append(
+                    Diagnostic("precision.key", f'unknown key "{key}"', Place(path, item=name), did_you_mean(key, KEYS))
+                )
             elif not isinstance(value, int) or isinstance(value, bool):
-                wrong.append(Diagnostic("precision.value", f"{key} is {value!r}, not a whole number", Place(path, item=name)))
+                wrong.append(
+                    Diagnostic("precision.value", f"{key} is {value!r}, not a whole number", Place(path, item=name))
+                )
         layers[name] = (section.get("weight_bits"), section.get("input_bits"))
     if wrong:
         raise CimcError(wrong)

@@ -21,7 +21,8 @@ class Sizes:
 
 def sizes_of(program: Program) -> Sizes:
     """Sizes of a program."""
-    streams = [(stream.stream, tile) for tile in program.tiles for stream in (*tile.cores, *tile.channels)]
+    streams = [(core.stream, tile) for tile in program.tiles for core in tile.cores]
+    streams += [(channel.stream, tile) for tile in program.tiles for channel in tile.channels]
     return Sizes(
         instructions=sum(len(stream) for stream, _ in streams),
         code_bytes=sum(code_bytes(stream, tile) for stream, tile in streams),

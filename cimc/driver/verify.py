@@ -122,8 +122,8 @@ def _labels(compiled: Compiled, data: Arrays) -> npt.NDArray[Any] | None:
     labels = data["labels"]
     lanes = len(next(iter(data[name] for name in compiled.graph.inputs)))
     if labels.shape != (lanes,) or labels.dtype.kind not in "iu":
-        raise fail("data.labels", f"labels are {labels.dtype} of shape {labels.shape}, not one whole number for each of {lanes} inputs",
-                   Place(item="labels"))  # fmt: skip
+        what = f"labels are {labels.dtype} of shape {labels.shape}, not one whole number for each of {lanes} inputs"
+        raise fail("data.labels", what, Place(item="labels"))
     return labels
 
 
@@ -202,7 +202,8 @@ def reference_maps(compiled: Compiled, inputs: Arrays) -> dict[str, Ints]:
     """Every map's integers by the reference, (lanes, height, width, channels)."""
     mapped = compiled.mapped
     borders = {
-        b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], mapped.quants[b.maps[0]], inputs[b.tensor]) for b in mapped.inputs
+        b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], mapped.quants[b.maps[0]], inputs[b.tensor])
+        for b in mapped.inputs
     }
     return evaluate_mapped(mapped, borders)
 
@@ -228,12 +229,16 @@ def differences(compiled: Compiled, reference: Mapping[str, Ints], execution: Ex
         wrong = ~((got_output == expected) | (np.isnan(got_output) & np.isnan(expected)))
         if wrong.any() and first is None:
             element = tuple(int(i) for i in np.argwhere(wrong)[0])
-            first = Mismatch(binding.tensor, element, int(expected[element]), int(got_output[element]), "the host's reading of it", 0)
+            first = Mismatch(
+                binding.tensor, element, int(expected[element]), int(got_output[element]), "the host's reading of it", 0
+            )
         count += int(wrong.sum())
     return count, first
 
 
-def _layer_noise(compiled: Compiled, inputs: Arrays, reference: Mapping[str, Ints], layers: Mapping[str, _Noise]) -> None:
+def _layer_noise(
+    compiled: Compiled, inputs: Arrays, reference: Mapping[str, Ints], layers: Mapping[str, _Noise]
+) -> None:
     """Each map that a Graph tensor names, against the float Graph."""
     graph, mapped = compiled.graph, compiled.mapped
     names = [m.layer.output for m in mapped.layers if m.layer.output in graph.tensors]
@@ -242,7 +247,7 @@ def _layer_noise(compiled: Compiled, inputs: Arrays, reference: Mapping[str, Int
         real = dequantise(reference[name], mapped.quants[name])
         right = values[name]
         if right.dtype.kind in "iu":
-            right = dequantise(right, mapped.quants[name])
+            right = dequantise(right.astype(np.int64), mapped.quants[name])
         layout = _as_map(right, mapped.maps[name].height, mapped.maps[name].width, mapped.maps[name].channels)
         if layout is not None:
             layers[name].add(layout, real)

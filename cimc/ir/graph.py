@@ -102,7 +102,10 @@ class Binary(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchNorm(Node):
-    """y = (x - mean) / sqrt(variance + epsilon) * scale + shift over axis 1. inputs: x, scale, shift, mean, variance."""
+    """y = (x - mean) / sqrt(variance + epsilon) * scale + shift over axis 1.
+
+    inputs: x, scale, shift, mean, variance.
+    """
 
     epsilon: float
 
@@ -167,7 +170,7 @@ class Quantize(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dequantize(Node):
-    """DequantizeLinear. inputs: x (activation or constant), scale constant, zero point constant. axis -1: per-tensor."""
+    """DequantizeLinear. inputs: x (activation or constant), scale constant, zero point constant; axis as above."""
 
     axis: int
 

@@ -31,7 +31,8 @@ class TableValues:
 class Finish:
     """From an accumulator (or two operands) to the result's integers: requantise by m (and n), clamp, look up.
 
-    m, n: float32, one a channel; n is None where there is one term only. a0, b0: zero points of the operands. zero,
+    m, n: float32, one a channel; n is None where there is one term only; where there is no second operand n times 1 is
+    an offset. a0, b0: zero points of the operands. zero,
     low, high: of the requantised number, which is the result itself or the table's input.
     """
 
@@ -117,7 +118,7 @@ class MappedLayer:
     bias: Ints | None = None
     shift: int = 0
     pre: tuple[Finish, ...] = ()
-    softmax: "SoftmaxTables | None" = None
+    softmax: SoftmaxTables | None = None
 
     @property
     def matrix(self) -> MatrixLayer:

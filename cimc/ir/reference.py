@@ -10,10 +10,19 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from cimc.ir.layers import Floats, Ints, MatrixLayer, Operand, PoolLayer, SoftmaxLayer, VectorLayer, operands_of, window_of
+from cimc.ir.layers import (
+    Floats,
+    Ints,
+    MatrixLayer,
+    Operand,
+    PoolLayer,
+    SoftmaxLayer,
+    VectorLayer,
+    operands_of,
+    window_of,
+)
 from cimc.ir.mapped import Finish, MappedGraph, MappedLayer, Task
 from cimc.numerics.quant import (
-    Quant,
     look_up,
     multiply_shift,
     requant,
@@ -68,7 +77,7 @@ def windows_of(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]
     x = read_operand(graph, operand, maps, None if outside is None or not any(pads) else outside)
     x = np.pad(x, ((0, 0), (pads[0], pads[2]), (pads[1], pads[3]), (0, 0)), constant_values=fill)
     reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
-    view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))  # type: ignore[call-overload]
+    view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))
     view = view[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
     return np.asarray(view.transpose(0, 1, 2, 4, 5, 3))
 
@@ -139,7 +148,9 @@ def finish_matrix(graph: MappedGraph, mapped: MappedLayer, accumulators: Ints, m
     assert mapped.bias is not None, f"{layer.name} has no integer bias"
     total = saturate(accumulators + mapped.bias, graph.accumulator_bits)
     if layer.residual is not None:
-        return finish_pair(finish, np.asarray(total, np.int64), read_operand(graph, layer.residual, maps))
+        return finish_pair(finish, total, read_operand(graph, layer.residual, maps))
+    if finish.n is not None:
+        return finish_pair(finish, total, np.ones_like(total))
     return through_table(finish, requant(total, finish.m, finish.zero, finish.low, finish.high))
 
 
@@ -191,5 +202,3 @@ def _softmax(mapped: MappedLayer, x: Ints) -> Ints:
         e = multiply_shift(high, low, tables.shift)
     total = e.sum(axis=-1, keepdims=True)
     return requant_by(e, finish.m, total, finish.zero, finish.low, finish.high)
-
-

@@ -59,7 +59,7 @@ def decode(cells: Cells) -> Ints:
     top = (1 << cells.cell_bits) - 1
     plain = cells.levels.copy()
     plain[0] = np.where(cells.flips[:, None, :], top - plain[0], plain[0])
-    weights = sum(plain[:, s] << (s * cells.cell_bits) for s in range(plain.shape[1]))
+    weights = np.sum([plain[:, s] << (s * cells.cell_bits) for s in range(plain.shape[1])], axis=0)
     signed = weights[0] - weights[1] if plain.shape[0] == 2 else weights[0] - cells.offset
     return np.asarray(signed, np.int64)
 
@@ -81,9 +81,7 @@ def input_steps(input_bits: int, dac_bits: int) -> int:
     return math.ceil(input_bits / dac_bits)
 
 
-def multiply_by_steps(
-    x: Ints, cells: Cells, input_bits: int, input_signed: bool, dac_bits: int, adc_bits: int
-) -> Ints:
+def multiply_by_steps(x: Ints, cells: Cells, input_bits: int, input_signed: bool, dac_bits: int, adc_bits: int) -> Ints:
     """Product of inputs x (lanes, rows) with the stored matrix, (lanes, columns), conversion by conversion.
 
     Inputs are fed dac_bits at a time, lowest first; in two's complement the sign bit weighs -2^(bits-1), so a signed
@@ -91,7 +89,6 @@ def multiply_by_steps(
     one step at a time, where dac_bits > 1; with one-bit steps the last step is subtracted. Each conversion clips at
     2^adc_bits - 1.
     """
-    assert not (input_signed and dac_bits > 1 and input_bits % dac_bits), "signed inputs need whole digits"
     ceiling = (1 << adc_bits) - 1
     top = (1 << cells.cell_bits) - 1
     total = np.zeros((x.shape[0], cells.levels.shape[3]), np.int64)

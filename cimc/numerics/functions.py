@@ -1,4 +1,4 @@
-"""Elementwise functions that a vector unit has no gates for, each ONE float32 expression; tables are made from these."""
+"""Elementwise functions that a vector unit has no gates for, each ONE float32 expression; tables come from these."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _softplus(x: F32, a: float, b: float) -> F32:
 
 
 def _hard_sigmoid(x: F32, a: float, b: float) -> F32:
-    return np.clip(x * np.float32(a) + np.float32(b), np.float32(0), np.float32(1))
+    return np.asarray(np.clip(x * np.float32(a) + np.float32(b), np.float32(0), np.float32(1)), np.float32)
 
 
 FUNCTIONS: Mapping[str, Callable[[F32, float, float], F32]] = MappingProxyType(

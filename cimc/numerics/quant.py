@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
-Exact = TypeVar("Exact", bound=npt.NDArray[Any])  # integers, or float64 that holds integers
+SMALLEST_RANGE = 2.0**-100  # of a number format: its scale and the reciprocal of it stay normal float32 numbers
+Exact = TypeVar("Exact", np.int64, np.float64)  # integers, or float64 that holds integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Quant:
 def quantise(x: FloatArray, quant: Quant) -> npt.NDArray[np.int64]:
     """sat(round(x / scale) + zero), in float32."""
     scaled = np.rint(np.asarray(x, np.float32) / np.float32(quant.scale))
-    return (np.clip(scaled, quant.low - quant.zero, quant.high - quant.zero).astype(np.int64)) + quant.zero
+    clipped = np.clip(scaled, quant.low - quant.zero, quant.high - quant.zero)
+    return np.asarray(clipped, np.int64) + quant.zero
 
 
 def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
@@ -49,12 +51,12 @@ def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
     return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
 
 
-def saturate(x: Exact, bits: int) -> Exact:
+def saturate(x: npt.NDArray[Exact], bits: int) -> npt.NDArray[Exact]:
     """Clamp to the range of a signed number of `bits` bits."""
     return np.clip(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
-def shift_round(x: Exact, shift: int) -> Exact:
+def shift_round(x: npt.NDArray[Exact], shift: int) -> npt.NDArray[Exact]:
     """x / 2^shift, rounded half up: what a converter's adder tree does by adding half and dropping bits.
 
     x: integers, as such or in float64 below 2^52, where the same result is exact too.
@@ -62,8 +64,8 @@ def shift_round(x: Exact, shift: int) -> Exact:
     if shift == 0:
         return x
     if x.dtype.kind == "f":
-        return np.floor(x * 0.5**shift + 0.5)
-    return (x + (1 << (shift - 1))) >> shift
+        return np.asarray(np.floor(x * 0.5**shift + 0.5), x.dtype)
+    return np.asarray(np.right_shift(x + (1 << (shift - 1)), shift), x.dtype)
 
 
 def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
@@ -75,21 +77,24 @@ def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt
 
 def requant(acc: IntArray, m: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
     """sat(round(float32(acc) * m) + zero). m broadcasts against acc."""
-    return settle(acc.astype(np.float32) * m, zero, low, high)
+    return settle(np.asarray(acc, np.float32) * m, zero, low, high)
 
 
 def requant2(
     a: IntArray, b: IntArray, m: npt.NDArray[np.float32], n: npt.NDArray[np.float32], zero: int, low: int, high: int
 ) -> npt.NDArray[np.int64]:
     """sat(round(float32(a) * m + float32(b) * n) + zero); the operands' zero points are already taken off."""
-    return settle(a.astype(np.float32) * m + b.astype(np.float32) * n, zero, low, high)
+    first: npt.NDArray[np.float32] = np.asarray(a, np.float32) * m
+    second: npt.NDArray[np.float32] = np.asarray(b, np.float32) * n
+    return settle(first + second, zero, low, high)
 
 
 def requant_by(
     a: IntArray, m: npt.NDArray[np.float32], total: IntArray, zero: int, low: int, high: int
 ) -> npt.NDArray[np.int64]:
     """sat(round(float32(a) * (m / float32(total))) + zero): a share of a total that is known at run time only."""
-    return settle(a.astype(np.float32) * (m / total.astype(np.float32)), zero, low, high)
+    share = np.divide(m, np.asarray(total, np.float32), dtype=np.float32)
+    return settle(np.asarray(a, np.float32) * share, zero, low, high)
 
 
 def multiply_shift(a: IntArray, b: IntArray, shift: int) -> npt.NDArray[np.int64]:
@@ -103,13 +108,13 @@ def look_up(x: IntArray, entries: IntArray, first: int, step: int) -> npt.NDArra
     entries: (n,). Inputs beyond either end take the end's entry.
     """
     at = np.clip(np.asarray(x, np.int64) - first, 0, (len(entries) - 1) << step)
-    table = entries.astype(np.int64)
+    table = np.asarray(entries, np.int64)
     if step == 0:
-        return table[at]
+        return np.asarray(table[at])
     index = at >> step
     above = table[np.minimum(index + 1, len(entries) - 1)]
     below = table[index]
-    return below + ((above - below) * (at & ((1 << step) - 1)) + (1 << (step - 1)) >> step)
+    return np.asarray(below + ((above - below) * (at & ((1 << step) - 1)) + (1 << (step - 1)) >> step))
 
 
 def range_quant(low: float, high: float, bits: int, symmetric: bool, headroom_bits: int = 0) -> Quant:
@@ -119,6 +124,8 @@ def range_quant(low: float, high: float, bits: int, symmetric: bool, headroom_bi
     calibration. A range of nothing gets a scale of 1.
     """
     low, high = min(low, 0.0), max(high, 0.0)
+    if high - low < SMALLEST_RANGE:
+        low, high = 0.0, 0.0
     if symmetric or low == 0.0:
         top = (1 << bits) - 1 if low == 0.0 and not symmetric else (1 << (bits - 1)) - 1
         bottom = 0 if low == 0.0 and not symmetric else -top - 1

@@ -1,10 +1,10 @@
 """choose_shifts: how far XbarOut is rounded, and with it biases and multipliers in units of the shifted sum.
 
 On targets that round ("shift") a layer has one shift, and every sum seen in calibration, with one bit of headroom,
-fits an accumulator. A column whose sums are large would force a large shift on all; its weights are stored in a
-coarser scale instead, by at most 2^SPARE_BITS, so that small columns keep their precision. On other targets the shift
-is 0 and nothing is rounded before requantisation. Needs tasks; layers are calibrated in order, each on what the layers
-before it really compute.
+fits an accumulator. A column whose sums are large would force a large shift on all; its weights can be stored in a
+coarser scale instead, so that the others keep their precision. The shift is the one that makes the least noise of the
+two. On other targets the shift is 0 and nothing is rounded before requantisation. Needs tasks; layers are calibrated
+in order, each on what the layers before it really compute.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.ir.layers import Floats, Ints, MatrixLayer, operands_of
-from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.mapped import Float32s, MappedGraph, MappedLayer
 from cimc.ir.reference import accumulate, evaluate_layer, finish_matrix, windows_of
 from cimc.numerics.quant import Quant
 from cimc.passes.split import block_weights
 from cimc.target.model import Target
 
 HEADROOM_BITS = 1
-SPARE_BITS = 4  # of 16 weight bits: 12 are left, whose rounding stays below that of a 16-bit sum
-WORK = 4e9  # products that calibration may take
+WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out
+WORK = 1.2e10  # products that calibration may take
 
 
 def calibration_lanes(graph: MappedGraph) -> int:
@@ -41,7 +41,7 @@ def calibration_lanes(graph: MappedGraph) -> int:
 def choose_shifts(graph: MappedGraph, target: Target, inputs: Mapping[str, Ints]) -> MappedGraph:
     """Settle shifts, integer biases and multipliers. inputs: calibration lanes of the input maps, as integers."""
     if target.mvmu.round == "none":
-        return replace(graph, layers=tuple(_settled(m, graph.quants, 0) for m in graph.layers))
+        return replace(graph, layers=tuple(_settled(m, graph.quants, 0, rounds=False) for m in graph.layers))
     maps = dict(inputs)
     layers = []
     last_use = {name: i for i, m in enumerate(graph.layers) for o in operands_of(m.layer) for name in o.maps}
@@ -66,16 +66,31 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
 
     wide = replace(graph, accumulator_bits=62)
     exact = accumulate(wide, mapped, windows, watch)
-    unshifted = _settled(mapped, graph.quants, 0)
+    unshifted = _settled(mapped, graph.quants, 0, rounds=True)
     assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
     watch((exact + unshifted.bias).astype(np.float64), 0, len(peaks))
     limit = ((1 << (graph.accumulator_bits - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.log2(peaks / limit)
-    spare = 0 if mapped.matrix.given is not None else max(0, min(SPARE_BITS, mapped.weight_bits - 12))
-    shift = max(0, math.ceil(float(needed.max()) - spare))
+    lowest = highest = max(0, math.ceil(float(needed.max())))
+    if mapped.matrix.given is None:
+        lowest = max(0, highest - mapped.weight_bits // 2)
+    power = float(np.square(windows, dtype=np.float64).sum(axis=(3, 4, 5)).mean())
+    blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
+    shift = min(range(highest, lowest - 1, -1), key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
     coarser = np.exp2(np.maximum(needed - shift, 0.0))
-    settled = _settled(_rescaled(mapped, coarser) if spare else mapped, graph.quants, shift)
+    settled = _settled(_rescaled(mapped, coarser) if shift < highest else mapped, graph.quants, shift, rounds=True)
     return settled, finish_matrix(graph, settled, accumulate(graph, settled, windows), maps)
+
+
+def _noise(m: Float32s, needed: Floats, shift: int, power: float, blocks: int) -> float:
+    """Expected squared error of a layer's results, in squared steps of its output, for a shift.
+
+    A column whose sums need `needed` bits of shift has its weights' steps grow by 2^(needed - shift). Rounding of
+    weights: a twelfth of a step each, times the power of a window (the sum of its squared inputs); rounding of each
+    block's sum: a twelfth of 2^shift squared.
+    """
+    steps = np.square(m * np.exp2(np.maximum(needed - shift, 0.0)))
+    return float(steps.sum() * (WEIGHT_NOISE * power + blocks * 4.0**shift) / 12)
 
 
 def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
@@ -99,8 +114,12 @@ def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
     return replace(mapped, weights=weights, weight_scale=scale, tasks=tasks, finish=finish)
 
 
-def _settled(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int) -> MappedLayer:
-    """A layer with this shift: bias in units of the shifted sum, the input's zero point taken off through it."""
+def _settled(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, rounds: bool) -> MappedLayer:
+    """A layer with this shift. Its input's zero point is taken off through the bias.
+
+    The bias is an integer in units of the shifted sum; where sums are rounded (`rounds`) and nothing else is added
+    later, it is the second term of the requantisation instead, which rounds once only.
+    """
     if mapped.weights is None or mapped.weight_scale is None:
         return mapped
     layer = mapped.matrix
@@ -112,4 +131,7 @@ def _settled(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int) -> Ma
         bias = layer.bias / unit
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
     finish = replace(mapped.finish, m=mapped.finish.m * np.float32(1 << shift))
+    if rounds and layer.residual is None:
+        offset = np.asarray(bias * mapped.finish.m, np.float32)
+        return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), finish=replace(finish, n=offset))
     return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), finish=finish)

@@ -9,7 +9,7 @@ import numpy as np
 from cimc.ir.layers import Floats, Function, Layer, MatrixLayer, VectorLayer
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Draft:
     """A layer whose result, map number `map_index`, still stands for the one Graph tensor `tensor`.
 

@@ -1,6 +1,7 @@
 """choose_formats: a number format for every map, from what the network fixes, its rounding grids, and calibration.
 
-Needs: the range of every map and of every table's input. Promises: maps that one operand joins share one format.
+Needs: the range of every map and of every table's input. Promises: maps that one operand or one network output
+joins share one format.
 """
 
 from __future__ import annotations
@@ -55,8 +56,12 @@ def choose_formats(graph: LayerGraph, ranges: Ranges, target: Target, widths: Wi
         given = {m.quant for m in (graph.maps[name] for name in members) if m.quant is not None}
         if len(given) > 1:
             problems.append(
-                Diagnostic("quant.mixed", f"maps {', '.join(members)} are read side by side in different number formats",
-                           Place(item=members[0]), "give them one scale and zero point in the network")  # fmt: skip
+                Diagnostic(
+                    "quant.mixed",
+                    f"maps {', '.join(members)} are read side by side in different number formats",
+                    Place(item=members[0]),
+                    "give them one scale and zero point in the network",
+                )
             )
             continue
         grids = [made_by[name] for name in members if name in made_by and made_by[name].grid]
@@ -115,6 +120,8 @@ def _groups(graph: LayerGraph) -> list[list[str]]:
             source = operands_of(layer)[0].maps
             if source and graph.maps[source[0]].quant is None:
                 join((source[0], layer.output))
+    for binding in graph.outputs:
+        join(binding.maps)
     groups: dict[str, list[str]] = {}
     for name in graph.maps:
         groups.setdefault(root(name), []).append(name)
@@ -153,5 +160,3 @@ def clamp(layer: Layer, quant: Quant) -> Quant:
     if np.isfinite(layer.high):
         high = int(np.clip(np.rint(layer.high / quant.scale) + quant.zero, quant.low, quant.high))
     return replace(quant, low=low, high=high)
-
-

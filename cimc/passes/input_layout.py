@@ -39,7 +39,7 @@ def input_layout(graph: g.Graph, name: str) -> Places:
 def _spatial(indices: Places) -> Places:
     """(1, C, H, W) as (H, W, C); anything else as tokens by its last axis."""
     if indices.ndim == 4 and indices.shape[0] == 1:
-        return indices[0].transpose(1, 2, 0)
+        return np.asarray(indices[0].transpose(1, 2, 0))
     return indices.reshape(-1, 1, indices.shape[-1] if indices.ndim else 1)
 
 

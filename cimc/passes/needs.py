@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from cimc.ir.layers import MatrixLayer, Operand, operands_of, window_of
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
 
+Pieces = Mapping[str, tuple[tuple[int, int], ...]]  # the channel ranges in which each map is made
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -28,7 +30,7 @@ class Need:
     streaming: bool
 
 
-def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Mapping[str, tuple[tuple[int, int], ...]]) -> list[Need]:  # fmt: skip
+def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces) -> list[Need]:
     """All needs of a task, one for each piece and role."""
     operands = operands_of(mapped.layer)
     found = []

@@ -23,6 +23,7 @@ from cimc.passes.quantise import quantise
 from cimc.passes.schedule import Scheduler
 from cimc.passes.settle_depths import settle_depths
 from cimc.passes.split import SplitOptions, split_matrices
+from cimc.passes.split_averages import split_averages
 from cimc.target.model import Target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -41,7 +42,9 @@ class MapOptions:
 
 def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
     """All that fixes numbers. calibration: lanes of every network input."""
-    layers = lower(graph, separable_pools=target.numbers.accumulator < 32)
+    if target.numbers.accumulator < 32:
+        graph = split_averages(graph)
+    layers = lower(graph)
     measured = measure_ranges(graph, needed_ranges(layers), calibration, options.calibration)
     ranges = complete_ranges(layers, measured)
     quants = choose_formats(layers, ranges, target, options.widths)

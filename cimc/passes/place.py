@@ -84,10 +84,9 @@ class Placer:
                 if not self._place(roomy):
                     self._place_or_fail(replace(roomy, roomy=False))
         if len(self.tiles) > self.target.chip.tiles:
-            raise fail(
-                "place.chip", f"the network needs {len(self.tiles)} tiles; {self.target.name} has {self.target.chip.tiles}",
-                todo="take a larger target, or narrower weights (--weight-bits)",
-            )  # fmt: skip
+            what = f"the network needs {len(self.tiles)} tiles; {self.target.name} has {self.target.chip.tiles}"
+            todo = "take a target with more tiles, or one whose tiles hold more"
+            raise fail("place.chip", what, todo=todo)
         return self.tiles
 
     def _place(self, work: Work) -> bool:
@@ -106,9 +105,9 @@ class Placer:
     def _place_or_fail(self, work: Work) -> None:
         if not self._place(work):
             problem = self._fits(TileLoad(0), work)
-            raise fail("place.memory", f'layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}',
-                       Place(item=work.mapped.layer.origin),
-                       "take a target with more tile memory, or a network with smaller feature maps")  # fmt: skip
+            what = f'layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}'
+            todo = "take a target with more tile memory, or a network with smaller feature maps"
+            raise fail("place.memory", what, Place(item=work.mapped.layer.origin), todo)
 
     def _fits(self, tile: TileLoad, work: Work) -> str:
         """What stands in the way of putting a task on a tile; empty where nothing does."""

@@ -5,6 +5,8 @@ A tensor's places are an int64 array of its shape; -1 stands for a zero that no 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -83,7 +85,7 @@ class PlaceBook:
                 continue
             away = int(others[0]) - pivot[axis]
             difference = int(line[others[0]]) - int(plane[pivot])
-            if difference % (away * stride):
+            if difference % (away * stride) or difference * away < 0:  # loads do not run backwards
                 return None
             found.append(difference // (away * stride))
         return found[0], found[1]
@@ -93,7 +95,7 @@ class PlaceBook:
         breaks = np.flatnonzero((np.diff(which) != 0) | ((np.diff(channel) != 1) & (which[1:] >= 0))) + 1
         edges = [0, *breaks.tolist(), len(which)]
         parts = []
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             if which[low] < 0:
                 parts.append(Part("", 0, high - low))
             else:

@@ -21,7 +21,8 @@ from cimc.ir.layers import (
 )
 from cimc.ir.mapped import Finish, MappedGraph, MappedLayer, SoftmaxTables, TableValues
 from cimc.numerics.functions import apply_function
-from cimc.numerics.quant import Quant, dequantise, quantise as to_integers, range_quant
+from cimc.numerics.quant import Quant, dequantise, range_quant
+from cimc.numerics.quant import quantise as to_integers
 from cimc.passes.formats import Ranges, Widths, clamp
 from cimc.target.model import Target
 
@@ -52,8 +53,8 @@ def _layer(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, widths: Wi
     if isinstance(layer, PoolLayer):
         source = scale_of(quants, layer.x)
         share = 1.0 if layer.kind == "max" else 1.0 / (layer.kernel[0] * layer.kernel[1])
-        m = np.full(layer.x.channels, np.float32(np.float32(source.scale * share) / np.float32(out.scale)), np.float32)
-        n = np.zeros_like(m) if layer.kind == "max" else None
+        m = np.full(layer.x.channels, _ratio(source.scale * share, out))
+        n = np.zeros(layer.x.channels) if layer.kind == "max" else None
         return MappedLayer(layer, _finish(m, n, source.zero, 0, layer, middle, out), ())
     if isinstance(layer, SoftmaxLayer):
         return _softmax(layer, quants, out)
@@ -73,9 +74,7 @@ def _middle(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, out: Quan
     return range_quant(max(low, layer.low), min(high, layer.high), out.bits, symmetric=out.signed or out.bits > 8)
 
 
-def _finish(
-    m: Floats, n: Floats | None, a0: int, b0: int, layer: Layer, middle: Quant, out: Quant
-) -> Finish:
+def _finish(m: Floats, n: Floats | None, a0: int, b0: int, layer: Layer, middle: Quant, out: Quant) -> Finish:
     limits = clamp(layer, middle)
     second = None if n is None else np.asarray(n, np.float32)
     table = _table(layer, middle, out) if layer.functions else None
@@ -98,9 +97,7 @@ def _ratio(scale: Floats | float, out: Quant) -> Floats:
     return np.asarray(np.float32(scale) / np.float32(out.scale), np.float64)
 
 
-def _matrix(
-    layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out: Quant, widths: Widths
-) -> MappedLayer:
+def _matrix(layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out: Quant, widths: Widths) -> MappedLayer:
     source = scale_of(quants, layer.x)
     bits = widths.weight(layer.name)
     if layer.given is not None:
@@ -112,7 +109,7 @@ def _matrix(
         scales = np.where(peaks > 0, peaks / top, 1.0).astype(np.float32)
         weights = np.clip(np.rint(layer.weight / scales[:, None, None, None].astype(np.float64)), -top, top)
         weights = weights.astype(np.int64)
-    m = _ratio(np.float32(source.scale) * scales, middle)
+    m = _ratio(np.asarray(np.float32(source.scale) * scales, np.float64), middle)
     n, b0 = None, 0
     if layer.residual is not None:
         other = scale_of(quants, layer.residual)
@@ -139,7 +136,15 @@ def _vector(layer: VectorLayer, quants: Mapping[str, Quant], middle: Quant, out:
     zeros = np.zeros(channels, np.float32)
     limits = clamp(layer, middle)
     pre = tuple(
-        Finish(np.asarray(_ratio(f.scale * gain, middle), np.float32), zeros, f.zero, 0, middle.zero, limits.low, limits.high)
+        Finish(
+            np.asarray(_ratio(f.scale * gain, middle), np.float32),
+            zeros,
+            f.zero,
+            0,
+            middle.zero,
+            limits.low,
+            limits.high,
+        )
         for f, gain in zip(formats, layer.gains, strict=True)
     )
     return MappedLayer(layer, _finish(np.ones(channels), None, 0, 0, layer, middle, out), (), pre=pre)

@@ -79,7 +79,7 @@ class Scheduler:
 
     def _transfers(self, tile: TileLoad, sizes: Mapping[Key, RingSize]) -> list[Transfer]:
         """A transfer into every ring that is filled from another tile."""
-        found = []
+        found: list[Transfer] = []
         for key, size in sizes.items():
             if not size.remote or key[0] in self.placer.inputs:
                 continue

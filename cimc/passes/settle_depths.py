@@ -28,9 +28,7 @@ def settle_depths(graph: ScheduledGraph, target: Target) -> ScheduledGraph:
     fifos = [target.tile.fifo_depth] * len(graph.transfers)
     rings = [TokenRing(p.tickets, p.pixels // p.segment_pixels, p.ports) for p in plans]
     game = TokenGame(streams, rings, fifos, IMAGES)
-    readers = {
-        (e.thing, e.port): i for i, events in enumerate(streams) for e in events if e.kind == tokens.RELEASE
-    }
+    readers = {(e.thing, e.port): i for i, events in enumerate(streams) for e in events if e.kind == tokens.RELEASE}
     while blocked := game.play():
         at = _ring_to_grow(game, plans, readers)
         assert at is not None, f"a deadlock that no depth resolves: {[str(b) for b in blocked[:8]]}"
@@ -58,7 +56,9 @@ def _ring_to_grow(game: TokenGame, plans: list[RingPlan], readers: dict[tuple[in
 
 def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event]]:
     """Events of one input of every task, transfer end and host port."""
-    streams = [task_events(placed.syncs, placed.rows, placed.segments, placed.tile, graph, index) for placed in graph.tasks]
+    streams = [
+        task_events(placed.syncs, placed.rows, placed.segments, placed.tile, graph, index) for placed in graph.tasks
+    ]
     for number, transfer in enumerate(graph.transfers):
         source = graph.rings[transfer.source_tile, transfer.source]
         at, to = index[transfer.source_tile, transfer.source], index[transfer.tile, transfer.ring]
@@ -71,11 +71,23 @@ def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event
     for feed in graph.feeds:
         for tile, ring, _ in feed:
             at, count = index[tile, ring], graph.rings[tile, ring].tickets
-            streams.append([e for t in range(1, count + 1) for e in (Event(tokens.SPACE, at, 0, t), Event(tokens.SIGNAL, at, 0, t))])
+            streams.append(
+                [
+                    e
+                    for t in range(1, count + 1)
+                    for e in (Event(tokens.SPACE, at, 0, t), Event(tokens.SIGNAL, at, 0, t))
+                ]
+            )
     for drain in graph.drains:
         for tile, ring, port in drain:
             at, count = index[tile, ring], graph.rings[tile, ring].tickets
-            streams.append([e for t in range(1, count + 1) for e in (Event(tokens.WAIT, at, port, t), Event(tokens.RELEASE, at, port, t))])
+            streams.append(
+                [
+                    e
+                    for t in range(1, count + 1)
+                    for e in (Event(tokens.WAIT, at, port, t), Event(tokens.RELEASE, at, port, t))
+                ]
+            )
     return streams
 
 
@@ -83,6 +95,7 @@ def task_events(
     syncs: tuple[Sync, ...], rows: int, segments: int, tile: int, graph: ScheduledGraph, index: dict[RingAt, int]
 ) -> list[Event]:
     """A task's events in the order of its loops."""
+
     def at(level: str, after: bool, row: int, segment: int) -> list[Event]:
         found = []
         for s in syncs:

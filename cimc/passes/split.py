@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,8 +38,10 @@ def split_matrices(graph: MappedGraph, target: Target, options: SplitOptions) ->
         pieces[name] = ((0, graph.maps[name].channels),)
     layers = []
     for mapped in graph.layers:
-        tasks = _matrix_tasks(mapped, pieces, target, options) if mapped.weights is not None else _vector_tasks(
-            graph, mapped, pieces, target, options
+        tasks = (
+            _matrix_tasks(mapped, pieces, target, options)
+            if mapped.weights is not None
+            else _vector_tasks(graph, mapped, pieces, target, options)
         )
         pieces[mapped.layer.output] = tuple((task.low, task.high) for task in tasks if not task.is_partial)
         layers.append(replace(mapped, tasks=tasks))
@@ -112,7 +115,7 @@ def _cut_channels(spans: list[_Span], window: int, rows: int) -> list[tuple[RowR
 
 def block_weights(weights: Ints, groups: int, runs: tuple[RowRun, ...], low: int, high: int) -> Ints:
     """Integers (rows, high - low) of a block; weights (O, C/groups, KH, KW); zero across groups."""
-    outputs, per_group, kh, kw = weights.shape
+    outputs, per_group, _, kw = weights.shape
     out = np.zeros((sum(run.length for run in runs), high - low), np.int64)
     row = 0
     for run in runs:
@@ -215,6 +218,6 @@ def _vector_tasks(
         edges.add(start)
     ordered = sorted(edges)
     ranges = []
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         ranges += [(low + a, low + b) for a, b in _even(high - low, min(most, high - low))]
     return tuple(Task(low, high) for low, high in ranges)

@@ -1,4 +1,4 @@
-"""Reports and other records as JSON and back: keys sorted, numbers that JSON has not as null, the same text each time."""
+"""Reports and other records as JSON and back: keys sorted, infinities as null, the same text each time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def read_report(text: str, file: str) -> Report:
         raise fail("report.file", "this is not JSON", place, todo) from None
     version = found.get("format") if isinstance(found, dict) else None
     if version != REPORT_FORMAT:
-        raise fail("report.version", f"report of version {version}; this cimc reads version {REPORT_FORMAT}", place, todo)
+        raise fail(
+            "report.version", f"report of version {version}; this cimc reads version {REPORT_FORMAT}", place, todo
+        )
     try:
         return _record(Report, found, "")
     except _Unfit as error:

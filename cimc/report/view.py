@@ -11,6 +11,10 @@ from rich.text import Text
 
 from cimc.report.model import Format, LayerReport, Report, TileReport
 
+LEGEND = """\
+matrix: rows x columns /groups; bits: of weights/inputs, s signed, u unsigned; split: blocks along rows x columns;
+fill: used of the MVMUs' rows/columns/cells; vectors: products for one input"""
+
 TILES = 24
 """Tiles that are listed; the fullest, where there are more."""
 
@@ -20,8 +24,10 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
     yield _summary(report)
     matrices = [layer for layer in report.layers if layer.matrix is not None]
     if matrices:
-        yield Text("\nLayers on crossbars", style="bold")
+        encoding = matrices[0].matrix.encoding if matrices[0].matrix is not None else ""
+        yield Text(f"\nLayers on crossbars ({encoding})", style="bold")
         yield _crossbars(matrices)
+        yield Text(LEGEND, style="dim")
     yield Text("\nAll layers", style="bold")
     yield _layers(report.layers)
     yield Text("\nTiles", style="bold")
@@ -39,12 +45,12 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
 
 
 def new_table(*columns: str) -> Table:
-    """A table in the style of all reports; a column whose heading ends in ">" is set right."""
+    """A table in the style of all reports; a column whose heading ends in ">" is set right and keeps
+    its width; the others fold."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     for column in columns:
         right = column.endswith(">")
-        table.add_column(column.removesuffix(">"), justify="right" if right else "left", no_wrap=True,
-                         overflow="ellipsis", min_width=1)  # fmt: skip
+        table.add_column(column.removesuffix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
     return table
 
 
@@ -52,6 +58,7 @@ def _summary(report: Report) -> Table:
     s = report.summary
     table = Table.grid(padding=(0, 2))
     shapes = [f"{p.name} {p.dtype} {_shape(p.shape)}" for p in (*report.inputs, *report.outputs)]
+    operations = s.memory_operations + s.vector_operations
     rows = [
         ("network", s.network),
         ("inputs", ", ".join(shapes[: len(report.inputs)])),
@@ -63,24 +70,30 @@ def _summary(report: Report) -> Table:
         ("weights", f"{s.weights:,}"),
         ("tile memory", f"{s.memory_words:,} words"),
         ("instructions", f"{s.instructions:,}, {s.code_bytes:,} bytes"),
-        ("work in memory", f"{s.in_memory_percent:.2f} % of {s.memory_operations + s.vector_operations:,} operations an input"),
-    ]  # fmt: skip
+        ("work in memory", f"{s.in_memory_percent:.2f} % of {operations:,} operations an input"),
+    ]
     for name, value in rows:
         table.add_row(Text(name, style="bold"), value)
     return table
 
 
 def _crossbars(layers: list[LayerReport]) -> Table:
-    table = new_table("layer", "matrix>", "w/x bits>", "slices>", "split>", "MVMUs>", "rows %>", "cols %>", "cells %>", "shift>")
+    table = new_table("layer", "matrix>", "bits>", "slices>", "split>", "MVMUs>", "fill %>", "shift>", "vectors>")
     for layer in layers:
         m = layer.matrix
         assert m is not None, f"{layer.name} has no matrix"
         groups = f" /{m.groups}" if m.groups > 1 else ""
         table.add_row(
-            layer.name, f"{m.rows}x{m.columns}{groups}", f"{m.weight_bits}/{m.input_bits}{'s' if m.input_signed else 'u'}",
-            str(m.slices), f"{m.row_split}x{m.column_split}", str(m.mvmus), f"{m.rows_percent:.0f}",
-            f"{m.columns_percent:.0f}", f"{m.cells_percent:.1f}", str(m.shift),
-        )  # fmt: skip
+            layer.name,
+            f"{m.rows}x{m.columns}{groups}",
+            f"{m.weight_bits}/{m.input_bits}{'s' if m.input_signed else 'u'}",
+            str(m.slices),
+            f"{m.row_split}x{m.column_split}",
+            str(m.mvmus),
+            f"{m.rows_percent:.0f}/{m.columns_percent:.0f}/{m.cells_percent:.0f}",
+            str(m.shift),
+            f"{m.vectors:,}",
+        )
     return table
 
 
@@ -88,9 +101,13 @@ def _layers(layers: tuple[LayerReport, ...]) -> Table:
     table = new_table("layer", "kind", "output>", "format", "cores>", "operations>")
     for layer in layers:
         table.add_row(
-            layer.name, layer.kind, f"{layer.height}x{layer.width}x{layer.channels}", _format(layer.format),
-            str(layer.cores), f"{layer.operations:,}",
-        )  # fmt: skip
+            layer.name,
+            layer.kind,
+            f"{layer.height}x{layer.width}x{layer.channels}",
+            _format(layer.format),
+            str(layer.cores),
+            f"{layer.operations:,}",
+        )
     return table
 
 
@@ -101,10 +118,15 @@ def _tiles(tiles: tuple[TileReport, ...]) -> Table:
         code = max((core.code_bytes for core in tile.cores), default=0)
         capacity = max((core.code_capacity for core in tile.cores), default=1)
         table.add_row(
-            str(tile.tile), f"{tile.memory_words:,}", f"{100 * tile.memory_words / tile.memory_capacity:.0f}", most,
-            str(len(tile.cores)), str(sum(core.mvmus for core in tile.cores)), f"{100 * code / capacity:.0f}",
+            str(tile.tile),
+            f"{tile.memory_words:,}",
+            f"{100 * tile.memory_words / tile.memory_capacity:.0f}",
+            most,
+            str(len(tile.cores)),
+            str(sum(core.mvmus for core in tile.cores)),
+            f"{100 * code / capacity:.0f}",
             f"{tile.fifos}/{tile.fifo_capacity}",
-        )  # fmt: skip
+        )
     return table
 
 

@@ -37,35 +37,42 @@ def write_whole(path: Path, data: bytes) -> None:
         raise _unwritable(path, _reason(error), "free some space or name another place") from None
 
 
-def check_folder_writable(folder: Path, known: frozenset[str]) -> None:
-    """Refuse a folder that could not be made, or that holds files and none of those in `known`."""
-    if folder.exists() and not folder.is_dir():
-        raise _unwritable(folder, "this is a file, not a folder", "name a folder that is new, empty, or a compiled one")
+def check_folder_writable(folder: Path, own: frozenset[str]) -> None:
+    """Refuse a folder that could not be made or that holds other files than `own`; nothing is left behind."""
+    todo = "name a folder that is new, empty, or a compiled program"
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise _unwritable(folder, "this is not a folder", todo)
     if folder.is_dir():
-        there = sorted(entry.name for entry in folder.iterdir())
-        if there and not known & set(there):
-            shown = ", ".join(there[:3]) + (", ..." if len(there) > 3 else "")
-            raise _unwritable(folder, f"the folder holds other files: {shown}",
-                              "name a folder that is new, empty, or a compiled one")  # fmt: skip
-    existing = next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
+        others = sorted({entry.name for entry in folder.iterdir()} - own)
+        if others:
+            shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+            raise _unwritable(folder, f"the folder holds other files: {shown}", todo)
+    parents = folder.resolve().parents
+    existing = next(parent for parent in parents if parent.exists())
     if not existing.is_dir():
         raise _unwritable(folder, f"{existing} is a file, not a folder", "name another place")
     _try_folder(existing, folder)
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Make or renew a folder: `fill` writes into a temporary one beside it, whose files then replace the old ones."""
+def write_folder(folder: Path, own: frozenset[str], fill: Callable[[Path], None]) -> None:
+    """Make or replace a folder, whole or not at all: `fill` writes into a new one beside it, which takes its place."""
+    check_folder_writable(folder, own)
+    folder = Path(os.path.abspath(folder))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            fill(temporary)
-            temporary.chmod(0o777 & ~_umask())
-            if not folder.exists():
-                temporary.rename(folder)
-                return
-            for file in temporary.iterdir():
-                file.replace(folder / file.name)
+            new, old = temporary / "new", temporary / "old"
+            new.mkdir()
+            fill(new)
+            if folder.exists():
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except OSError:
+                if old.exists():
+                    old.rename(folder)
+                raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:

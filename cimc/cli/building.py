@@ -1,0 +1,132 @@
+"""The commands that compile: compile and verify."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cimc.cli.arrays import Arrays, data_for
+from cimc.cli.console import new_console, steps, warn
+from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.precision import read_precision
+from cimc.driver.verify import Verification, verify_network
+from cimc.report.build import build_report
+from cimc.report.folder import check_place, save_folder
+from cimc.report.json_text import json_text
+from cimc.report.view import new_table
+from cimc.target.load import load_sourced
+from cimc.target.write import write_target
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What compile and verify were asked for. calibration, precision: files, or None."""
+
+    model: str
+    options: CompileOptions
+    calibration: str | None
+    precision: str | None
+
+    def complete_options(self) -> CompileOptions:
+        """The options with the precision file read."""
+        if self.precision is None:
+            return self.options
+        return dataclasses.replace(self.options, precision=read_precision(self.precision))
+
+    def calibration_data(self) -> Arrays | None:
+        """The calibration data, named as the network's inputs."""
+        return None if self.calibration is None else data_for(self.model, self.calibration)
+
+
+def compile_job(job: Job, folder: Path) -> None:
+    """`cimc compile`."""
+    check_place(folder)
+    options = job.complete_options()
+    with steps() as progress:
+        progress("reading the calibration data")
+        compiled = compile_network(job.model, options, job.calibration_data(), progress)
+        progress("writing the program")
+        report = build_report(compiled)
+        toml = write_target(compiled.target, load_sourced(options.target).sources)
+        save_folder(folder, compiled.program, compiled.weights, toml, report)
+    warn(compiled.warnings)
+    s = report.summary
+    text = (
+        f"{folder}: {_count(len(report.layers), 'layer')} for {s.target} on {_count(s.tiles, 'tile')}, "
+        f"{_count(s.cores, 'core')}, {_count(s.mvmus, 'MVMU')}; {s.instructions:,} instructions, {s.code_bytes:,} bytes"
+    )
+    new_console().print(text, soft_wrap=True, markup=False)
+
+
+def verify_job(job: Job, data: str, limit: int | None, as_json: bool) -> bool:
+    """`cimc verify`; whether everything agreed."""
+    options = job.complete_options()
+    with steps() as progress:
+        progress("reading the data")
+        inputs = data_for(job.model, data)
+        found = verify_network(job.model, inputs, options, job.calibration_data(), limit, progress)
+    if as_json:
+        sys.stdout.write(verification_json(found))
+        return found.bit_exact
+    warn(found.warnings)
+    show_verification(found)
+    return found.bit_exact
+
+
+def verification_json(found: Verification) -> str:
+    """A verification as one JSON object; docs/verify.md explains every field."""
+    layers = [
+        {"name": layer.layer, "snr_db": layer.snr_db, "max_abs_error": layer.max_abs_error} for layer in found.layers
+    ]
+    fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    return json_text({**fields, "layers": layers})
+
+
+def show_verification(found: Verification) -> None:
+    """A verification as tables, its verdict last."""
+    console = new_console()
+    table = new_table("layer", "SNR dB>", "largest error>")
+    for layer in found.layers:
+        table.add_row(layer.layer, _decibels(layer.snr_db), f"{layer.max_abs_error:.3g}")
+    console.print(table)
+    console.print()
+    facts = new_table("", "")
+    facts.show_header = False
+    facts.add_row("network", Path(found.model).name)
+    size = f"{_count(found.tiles, 'tile')}, {_count(found.cores, 'core')}, {_count(found.crossbars, 'MVMU')}"
+    facts.add_row("target", f"{found.target}: {size}")
+    facts.add_row("program", f"{found.instructions:,} instructions, {found.code_bytes:,} bytes")
+    facts.add_row("time", ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found.seconds.items()))
+    facts.add_row("against onnxruntime", f"SNR {_decibels(found.snr_db)} dB, largest error {found.max_abs_error:.3g}")
+    if found.top1_float is not None and found.top1_chip is not None:
+        facts.add_row("right labels", f"onnxruntime {100 * found.top1_float:.2f} %, chip {100 * found.top1_chip:.2f} %")
+    console.print(facts)
+    console.print()
+    console.print(verdict(found), soft_wrap=True, style="green" if found.bit_exact else "bold red", markup=False)
+
+
+def verdict(found: Verification) -> str:
+    """One line, and where something differs, what and where."""
+    inputs = _count(found.inputs, "input")
+    if found.bit_exact:
+        return f"right: {inputs}, every stored value equals the quantised reference, bit for bit"
+    text = f"WRONG: {_count(found.mismatches, 'value')} of {inputs} differ from the quantised reference"
+    first = found.first_mismatch
+    if first is None:
+        return text
+    element = ", ".join(map(str, first.element))
+    line = f", line {first.line} of the program" if first.line else ""
+    return (
+        f"{text}\n  first: {first.tensor}[{element}] is {first.got}, should be {first.expected}"
+        f"\n  stored by {first.instruction}{line}"
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def _decibels(value: float | None) -> str:
+    return "exact" if value is None else f"{value:.1f}"

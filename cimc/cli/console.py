@@ -1,0 +1,40 @@
+"""What goes to the terminal: results on standard output; progress, warnings and errors on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from cimc.base.diagnostics import Diagnostic
+
+Progress = Callable[[str], None]
+"""Told what is being done."""
+
+WIDE = 120
+"""Columns where output goes to a file or a pipe, which have none of their own."""
+
+
+def new_console() -> Console:
+    """A console for results."""
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+
+
+@contextmanager
+def steps() -> Iterator[Progress]:
+    """A line on standard error that says what is being done; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    with console.status("starting") as status:
+        yield lambda step: status.update(step)
+
+
+def warn(warnings: Iterable[Diagnostic]) -> None:
+    """Print warnings on standard error."""
+    for warning in warnings:
+        print(str(warning).replace("error[", "warning[", 1), file=sys.stderr)

@@ -1,0 +1,72 @@
+"""Runs a command and turns whatever it raises into a message and an exit code.
+
+0 right; 1 the check failed (a mismatch, a deadlock); 2 the input was wrong; 3 our own fault. Never a traceback, but
+with CIMC_DEBUG=1.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from cimc import __version__
+from cimc.base.diagnostics import CimcError
+from cimc.cli.app import app
+
+RIGHT, FAILED, WRONG_INPUT, OUR_FAULT = 0, 1, 2, 3
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    try:
+        app(args=list(arguments), prog_name="cimc")
+    except SystemExit as exit_:
+        return _code(exit_)
+    except CimcError as error:
+        for diagnostic in error.diagnostics:
+            print(diagnostic, file=sys.stderr)
+        count = len(error.diagnostics)
+        if count > 1:
+            print(f"{count} errors", file=sys.stderr)
+        return WRONG_INPUT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return RIGHT
+    except MemoryError:
+        print("error[memory]: there is not enough memory\n  help: give fewer inputs (--limit N)", file=sys.stderr)
+        return WRONG_INPUT
+    except Exception as error:
+        return _failed(error)
+    return RIGHT
+
+
+def _code(exit_: SystemExit) -> int:
+    if exit_.code is None:
+        return RIGHT
+    return exit_.code if isinstance(exit_.code, int) else OUR_FAULT
+
+
+def _failed(error: Exception) -> int:
+    """A deadlock is a failed check; anything else that was not foreseen is our fault."""
+    from cimc.runtime.sites import Deadlock  # the emulator is loaded only where it may have run
+
+    if isinstance(error, Deadlock):
+        print(f"error[run.deadlock]: {error}", file=sys.stderr)
+        return FAILED
+    if os.environ.get("CIMC_DEBUG") == "1":
+        traceback.print_exception(error)
+        return OUR_FAULT
+    first = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    print(
+        f"error[internal]: cimc failed, and that is a mistake in cimc: {type(error).__name__}: {first}{where}\n"
+        f"  version: cimc {__version__}, Python {platform.python_version()}, {platform.system()}\n"
+        "  help: run the same command with CIMC_DEBUG=1 and report what it prints, with the model if you may",
+        file=sys.stderr,
+    )
+    return OUR_FAULT

@@ -1,0 +1,192 @@
+"""Stop the emulator at an instruction and show the machine: loops, registers, memory windows, rings, FIFOs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from cimc.base.diagnostics import Place, did_you_mean, fail
+from cimc.cli.console import steps
+from cimc.cli.options import split_numbers
+from cimc.cli.running import lanes_in
+from cimc.isa.operands import Reg, Window
+from cimc.isa.printer import Spot, line_of, print_instruction
+from cimc.isa.program import CoreCode, Program
+from cimc.report.folder import load_report
+from cimc.report.view import new_table
+from cimc.runtime.machine import Machine, Words
+from cimc.runtime.package import Package
+from cimc.runtime.probe import Probe, Stopped, loop_slots
+from cimc.runtime.step import StepEngine
+from cimc.runtime.windows import compile_window
+
+AROUND = 3
+"""Instructions shown before and after the one."""
+A_LINE = 12
+"""Words shown on a line."""
+LINES = 16
+"""Lines shown of one window or register file."""
+IDLE = ("loop", "end", "hlt")
+
+
+def show_stop(console: Console, package: Package, folder: Path, where: str, data: str, lane: int) -> None:
+    """Run one input until the place is reached, and print what is there."""
+    program = package.program
+    probe, code = find_place(package, folder, where)
+    lanes = lanes_in(program, data)
+    count = len(next(iter(lanes.values())))
+    if lane >= count:
+        raise fail(
+            "options.lane",
+            f"the file holds {count} inputs; number {lane} is not among them",
+            Place(data),
+            "count from 0",
+        )
+    one = {name: array[lane : lane + 1] for name, array in lanes.items()}
+    with steps() as progress:
+        progress("running")
+        try:
+            StepEngine(program, package.weights, package.target).run(one, probe=probe)
+        except Stopped as stopped:
+            found = stopped
+        else:
+            what = f"the run ended before the instruction was reached {probe.count:,} times"
+            raise fail("inspect.stop", what, Place(item="--stop"), "give a smaller count")
+    _show(console, program, probe, code, found)
+
+
+def find_place(package: Package, folder: Path, where: str) -> tuple[Probe, CoreCode]:
+    """The probe for TILE,CORE,INSTRUCTION[,COUNT] or for a layer: its first mvm, or first store."""
+    program, sketch = package.program, "TILE,CORE,INSTRUCTION[,COUNT]"
+    if "," not in where or not where.replace(",", "").replace(" ", "").isdigit():
+        return _place_of_layer(package, folder, where)
+    tile, core, index, *rest = split_numbers(where, "--stop", sketch, 4 if where.count(",") == 3 else 3)
+    code = _core(program, tile, core)
+    if code is None:
+        raise fail(
+            "inspect.stop",
+            f"the program has no core {core} on tile {tile}",
+            Place(item="--stop"),
+            "cimc report DIR lists the tiles",
+        )
+    if index >= len(code.stream):
+        raise fail(
+            "inspect.stop",
+            f"the stream has instructions 0 to {len(code.stream) - 1}; {index} is not among them",
+            Place(item="--stop"),
+        )
+    if code.stream[index].mnemonic in IDLE:
+        text = " ".join(print_instruction(code.stream[index]).split())
+        raise fail(
+            "inspect.stop",
+            f"instruction {index} is `{text}`, which only steers",
+            Place(item="--stop"),
+            "take the next one that does something",
+        )
+    count = rest[0] if rest else 1
+    if count < 1:
+        raise fail("inspect.stop", "an instruction is reached 1 time or more, not 0", Place(item="--stop"))
+    return Probe((tile, "core", core, index), count), code
+
+
+def _place_of_layer(package: Package, folder: Path, layer: str) -> tuple[Probe, CoreCode]:
+    report = load_report(folder, package.program)
+    for tile in report.tiles:
+        for core in tile.cores:
+            code = _core(package.program, tile.tile, core.core) if core.layer == layer else None
+            if code is not None:
+                names = [instruction.mnemonic for instruction in code.stream]
+                index = names.index("mvm") if "mvm" in names else names.index("store")
+                return Probe((tile.tile, "core", core.core, index)), code
+    layers = [one.name for one in report.layers]
+    raise fail(
+        "inspect.layer",
+        f'there is no layer "{layer}"',
+        Place(item="--stop"),
+        did_you_mean(layer, layers) or "layers: " + ", ".join(layers),
+    )
+
+
+def _core(program: Program, tile: int, core: int) -> CoreCode | None:
+    codes = [code for t in program.tiles if t.number == tile for code in t.cores if code.number == core]
+    return codes[0] if codes else None
+
+
+def _show(console: Console, program: Program, probe: Probe, code: CoreCode, found: Stopped) -> None:
+    tile, _, core, index = probe.spot
+    slots = loop_slots(code.stream, index)
+    times = "" if probe.count == 1 else f", reached {probe.count:,} times"
+    console.print(Text(f"stopped on tile {tile}, core {core}, before instruction {index}{times}", style="bold"))
+    counters = ", ".join(f"{name} = {found.counters[slot]}" for name, slot in slots.items())
+    console.print(f"loops: {counters or 'none'}\n", markup=False)
+    _show_code(console, program, probe.spot, code)
+    _show_windows(console, found, probe.spot, code)
+    _show_rings(console, found.machine, tile)
+    _show_registers(console, found.machine, probe.spot, code)
+
+
+def _show_code(console: Console, program: Program, spot: Spot, code: CoreCode) -> None:
+    tile, unit, core, index = spot
+    lines = line_of(program)
+    for number in range(max(0, index - AROUND), min(len(code.stream), index + AROUND + 1)):
+        mark = "->" if number == index else "  "
+        text = f"{mark} {number:>4}  line {lines[tile, unit, core, number]:<6} {print_instruction(code.stream[number])}"
+        console.print(Text(text, style="bold" if number == index else ""))
+
+
+def _show_windows(console: Console, found: Stopped, spot: Spot, code: CoreCode) -> None:
+    """The memory windows that the instruction names."""
+    tile, _, _, index = spot
+    slots = dict(loop_slots(code.stream, index))
+    for operand in code.stream[index].operands:
+        if not isinstance(operand, Window):
+            continue
+        reach = compile_window(found.machine.tiles[tile].rings[operand.ring], operand, list(found.counters), slots)
+        start = f"row {reach.row()}, column {reach.column()}, channel {reach.channel()}"
+        size = f"{operand.rows.count}x{operand.columns.count}x{operand.channels.count}"
+        _heading(console, f"window of {operand.ring}: {size} words from {start} on")
+        values = np.zeros(reach.shape, np.int32)
+        for view, rows, columns in reach.pieces():
+            values[rows, columns] = view
+        _show_words(console, values.reshape(-1, values.shape[3]), 0)
+
+
+def _show_words(console: Console, words: Words, start: int) -> None:
+    values = [int(value) for value in words[:, 0]]
+    for at in range(0, min(len(values), A_LINE * LINES), A_LINE):
+        console.print(f"{start + at:>6} " + " ".join(f"{value:>8}" for value in values[at : at + A_LINE]), markup=False)
+    if len(values) > A_LINE * LINES:
+        console.print(f"       ... {len(values) - A_LINE * LINES} more")
+
+
+def _show_rings(console: Console, machine: Machine, tile: int) -> None:
+    _heading(console, f"rings of tile {tile}, in tickets over all inputs")
+    table = new_table("ring", "holds", "signalled>", "released by port", "free below>", "capacity>")
+    for name, state in machine.tiles[tile].rings.items():
+        released = ", ".join(map(str, state.released)) or "-"
+        free = str(state.limit()) if state.released else "all"
+        table.add_row(
+            name, state.ring.tensor or "partial sums", str(state.produced), released, free, str(state.capacity)
+        )
+    console.print(table)
+    fifos = [(number, state) for (where, number), state in sorted(machine.fifos.items()) if where == tile]
+    for number, fifo in fifos:
+        console.print(f"FIFO {number}: {len(fifo.queue)} of {fifo.depth} messages")
+
+
+def _show_registers(console: Console, machine: Machine, spot: Spot, code: CoreCode) -> None:
+    """The registers, as far as the core's code names them."""
+    tile, _, core, _ = spot
+    for space, words in machine.tiles[tile].cores[core].files.items():
+        named_by = [o for i in code.stream for o in i.operands if isinstance(o, Reg) and o.space == space]
+        if named_by:
+            start, stop = min(reg.start for reg in named_by), max(reg.stop for reg in named_by)
+            _heading(console, f"{space}[{start}:{stop}] of core {core}")
+            _show_words(console, words[start:stop], start)
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(Text(f"\n{text}", style="bold"))

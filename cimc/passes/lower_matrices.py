@@ -1,0 +1,117 @@
+"""Convolutions and products with a constant matrix become matrix layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.ir import graph as g
+from cimc.ir.layers import Floats, GivenWeights, MatrixLayer, Operand
+from cimc.passes.lowering import Lowering, Refusal
+from cimc.passes.places import Places
+
+Number = TypeVar("Number", np.float64, np.int64)
+
+
+def given_weights(low: Lowering, node: g.Conv | g.MatMul) -> tuple[GivenWeights | None, Floats]:
+    """Integers that the network carries for this node's weight, (O, ...) first axis outputs, and the real ones."""
+    weight = low.real(node.inputs[1])
+    source = low.dequantised.get(node.inputs[1])
+    if source is None:
+        return None, weight
+    constants = low.graph.constants
+    outputs = weight.shape[0] if isinstance(node, g.Conv) else weight.shape[1]
+    integers = np.asarray(constants[source.inputs[0]], np.int64)
+    zero = np.asarray(constants[source.inputs[2]], np.int64)
+    scale = np.asarray(constants[source.inputs[1]], np.float32)
+    if zero.size > 1:
+        shape = [1] * integers.ndim
+        shape[source.axis] = -1
+        zero = zero.reshape(shape)
+    output_axis = 0 if isinstance(node, g.Conv) else 1
+    if scale.size > 1 and source.axis % integers.ndim != output_axis:
+        raise Refusal("its quantised weights have scales along an axis that is not the outputs'")
+    bias = None
+    if len(node.inputs) > 2 and node.inputs[2] in low.dequantised:
+        bias = np.asarray(constants[low.dequantised[node.inputs[2]].inputs[0]], np.int64)
+    return GivenWeights(integers - zero, np.broadcast_to(scale, (outputs,)), bias), weight
+
+
+def lower_conv(low: Lowering, node: g.Conv) -> None:
+    """A convolution becomes a matrix layer."""
+    given, weight = given_weights(low, node)
+    bias = low.real(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(weight.shape[0])
+    operand = low.windowed(node.inputs[0], node.pads)
+    layer = MatrixLayer(
+        name="", output="", origin="", x=operand, weight=weight, bias=bias, strides=node.strides, pads=node.pads,
+        dilations=node.dilations, groups=node.groups, given=given,
+    )  # fmt: skip
+    indices = np.arange(int(np.prod(low.graph.tensors[node.output].shape)))
+    layout = indices.reshape(low.graph.tensors[node.output].shape)[0].transpose(1, 2, 0)
+    low.add_layer(layer, node, layout, linear=True)
+
+
+def lower_matmul(low: Lowering, node: g.MatMul) -> None:
+    """A product over the last axis becomes a convolution whose kernel is the map (or 1 x 1, token by token)."""
+    given, weight = given_weights(low, node)
+    outputs = weight.shape[1]
+    bias = low.real(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(outputs)
+    bias = np.broadcast_to(bias, (outputs,)).astype(np.float64)
+    places = low.places[node.inputs[0]]
+    inputs = places.shape[-1]
+    tokens = places.reshape(-1, inputs)
+    low.close(places)
+    if len(tokens) == 1:
+        operand, rows = whole_maps(low, tokens[0])
+        rearranged = spread(weight.T, rows)
+        if given is not None:
+            given = replace(given, weights=spread(given.weights.T, rows))
+    else:
+        maps = low.book.maps_in(places)
+        m = low.book.maps[maps[0]]
+        grid = (m.height, m.width) if m.height * m.width == len(tokens) else (len(tokens), 1)
+        operand = low.operand(tokens.reshape(*grid, inputs))
+        rearranged = weight.T[:, :, None, None]
+        if given is not None:
+            given = replace(given, weights=given.weights.T[:, :, None, None])
+    height, width = (1, 1) if len(tokens) == 1 else (operand.height, operand.width)
+    layer = MatrixLayer(
+        name="", output="", origin="", x=operand, weight=rearranged, bias=bias, strides=(1, 1), pads=(0, 0, 0, 0),
+        dilations=(1, 1), groups=1, given=given,
+    )  # fmt: skip
+    layout = np.arange(len(tokens) * outputs).reshape(height, width, outputs)
+    low.add_layer(layer, node, layout, linear=True)
+
+
+def whole_maps(low: Lowering, places: Places) -> tuple[Operand, Places]:
+    """The maps that hold a vector, whole, and where in (C, H, W) of them each of its elements is (-1: nowhere)."""
+    indices = low.book.maps_in(places)
+    maps = [low.book.maps[i] for i in indices]
+    sizes = {(m.height, m.width) for m in maps}
+    if len(sizes) != 1:
+        raise Refusal("its input joins maps of different sizes, which is not built yet")
+    numbers = [
+        np.arange(low.book.starts[i], low.book.starts[i] + m.words).reshape(m.height, m.width, m.channels)
+        for i, m in zip(indices, maps, strict=True)
+    ]
+    operand = low.operand(np.concatenate(numbers, axis=2))
+    wanted = low.book.places_of(operand).transpose(2, 0, 1)
+    position = {}
+    for flat, number in enumerate(wanted.ravel().tolist()):
+        position[number] = flat
+    rows = np.asarray([position.get(int(p), -1) for p in places], np.int64)
+    shape = np.asarray(wanted.shape)
+    return operand, np.concatenate([rows, shape])
+
+
+def spread(weight: npt.NDArray[Number], rows: Places) -> npt.NDArray[Number]:
+    """Weights (O, K) at the map positions of their inputs: (O, C, H, W)."""
+    shape = tuple(int(n) for n in rows[-3:])
+    out = np.zeros((weight.shape[0], int(np.prod(shape))), weight.dtype)
+    at = rows[:-3]
+    for k in np.flatnonzero(at >= 0):
+        out[:, at[k]] += weight[:, k]
+    return out.reshape(weight.shape[0], *shape)

@@ -1,0 +1,38 @@
+"""Pooling and reductions over windows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cimc.ir import graph as g
+from cimc.ir.layers import PoolLayer
+from cimc.passes.lowering import Lowering, Refusal
+
+
+def lower_pool(low: Lowering, node: g.Pool) -> None:
+    """Pooling over windows."""
+    if node.dilations != (1, 1):
+        raise Refusal("dilated pooling is not built yet")
+    if node.kind == "average" and any(node.pads) and not node.count_include_pad:
+        raise Refusal("average pooling that does not count its padding is not built yet")
+    operand = low.windowed(node.inputs[0], node.pads)
+    if not all(part.map for part in operand.parts):
+        low.materialise(node.inputs[0], node.inputs[0])
+        operand = low.windowed(node.inputs[0], node.pads)
+    _, channels, height, width = low.graph.tensors[node.output].shape
+    layout = np.arange(channels * height * width).reshape(channels, height, width).transpose(1, 2, 0)
+    layer = PoolLayer(name="", output="", origin="", x=operand, kind=node.kind, kernel=node.kernel,
+                      strides=node.strides, pads=node.pads)  # fmt: skip
+    low.add_layer(layer, node, layout, linear=False).open = feeds_quantize(low, node.output)
+
+
+def feeds_quantize(low: Lowering, tensor: str) -> bool:
+    """Whether the one reader of a tensor gives it a number format."""
+    readers = low.graph.uses_of().get(tensor, [])
+    return len(readers) == 1 and isinstance(readers[0], g.Quantize)
+
+
+def lower_reduce(low: Lowering, node: g.Reduce) -> None:
+    """A reduction over rows and columns arrives as a pool; no other is built."""
+    shape = low.graph.tensors[node.inputs[0]].shape
+    raise Refusal(f"reduction ({node.kind}) over axes {node.axes} of shape {shape} is not built yet")

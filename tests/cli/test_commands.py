@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cimc import __version__
+from tests.cli.commands import CALIBRATION, DIGITS, INPUTS, QUANTISED, RESIDUAL, TEST, cimc, compiled, tree
+
+VERIFY_KEYS = {
+    "bit_exact", "code_bytes", "cores", "crossbars", "first_mismatch", "inputs", "instructions", "layers",
+    "max_abs_error", "mismatches", "model", "seconds", "snr_db", "target", "tiles", "top1_chip", "top1_float",
+    "warnings",
+}  # fmt: skip
+COMMANDS = ("compile", "verify", "run", "report", "inspect", "asm", "disasm", "targets")
+
+
+def test_version() -> None:
+    assert cimc("--version").out == f"cimc {__version__}\n"
+
+
+def test_without_arguments_there_is_help() -> None:
+    assert "cimc verify" in cimc().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_with_an_example(command: str) -> None:
+    done = cimc(command, "--help")
+    assert done.code == 0
+    assert f"cimc {command} " in done.out.split("Usage:")[1].split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("model", [DIGITS, RESIDUAL, QUANTISED])
+@pytest.mark.parametrize("target", ["ideal", "puma"])
+def test_verify_prints_one_json_object(model: str, target: str) -> None:
+    done = cimc(
+        "verify", model, "--target", target, "--calibration", CALIBRATION, "--data", TEST, "--limit", "16", "--json"
+    )
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert set(found) == VERIFY_KEYS
+    assert (found["inputs"], found["mismatches"], found["bit_exact"], found["target"]) == (16, 0, True, target)
+    assert set(found["seconds"]) == {"compile", "emulate"}
+    assert all(set(layer) == {"name", "snr_db", "max_abs_error"} for layer in found["layers"])
+    assert found["first_mismatch"] is None
+
+
+def test_verify_for_people() -> None:
+    done = cimc("verify", DIGITS, "--target", "puma", "--calibration", CALIBRATION, "--data", TEST, "--limit", "16")
+    assert done.code == 0
+    verdict = "right: 16 inputs, every stored value equals the quantised reference, bit for bit"
+    assert done.out.rstrip().splitlines()[-1] == verdict
+    assert "right labels" in done.out
+
+
+def test_a_warning_goes_to_standard_error(tmp_path: Path) -> None:
+    done = cimc("compile", DIGITS, "-o", tmp_path / "out")
+    assert done.code == 0
+    assert done.err.startswith("warning[calibration.none]: no calibration data")
+
+
+def test_a_compiled_folder_holds_what_the_docs_say(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "out")
+    files = {"manifest.json", "program.casm", "program.cimb", "report.json", "target.toml", "weights.npz"}
+    assert set(tree(folder)) == files
+
+
+def test_compiling_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "out")
+    before = tree(folder)
+    compiled(folder)
+    assert tree(folder) == before
+
+
+@pytest.mark.parametrize("method", ["percentile", "entropy"])
+def test_calibration_methods_change_the_program(tmp_path: Path, method: str) -> None:
+    first = compiled(tmp_path / "minmax")
+    done = cimc(
+        "compile",
+        DIGITS,
+        "--target",
+        "puma",
+        "--calibration",
+        CALIBRATION,
+        "--calibration-method",
+        method,
+        "-o",
+        tmp_path / "b",
+    )
+    assert done.code == 0
+    assert tree(first)["program.casm"] != tree(tmp_path / "b")["program.casm"]
+
+
+def test_run_writes_outputs_by_name(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "out")
+    done = cimc("run", folder, "--input", TEST, "-o", tmp_path / "y.npz", "--limit", "8")
+    assert done.code == 0, done.err
+    y = np.load(tmp_path / "y.npz")
+    assert list(y) == ["logits"]
+    assert y["logits"].shape == (8, 10)
+    assert (y["logits"].argmax(axis=1) == np.load(TEST)["labels"][:8]).all()
+
+
+def test_memory_and_form_do_not_change_a_bit(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "out")
+    np.save(tmp_path / "x.npy", INPUTS)
+    options = [
+        [],
+        ["--max-memory", "40K"],
+        ["--program", folder / "program.casm"],
+        ["--program", folder / "program.cimb"],
+    ]
+    written = []
+    for number, option in enumerate(options):
+        out = tmp_path / f"{number}.npz"
+        assert cimc("run", folder, "--input", tmp_path / "x.npy", "-o", out, *option).code == 0
+        written.append(out.read_bytes())
+    assert len(set(written)) == 1
+
+
+def test_a_copied_folder_runs_alone_with_the_same_bits(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "first" / "out")
+    np.savez(tmp_path / "x.npz", input=INPUTS)
+    assert cimc("run", folder, "--input", tmp_path / "x.npz", "-o", tmp_path / "a.npz").code == 0
+    alone = tmp_path / "elsewhere"
+    alone.mkdir()
+    shutil.copytree(folder, alone / "copy")
+    shutil.rmtree(tmp_path / "first")
+    command = [sys.executable, "-c", "from cimc.cli import main; main()"]
+    command += ["run", "copy", "--input", "../x.npz", "-o", "b.npz"]
+    subprocess.run(
+        command, cwd=alone, check=True, env={"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    )
+    assert (alone / "b.npz").read_bytes() == (tmp_path / "a.npz").read_bytes()
+
+
+def test_text_and_binary_are_two_views(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "out")
+    assert cimc("asm", folder / "program.casm", "-o", tmp_path / "a.cimb").code == 0
+    assert (tmp_path / "a.cimb").read_bytes() == (folder / "program.cimb").read_bytes()
+    assert cimc("disasm", tmp_path / "a.cimb", "-o", tmp_path / "a.casm").code == 0
+    assert (tmp_path / "a.casm").read_bytes() == (folder / "program.casm").read_bytes()
+    assert cimc("disasm", tmp_path / "a.cimb").out == (folder / "program.casm").read_text(encoding="utf-8")
+
+
+def test_targets() -> None:
+    assert all(name in cimc("targets").out for name in ("ideal", "isaac", "puma"))
+
+
+def test_a_shown_target_is_a_target(tmp_path: Path) -> None:
+    shown = cimc("targets", "show", "puma").out
+    (tmp_path / "mine.toml").write_text(shown, encoding="utf-8")
+    a, b = compiled(tmp_path / "a"), compiled(tmp_path / "b", target=str(tmp_path / "mine.toml"))
+    assert tree(a)["program.cimb"] == tree(b)["program.cimb"]
+    assert tree(a)["target.toml"] == tree(b)["target.toml"]

@@ -1,0 +1,178 @@
+"""Requantisation, rounding and tables against formulations that share no code with cimc.numerics."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cimc.numerics.quant import (
+    Quant,
+    dequantise,
+    look_up,
+    multiply_shift,
+    quantise,
+    range_quant,
+    requant,
+    requant2,
+    requant_by,
+    saturate,
+    shift_round,
+)
+
+INT32 = st.integers(-(2**31), 2**31 - 1)
+MULTIPLIER = st.floats(2.0**-40, 4.0, width=32)
+
+
+def to_float32(x: Fraction) -> Fraction:
+    """The float32 nearest to x, ties to the even one, by arithmetic of fractions (normal numbers only)."""
+    if x == 0:
+        return x
+    exponent = 0
+    while abs(x) >= 2 ** (exponent + 1):
+        exponent += 1
+    while abs(x) < Fraction(2) ** exponent:
+        exponent -= 1
+    step = Fraction(2) ** (exponent - 23)
+    return round(x / step) * step  # Python rounds a Fraction half to even
+
+
+def by_fractions(acc: int, m: float, zero: int, low: int, high: int) -> int:
+    """requant as the design states it, one float32 operation after the other."""
+    product = to_float32(to_float32(Fraction(acc)) * Fraction(m))
+    return min(max(round(product) + zero, low), high)
+
+
+@given(INT32, MULTIPLIER, st.integers(0, 255))
+@example(5, 0.5, 0)  # 2.5: a tie goes to the even 2
+@example(7, 0.5, 0)  # 3.5: and to the even 4
+@example(-5, 0.5, 128)
+@example(2**24 + 1, 2.0**-20, 0)  # float32 has no 2^24 + 1
+@example(2**24 + 3, 1.0, 0)
+@example(2**31 - 1, 2.0**-24, 0)
+@example(-(2**31), 2.0**-24, 128)
+@example(33554435, 2.0**-2, 0)
+def test_requant_is_the_stated_chain_of_float32_operations(acc: int, m: float, zero: int) -> None:
+    low, high = -(2**35), 2**35  # beyond every product: saturation has a test of its own
+    got = requant(np.asarray([acc]), np.asarray([m], np.float32), zero, low, high)
+    assert got.dtype == np.int64
+    assert got[0] == by_fractions(acc, m, zero, low, high)
+
+
+def test_requant_differs_from_exact_arithmetic_beyond_24_bits() -> None:
+    """float32(2^25 + 3) is 2^25 + 4: were the product taken in float64, the result would be 2^25 + 3."""
+    assert requant(np.asarray([2**25 + 3]), np.float32([1.0]), 0, 0, 2**30)[0] == 2**25 + 4
+
+
+@given(INT32, MULTIPLIER, st.integers(-128, 127))
+def test_requant_saturates_after_the_zero_point(acc: int, m: float, zero: int) -> None:
+    got = int(requant(np.asarray([acc]), np.asarray([m], np.float32), zero, -128, 127)[0])
+    assert got == by_fractions(acc, m, zero, -128, 127)
+    assert -128 <= got <= 127
+
+
+@given(st.integers(-(2**20), 2**20), st.integers(-(2**20), 2**20), MULTIPLIER, MULTIPLIER)
+def test_requant2_rounds_each_product_and_their_sum_to_float32(a: int, b: int, m: float, n: float) -> None:
+    """No fused multiply-add: three roundings, then the one to an integer."""
+    parts = to_float32(Fraction(a) * Fraction(m)) + to_float32(Fraction(b) * Fraction(n))
+    expected = min(max(round(to_float32(parts)) + 3, -(2**20)), 2**20)
+    got = requant2(np.asarray([a]), np.asarray([b]), np.float32([m]), np.float32([n]), 3, -(2**20), 2**20)
+    assert got[0] == expected
+
+
+@given(st.integers(0, 2**15 - 1), st.integers(1, 2**24))
+def test_requant_by_divides_the_multiplier_first(a: int, total: int) -> None:
+    m = np.float32([2.0**16])
+    share = to_float32(Fraction(2**16) / total)
+    expected = min(round(to_float32(Fraction(a) * share)), 65535)
+    assert requant_by(np.asarray([a]), m, np.asarray([total]), 0, 0, 65535)[0] == expected
+
+
+@given(st.integers(-(2**50), 2**50), st.integers(0, 40))
+@example(-3, 1)  # -1.5 rounds up to -1: half up, not half away
+@example(3, 1)
+@example(-1, 1)
+def test_shift_round_is_half_up_and_the_same_in_int64_and_float64(x: int, shift: int) -> None:
+    expected = (Fraction(x, 1 << shift) + Fraction(1, 2)).__floor__() if shift else x
+    assert int(shift_round(np.asarray([x], np.int64), shift)[0]) == expected
+    assert int(shift_round(np.asarray([float(x)]), shift)[0]) == expected
+
+
+@given(st.integers(-(2**40), 2**40), st.integers(2, 32))
+def test_saturate(x: int, bits: int) -> None:
+    assert int(saturate(np.asarray([x]), bits)[0]) == min(max(x, -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**15), 2**15), st.integers(1, 30))
+def test_multiply_shift_keeps_the_full_product(a: int, b: int, shift: int) -> None:
+    got = multiply_shift(np.asarray([a], np.int32), np.asarray([b], np.int32), shift)
+    assert int(got[0]) == (a * b + (1 << (shift - 1))) >> shift
+
+
+@given(st.integers(-400, 400), st.integers(-200, 100))
+def test_look_up_without_a_step_clamps_at_both_ends(x: int, first: int) -> None:
+    entries = np.arange(256)[::-1] * 7
+    expected = int(entries[min(max(x - first, 0), 255)])
+    assert int(look_up(np.asarray([x]), entries, first, 0)[0]) == expected
+
+
+@given(st.integers(-40000, 40000), st.integers(1, 8), st.integers(0, 1000))
+def test_look_up_interpolates_half_up(x: int, step: int, seed: int) -> None:
+    entries = np.random.default_rng(seed).integers(-32768, 32767, 17)
+    first = -300
+    at = min(max(x - first, 0), 16 << step)
+    below, above = int(entries[at >> step]), int(entries[min((at >> step) + 1, 16)])
+    share = Fraction(at & ((1 << step) - 1), 1 << step)
+    expected = (below + (above - below) * share + Fraction(1, 2)).__floor__()
+    assert int(look_up(np.asarray([x]), entries, first, step)[0]) == expected
+
+
+def test_look_up_gives_the_entries_themselves() -> None:
+    entries = np.asarray([5, -3, 12, 12, 0])
+    at = 100 + 4 * np.arange(5)
+    assert look_up(at, entries, 100, 2).tolist() == entries.tolist()
+
+
+@given(st.floats(-1e6, 1e6, width=32), st.floats(2.0**-20, 8.0, width=32), st.integers(-128, 127))
+def test_quantise_divides_in_float32_and_rounds_half_to_even(x: float, scale: float, zero: int) -> None:
+    quotient = to_float32(Fraction(x) / Fraction(scale))
+    quant = Quant(scale, zero, -128, 127)
+    assert int(quantise(np.float32([x]), quant)[0]) == min(max(round(quotient) + zero, -128), 127)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 3e38])
+def test_quantise_saturates_what_overflows(value: float) -> None:
+    with np.errstate(over="ignore"):
+        got = int(quantise(np.float32([value]), Quant(1e-3, 0, -128, 127))[0])
+    assert got == (127 if value > 0 else -128)
+
+
+@given(st.floats(-100, 100), st.floats(0, 100), st.integers(2, 16), st.booleans(), st.integers(0, 1))
+def test_range_quant_holds_the_range_and_zero_exactly(
+    low: float, width: float, bits: int, symmetric: bool, headroom: int
+) -> None:
+    """Half a step at each end is the rounding itself; float32 scales and the rounded zero point add less than another."""
+    high = low + width
+    quant = range_quant(low, high, bits, symmetric, headroom)
+    assert 0 <= quant.high - quant.low < 1 << bits
+    assert quant.low <= quant.zero <= quant.high
+    assert dequantise(np.asarray([quant.zero]), quant)[0] == 0
+    assert quant.zero == 0 or not symmetric
+    ends = np.float32([min(low, 0.0), max(high, 0.0)])
+    back = dequantise(quantise(ends, quant), quant)
+    assert np.abs(back - ends).max() <= 1.01 * quant.scale
+
+
+@given(st.integers(-(2**15), 0), st.integers(0, 2**16))
+def test_bits_hold_every_integer_of_the_format(low: int, high: int) -> None:
+    bits = Quant(1.0, 0, low, high).bits
+    if low < 0:
+        assert -(1 << (bits - 1)) <= low
+        assert high < 1 << (bits - 1)
+        assert bits == 2 or low < -(1 << (bits - 2)) or high >= 1 << (bits - 2)
+    else:
+        assert high < 1 << bits
+        assert bits == 1 or high >= 1 << (bits - 1)

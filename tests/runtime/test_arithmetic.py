@@ -1,0 +1,195 @@
+"""Each compiled function equals the plain meaning of its instruction, in unbounded integers or cimc.numerics.quant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cimc.isa.program import Scale
+from cimc.numerics import quant
+from cimc.runtime import arithmetic, requantise
+from cimc.runtime.arithmetic import Register
+from cimc.runtime.machine import Scratch
+from cimc.runtime.requantise import Factors
+
+Ints = npt.NDArray[np.int64]
+
+LENGTH = 4
+seeds = st.integers(0, 2**32 - 1)
+widths = st.sampled_from([8, 16, 24, 31, 32])
+lane_counts = st.sampled_from([1, 3, 20])
+
+
+class Case:
+    """Registers with random words, many of them at the ends of their range, and what is stored in the end."""
+
+    def __init__(self, seed: int, lanes: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.scratch = Scratch(lanes)
+        self.lanes = lanes
+
+    def register(self, length: int, bits: int) -> Register:
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+        words = self.rng.integers(low, high, (length, self.lanes), endpoint=True)
+        words >>= self.rng.integers(0, bits, words.shape)
+        ends = self.rng.random(words.shape) < 0.2
+        words[ends] = self.rng.choice([low, low + 1, high - 1, high], words.shape)[ends]
+        return Register(words.astype(np.int32), bits)
+
+
+def wide(register: Register) -> Ints:
+    return register.words.astype(np.int64)
+
+
+def saturated(values: Ints, dest: Register) -> list[list[int]]:
+    shape = dest.words.shape
+    limited: list[list[int]] = np.broadcast_to(quant.saturate(values, dest.bits), shape).tolist()
+    return limited
+
+
+PLAIN_BINARY = {np.add: np.add, np.subtract: np.subtract, np.maximum: np.maximum, np.minimum: np.minimum}
+
+
+@given(seeds, lane_counts, widths, widths, widths, st.sampled_from([(4, 4), (1, 4), (4, 1), (1, 1)]))
+def test_binary(seed: int, lanes: int, to: int, left: int, right: int, lengths: tuple[int, int]) -> None:
+    case = Case(seed, lanes)
+    for ufunc in PLAIN_BINARY:
+        a, b = case.register(lengths[0], left), case.register(lengths[1], right)
+        dest = case.register(LENGTH, to)
+        expected = saturated(ufunc(wide(a), wide(b)), dest)
+        arithmetic.compile_binary(ufunc, dest, a, b, case.scratch)()
+        assert dest.words.tolist() == expected
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+@given(seeds)
+def test_operands_that_overlap_the_destination(bits: int, seed: int) -> None:
+    case = Case(seed, 3)
+    for ufunc in PLAIN_BINARY:
+        file = case.register(8, bits)
+        dest, a, b = (Register(file.words[k : k + 4], bits) for k in (1, 0, 2))
+        expected = saturated(ufunc(wide(a), wide(b)), dest)
+        arithmetic.compile_binary(ufunc, dest, a, b, case.scratch)()
+        assert dest.words.tolist() == expected
+    file = case.register(8, bits)
+    dest, a = Register(file.words[1:3], bits), Register(file.words[0:6], bits)
+    expected = wide(a).reshape(3, 2, 3).max(axis=0).tolist()
+    arithmetic.compile_rmax(dest, a, case.scratch)()
+    assert dest.words.tolist() == expected
+
+
+values = st.one_of(st.integers(-300, 300), st.integers(-(1 << 33), 1 << 33))
+
+
+@given(seeds, lane_counts, widths, widths, values, st.integers(0, 63))
+def test_immediate(seed: int, lanes: int, to: int, bits: int, value: int, shift: int) -> None:
+    case = Case(seed, lanes)
+    plain: dict[str, Callable[[Ints], Ints]] = {
+        "addi": lambda a: a + value,
+        "maxi": lambda a: np.maximum(a, value),
+        "mini": lambda a: np.minimum(a, value),
+        "andi": lambda a: a & value,
+        "shri": lambda a: a >> shift,
+    }
+    for mnemonic, meaning in plain.items():
+        a, dest = case.register(LENGTH, bits), case.register(LENGTH, to)
+        expected = saturated(meaning(wide(a)), dest)
+        number = shift if mnemonic == "shri" else value
+        arithmetic.compile_immediate(mnemonic, dest, a, number, case.scratch)()
+        assert dest.words.tolist() == expected, mnemonic
+
+
+@given(seeds, lane_counts, widths, widths, values, st.integers(0, 62))
+def test_set_copy_mulshr_rmax(seed: int, lanes: int, to: int, bits: int, value: int, shift: int) -> None:
+    case = Case(seed, lanes)
+    a, b, dest = case.register(LENGTH, bits), case.register(1, bits), case.register(LENGTH, to)
+    arithmetic.compile_set(dest, value)()
+    assert dest.words.tolist() == saturated(np.array([[value]]), dest)
+    arithmetic.compile_copy(dest, a)()
+    assert dest.words.tolist() == saturated(wide(a), dest)
+    arithmetic.compile_mulshr(dest, a, b, shift, case.scratch)()
+    assert dest.words.tolist() == saturated(quant.multiply_shift(wide(a), wide(b), shift), dest)
+    terms = case.register(3 * LENGTH, bits)
+    arithmetic.compile_rmax(dest, terms, case.scratch)()
+    assert dest.words.tolist() == saturated(wide(terms).reshape(3, LENGTH, lanes).max(axis=0), dest)
+
+
+@given(seeds, lane_counts, widths, widths, st.integers(-200, 100), st.integers(0, 5), st.integers(1, 40))
+def test_lut(seed: int, lanes: int, to: int, bits: int, first: int, step: int, entries: int) -> None:
+    case = Case(seed, lanes)
+    a, dest = case.register(LENGTH, bits), case.register(LENGTH, to)
+    table = case.rng.integers(-(1 << 20), 1 << 20, entries)
+    expected = saturated(quant.look_up(wide(a), table, first, step), dest)
+    arithmetic.compile_lut(dest, a, table, first, step, case.scratch)()
+    assert dest.words.tolist() == expected
+
+
+@st.composite
+def scales(draw: st.DrawFn, rows: int = 1) -> tuple[Scale, int]:
+    """A scale with ends inside of a byte, of 16 or of 32 bits, and a seed for its multipliers."""
+    bits = draw(st.sampled_from([8, 16, 32]))
+    low = draw(st.integers(-(1 << (bits - 1)), 0))
+    high = draw(st.integers(0, (1 << (bits - 1)) - 1))
+    zero = draw(st.integers(low, high))
+    a0, b0 = (draw(st.one_of(st.just(0), st.integers(-200, 200))) for _ in range(2))
+    return Scale("s", 0, LENGTH, rows, zero, low, high, a0, b0, "m"), draw(seeds)
+
+
+def factors(scale: Scale, seed: int, entries: int) -> Factors:
+    rng = np.random.default_rng(seed)
+    m = (2.0 ** rng.uniform(-24, 2, (scale.rows, entries, 1)) * rng.choice([-1, 1, 1])).astype(np.float32)
+    return Factors(m, scale)
+
+
+@given(seeds, lane_counts, widths, widths, scales(), scales(2), st.sampled_from([1, LENGTH]))
+def test_requantisation(
+    seed: int,
+    lanes: int,
+    to: int,
+    bits: int,
+    one: tuple[Scale, int],
+    two: tuple[Scale, int],
+    entries: int,
+) -> None:
+    case = Case(seed, lanes)
+    scale, pair = one[0], two[0]
+    single, double = factors(*one, entries), factors(*two, entries)
+    m, ends = single.multipliers[0], (scale.zero, scale.low, scale.high)
+    a, b, dest = case.register(LENGTH, bits), case.register(case.rng.choice([1, LENGTH]), bits), case.register(4, to)
+
+    requantise.compile_requant(dest, a, single, case.scratch)()
+    assert dest.words.tolist() == saturated(quant.requant(wide(a), m, *ends), dest)
+
+    first, second = double.multipliers
+    expected = quant.requant2(wide(a) - pair.a0, wide(b) - pair.b0, first, second, pair.zero, pair.low, pair.high)
+    requantise.compile_requant2(dest, a, b, double, case.scratch)()
+    assert dest.words.tolist() == saturated(expected, dest)
+
+    product = (wide(a) - scale.a0) * (wide(b) - scale.b0)
+    requantise.compile_requantm(dest, a, b, single, case.scratch)()
+    assert dest.words.tolist() == saturated(quant.requant(product, m, *ends), dest)
+
+    terms = case.register(3 * LENGTH, bits)
+    total = (wide(terms) - scale.a0).reshape(3, LENGTH, lanes).sum(axis=0)
+    requantise.compile_rsum(dest, terms, single, case.scratch)()
+    assert dest.words.tolist() == saturated(quant.requant(total, m, *ends), dest)
+
+
+@given(seeds, lane_counts, widths, widths, scales(), st.sampled_from([1, LENGTH]))
+def test_shares_of_a_sum(seed: int, lanes: int, to: int, bits: int, one: tuple[Scale, int], entries: int) -> None:
+    case = Case(seed, lanes)
+    scale, single = one[0], factors(*one, entries)
+    a, dest = case.register(LENGTH, bits), case.register(LENGTH, to)
+    s = case.rng.integers(-5, 5, lanes)
+    before = s.copy()
+    requantise.compile_sums(s, a, case.scratch)()
+    assert s.tolist() == (before + wide(a).sum(axis=0)).tolist()
+    s[s == 0] = 1
+    plain = quant.requant_by(wide(a), single.multipliers[0], s[None], scale.zero, scale.low, scale.high)
+    requantise.compile_requants(dest, a, s, single, case.scratch)()
+    assert dest.words.tolist() == saturated(plain, dest)

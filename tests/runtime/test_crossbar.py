@@ -1,0 +1,86 @@
+"""The MVMU model: exact where converters lose nothing, conversion by conversion where they do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cimc.isa.program import Matrix
+from cimc.numerics import encoding, quant
+from cimc.runtime.crossbar import compile_mvmu, program_mvmu
+from cimc.runtime.machine import Scratch, Words
+from cimc.target import load_target
+from cimc.target.model import Target
+from tests.runtime.programs import IDEAL, with_converters
+
+PUMA = load_target("puma")
+
+
+def product(target: Target, matrix: Matrix, weights: np.ndarray, x: np.ndarray, exact: bool | None) -> Words:
+    """XbarOut, (columns, lanes), for x, (rows, lanes)."""
+    out = np.zeros((matrix.columns, x.shape[1]), np.int32)
+    mvmu = program_mvmu(matrix, weights, target, exact)
+    compile_mvmu(mvmu, x.astype(np.int32), out, Scratch(x.shape[1]))()
+    return out
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    base=st.sampled_from([IDEAL, PUMA, replace(IDEAL, numbers=replace(IDEAL.numbers, accumulator=12))]),
+    weight_bits=st.sampled_from([2, 5, 8, 16]),
+    input_bits=st.sampled_from([1, 4, 8, 16]),
+    signed=st.booleans(),
+    shift=st.sampled_from([0, 1, 7, 20]),
+    rows=st.integers(1, 128),
+)
+def test_exact_product_equals_conversion_by_conversion(
+    seed: int, base: Target, weight_bits: int, input_bits: int, signed: bool, shift: int, rows: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = Matrix(0, "w", rows, 3, weight_bits, input_bits, signed, shift, "", 0, 0)
+    weights = rng.integers(1 - (1 << (weight_bits - 1)), 1 << (weight_bits - 1), (rows, 3))
+    # words beyond what the converters are fed count by their lowest bits, in both
+    x = rng.integers(-(1 << 15), 1 << 15, (rows, 4)) >> rng.integers(0, 15)
+    stepwise = product(base, matrix, weights, x, exact=False)
+    assert program_mvmu(matrix, weights, base).weights is not None, "these converters lose nothing"
+    assert np.array_equal(product(base, matrix, weights, x, exact=None), stepwise)
+    fed = x & ((1 << input_bits) - 1)
+    if signed:
+        fed = np.where(fed >= 1 << (input_bits - 1), fed - (1 << input_bits), fed)
+    sums = quant.shift_round(weights.T.astype(np.int64) @ fed, shift)
+    assert np.array_equal(quant.saturate(sums, base.numbers.accumulator), stepwise)
+
+
+@pytest.mark.parametrize("way", [("differential", False), ("offset", False), ("offset", True)])
+def test_too_few_converter_bits_clip(way: tuple[str, bool]) -> None:
+    target = with_converters(4, encoding=way[0], flipped=way[1])
+    rng = np.random.default_rng(0)
+    matrix = Matrix(0, "w", 64, 5, 8, 8, True, 0, "", 0, 0)
+    weights, x = rng.integers(-128, 128, (64, 5)), rng.integers(-128, 128, (64, 3))
+    cells = encoding.encode(weights, 8, 2, *way)
+    expected = encoding.multiply_by_steps(x.T, cells, 8, True, 1, 4).T
+    lossy = product(target, matrix, weights, x, exact=None)
+    assert np.array_equal(lossy, expected)
+    assert not np.array_equal(lossy, weights.T @ x)
+    assert np.array_equal(product(target, matrix, weights, x, exact=True), weights.T @ x)
+
+
+def test_sums_beyond_float32_are_exact() -> None:
+    """2^24 + 1 has no float32."""
+    target = with_converters(32)
+    matrix = Matrix(0, "w", 3, 1, 16, 16, False, 0, "", 0, 0)
+    weights, x = np.array([[256], [1], [1]]), np.array([[65535], [256], [1]])
+    assert product(target, matrix, weights, x, exact=None).tolist() == [[(1 << 24) + 1]]
+
+
+def test_half_is_added_exactly_where_a_sum_fills_float32() -> None:
+    """2^24 - 1 with a shift of 2: adding half a step passes 2^24."""
+    matrix = Matrix(0, "w", 2, 1, 16, 16, False, 2, "", 0, 0)
+    weights, x = np.array([[255], [1]]), np.array([[65793], [0]])
+    x[0, 0], x[1, 0] = 65535, 65280 - 1 + 255 + 1
+    expected = (255 * 65535 + int(x[1, 0]) + 2) >> 2
+    assert product(with_converters(32), matrix, weights, x, exact=None).tolist() == [[expected]]
