@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,22 @@ from cimc.backends.body import Body
 from cimc.backends.constants import Constants
 from cimc.backends.matrix import write_matrix
 from cimc.backends.registers import Registers
-from cimc.backends.streams import task_stream, transfer_streams
+from cimc.backends.streams import core_stream, task_code, transfer_streams
 from cimc.backends.vector import write_vector
 from cimc.ir.layers import Binding, Ints
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
-from cimc.isa.program import ChannelCode, CoreCode, Plug, Program, Ring, RingRef, TileCode
+from cimc.isa.operands import Reg
+from cimc.isa.program import (
+    ChannelCode,
+    CoreCode,
+    Instruction,
+    Plug,
+    Program,
+    Ring,
+    RingRef,
+    TileCode,
+    extent,
+)
 from cimc.target.model import Target
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -44,11 +56,11 @@ def _tile(graph: ScheduledGraph, target: Target, tile: int, strings: list[str], 
             rings.append(_ring(plan, address))
             address += plan.words
     constants = Constants(tile, target, arrays, address)
-    cores = tuple(
-        _core(graph, placed, target, constants, strings)
-        for placed in sorted(graph.tasks, key=lambda p: p.core)
-        if placed.tile == tile
-    )
+    there: dict[int, list[PlacedTask]] = {}
+    for placed in graph.tasks:
+        if placed.tile == tile:
+            there.setdefault(placed.core, []).append(placed)
+    cores = tuple(_core(graph, core, there[core], target, constants, strings) for core in sorted(there))
     return TileCode(
         tile, tuple(rings), tuple(constants.scales), tuple(constants.vectors), tuple(constants.tables), cores,
         _channels(graph, tile, strings),
@@ -61,16 +73,29 @@ def _ring(plan: RingPlan, address: int) -> Ring:
 
 
 def _core(
-    graph: ScheduledGraph, placed: PlacedTask, target: Target, constants: Constants, strings: list[str]
+    graph: ScheduledGraph, core: int, tasks: list[PlacedTask], target: Target, constants: Constants, strings: list[str]
 ) -> CoreCode:
-    layer = graph.layer_of(placed).layer
-    origin = strings.index(layer.origin or layer.name)
-    body = Body(graph, placed, target, constants, origin, placed.out, Registers(target.core.registers, layer.name))
-    if graph.layer_of(placed).weights is not None:
-        write_matrix(body)
-    else:
-        write_vector(body)
-    return CoreCode(placed.core, tuple(body.matrices), task_stream(placed, body.setup, body.pixel, origin))
+    """A core's matrices and stream; the tasks that share it take turns within every input."""
+    names = ", ".join(graph.layer_of(placed).layer.name for placed in tasks)
+    registers = Registers(target.core.registers, names)
+    setup, each, matrices = [], [], []
+    for placed in tasks:
+        layer = graph.layer_of(placed).layer
+        origin = strings.index(layer.origin or layer.name)
+        body = Body(graph, placed, target, constants, origin, placed.out, registers)
+        if graph.layer_of(placed).weights is not None:
+            write_matrix(body)
+        else:
+            write_vector(body)
+        setup += body.setup
+        each += task_code(placed, body.pixel, origin)
+        matrices += body.matrices
+    code = CoreCode(core, tuple(matrices), ())
+    for mvmu, held in code.by_mvmu().items():
+        if len(held) > 1:  # rows of the others are driven too: their weights are 0, and so must be no old value's noise
+            whole = Reg("xin", mvmu * target.mvmu_rows, extent(held)[0])
+            setup.append(Instruction("set", (whole, 0), setup[0].origin if setup else each[0].origin))
+    return replace(code, stream=core_stream(setup, each))
 
 
 def _channels(graph: ScheduledGraph, tile: int, strings: list[str]) -> tuple[ChannelCode, ...]:

@@ -18,7 +18,7 @@ def write_matrix(body: Body) -> None:
     """Write the stream of one core of a matrix layer."""
     _matrices(body)
     _windows(body)
-    body.do("mvm", (1 << len(body.task.blocks)) - 1)
+    body.do("mvm", sum({1 << body.task.seat(k)[0] for k in range(len(body.task.blocks))}))
     columns = _own_sums(body)
     if body.task.is_partial:
         for low, reg in columns:
@@ -38,10 +38,24 @@ def _matrices(body: Body) -> None:
         body.constants.arrays[name] = block.weights.astype(np.int16 if mapped.weight_bits > 8 else np.int8)
         if k and body.task.blocks[k - 1].low != block.low:
             row = 0
+        mvmu, at_row, at_column = body.task.seat(k)
         body.matrices.append(
-            Matrix(k, name, block.rows, block.high - block.low, mapped.weight_bits, fed.bits, fed.signed, mapped.shift,
-                   mapped.layer.name, row, block.low)
-        )  # fmt: skip
+            Matrix(
+                mvmu=mvmu,
+                array=name,
+                rows=block.rows,
+                columns=block.high - block.low,
+                weight_bits=mapped.weight_bits,
+                input_bits=fed.bits,
+                input_signed=fed.signed,
+                shift=mapped.shift,
+                layer=mapped.layer.name,
+                row=row,
+                column=block.low,
+                at_row=at_row,
+                at_column=at_column,
+            )
+        )
         row += block.rows
 
 
@@ -50,7 +64,8 @@ def _windows(body: Body) -> None:
     rows = body.target.mvmu_rows
     pending: list[tuple[int, RowRun]] = []
     for k, block in enumerate(body.task.blocks):
-        at = k * rows
+        mvmu, row, _ = body.task.seat(k)
+        at = mvmu * rows + row
         for run in block.runs:
             if pending and _continues(*pending[-1], at, run):
                 start, before = pending[-1]
@@ -81,7 +96,8 @@ def _own_sums(body: Body) -> list[tuple[int, Reg]]:
     stride = body.target.xout_stride
     found: list[tuple[int, Reg]] = []
     for k, block in enumerate(body.task.blocks):
-        reg = Reg("xout", k * stride, block.high - block.low)
+        mvmu, _, column = body.task.seat(k)
+        reg = Reg("xout", mvmu * stride + column, block.high - block.low)
         if found and found[-1][0] == block.low:
             total = found[-1][1]
             body.do("add", total, total, reg)

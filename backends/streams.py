@@ -13,10 +13,8 @@ IMAGE = "image"
 EVERY = -1
 
 
-def task_stream(
-    placed: PlacedTask, setup: list[Instruction], pixel: list[Instruction], origin: int
-) -> tuple[Instruction, ...]:
-    """A core's stream: setup once, then for every input, row, segment and pixel the body."""
+def task_code(placed: PlacedTask, pixel: list[Instruction], origin: int) -> list[Instruction]:
+    """What a task does for one input: for every row, segment and pixel the body, with waits and signals around."""
 
     def syncs(level: str, after: bool) -> list[Instruction]:
         return [_sync(s, origin) for s in placed.syncs if (s.level, s.after) == (level, after)]
@@ -26,8 +24,13 @@ def task_stream(
     code = loop(SEGMENT, placed.segments, code, origin)
     code = syncs("row", False) + code + syncs("row", True)
     code = loop(ROW, placed.rows, code, origin)
-    code = syncs("image", False) + code + syncs("image", True)
-    return (*setup, *loop(IMAGE, EVERY, code, origin), Instruction("hlt", (), origin))
+    return syncs("image", False) + code + syncs("image", True)
+
+
+def core_stream(setup: list[Instruction], each: list[Instruction]) -> tuple[Instruction, ...]:
+    """A core's whole stream: setup once, `each` for every input."""
+    origin = each[0].origin
+    return (*setup, *loop(IMAGE, EVERY, each, origin), Instruction("hlt", (), origin))
 
 
 def loop(counter: str, count: int, body: list[Instruction], origin: int) -> list[Instruction]:

@@ -74,7 +74,7 @@ def _pool(body: Body, layer: PoolLayer) -> None:
     ((_, ring, channel, wide),) = list(body.runs(0, body.task.low, body.task.high))
     assert ring is not None and wide == count, "a pool task reads one piece"
     per_channel = 1 + (kw if layer.kind == "max" else kh * kw)
-    room = (body.registers.left - 1) // per_channel
+    room = (body.registers.left - 2) // per_channel
     chunk = max((c for c in range(1, count + 1) if count % c == 0 and c <= room), default=0)
     if chunk == 0:
         what = f'a window of {kh} x {kw} of layer "{layer.name}" does not fit the registers of a core'
@@ -134,10 +134,37 @@ def _average(body: Body, layer: PoolLayer, ring: str, channel: int, chunk: int, 
     for window in run_windows(body.ring(ring), body.view(0), channel, chunk, 0, kh * kw * chunk):
         body.do("load", piece(held, at, window.words), _moved(window, extra), fill)
         at += window.words
+    if not layer.counts_padding:
+        _share(body, layer, ring, channel, chunk, held, result, extra)
+        return
     body.do("rsum", result, held, _uniform(body, body.mapped.finish, chunk))
     table = _table(body)
     if table is not None:
         body.do("lut", result, result, table)
+
+
+def _share(
+    body: Body, layer: PoolLayer, ring: str, channel: int, chunk: int, held: Reg, result: Reg, extra: Affine
+) -> None:
+    """The average over the pixels inside the map: s counts them. A window read with -1 outside the map sums to less
+    than the same window read with 0 there, by the number of pixels outside."""
+    window = layer.kernel[0] * layer.kernel[1]
+    body.do("rsum", result, held, _uniform(body, body.mapped.pre[0], chunk))
+    whole, none = body.registers.take(1), body.registers.take(1)
+    body.once("set", whole, window)
+    body.once("set", none, 0)
+    body.do("clrs")
+    body.do("sums", whole)
+    counted = piece(held, 0, window)
+    for fill in (-1, 0):
+        at = 0
+        for one in run_windows(body.ring(ring), body.view(0), channel, 1, 0, window):
+            body.do("load", piece(counted, at, one.words), _moved(one, extra), fill)
+            at += one.words
+        if fill == 0:
+            body.do("sub", counted, none, counted)
+        body.do("sums", counted)
+    body.do("requants", result, result, _uniform(body, body.mapped.finish, chunk))
 
 
 def _softmax(body: Body) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 from cimc.isa.findings import Findings
 from cimc.isa.lengths import RULE, RULES, length_error
 from cimc.isa.operands import Affine, Axis, DataRef, Operand, Port, Reg, Window
-from cimc.isa.program import ChannelCode, CoreCode, Instruction, Ring, TileCode
+from cimc.isa.program import ChannelCode, CoreCode, Instruction, Matrix, Ring, TileCode, extent
 from cimc.isa.table import FORM
 from cimc.isa.tree import Loop, build_tree, leaves
 from cimc.target.model import Target
@@ -44,29 +44,54 @@ def _check_matrices(tile: TileCode, core: CoreCode, target: Target, findings: Fi
         if not 0 <= matrix.mvmu < target.core.mvmus:
             findings.add("mvmu", f"a core of {target.name} has {target.core.mvmus} MVMUs", item)
         if not 1 <= matrix.weight_bits <= target.largest_weight_bits:
-            findings.add("matrix", f"weights of {matrix.weight_bits} bits; an MVMU of {target.name} holds at most "
-                         f"{target.largest_weight_bits}", item, "quantise the weights to fewer bits")
+            findings.add(
+                "matrix",
+                f"weights of {matrix.weight_bits} bits; an MVMU of {target.name} holds at most "
+                f"{target.largest_weight_bits}",
+                item,
+                "quantise the weights to fewer bits",
+            )
             continue
         columns = target.mvmu_columns(matrix.weight_bits)
-        if not (1 <= matrix.rows <= target.mvmu_rows and 1 <= matrix.columns <= columns):
-            findings.add("matrix", f"a matrix of {matrix.rows} x {matrix.columns}; an MVMU of {target.name} holds at "
-                         f"most {target.mvmu_rows} x {columns} weights of {matrix.weight_bits} bits", item,
-                         "split the matrix into blocks")
+        rows_end, columns_end = extent((matrix,))
+        if min(matrix.rows, matrix.columns) < 1 or rows_end > target.mvmu_rows or columns_end > columns:
+            findings.add(
+                "matrix",
+                f"a matrix up to row {rows_end} and column {columns_end}; an MVMU of {target.name} holds at "
+                f"most {target.mvmu_rows} x {columns} weights of {matrix.weight_bits} bits",
+                item,
+                "split the matrix into blocks",
+            )
         if not 1 <= matrix.input_bits <= target.numbers.word:
             findings.add("matrix", f"inputs of {matrix.input_bits} bits; a word has {target.numbers.word}", item)
+    for mvmu, held in core.by_mvmu().items():
+        _check_shared(f"tile {tile.number} core {core.number}, mvmu {mvmu}", held, findings)
+
+
+def _check_shared(item: str, held: tuple[Matrix, ...], findings: Findings) -> None:
+    """Matrices that share an MVMU share no row and no column, and are sliced, fed and rounded alike."""
+    for i, a in enumerate(held):
+        for b in held[i + 1 :]:
+            rows = a.at_row < b.at_row + b.rows and b.at_row < a.at_row + a.rows
+            columns = a.at_column < b.at_column + b.columns and b.at_column < a.at_column + a.columns
+            if rows or columns:
+                findings.add("matrix", f"two matrices share {'rows' if rows else 'columns'}", item)
+    if len({(m.weight_bits, m.input_bits, m.input_signed, m.shift) for m in held}) > 1:
+        findings.add("matrix", "its matrices differ in weight bits, input bits, signs or shift", item)
 
 
 class _Stream:
     """Checks one stream."""
 
-    def __init__(self, tile: TileCode, unit: str, code: CoreCode | ChannelCode, target: Target,
-                 findings: Findings) -> None:
+    def __init__(
+        self, tile: TileCode, unit: str, code: CoreCode | ChannelCode, target: Target, findings: Findings
+    ) -> None:
         self.unit = unit
         self.tile = tile
         self.code = code
         self.target = target
         self.findings = findings
-        self.matrices = {matrix.mvmu: matrix for matrix in code.matrices} if isinstance(code, CoreCode) else {}
+        self.matrices = code.by_mvmu() if isinstance(code, CoreCode) else {}
         self.rings = {ring.name: ring for ring in tile.rings}
         self.scales = {scale.name: scale for scale in tile.scales}
         self.vectors = {vector.name: vector for vector in tile.vectors}
@@ -115,8 +140,11 @@ class _Stream:
         missing = ((1 << length) - 1 << start) & ~self.written[space] if exists else 0
         if missing:
             first = (missing & -missing).bit_length() - 1
-            self.complain("unwritten", f"{space}[{first}] is read and nothing has been written to it before",
-                          "write it first, such as with `set`")
+            self.complain(
+                "unwritten",
+                f"{space}[{first}] is read and nothing has been written to it before",
+                "write it first, such as with `set`",
+            )
 
     def dest(self, operand: Operand, instruction: Instruction, loops: tuple[Loop, ...]) -> None:
         """A register operand must exist."""
@@ -136,8 +164,11 @@ class _Stream:
         endless = {loop.counter for loop in loops if loop.count < 0}
         moved = [name for name, _ in value.terms if name in endless]
         if moved:
-            self.complain("image-counter", f"{moved[0]} counts inputs and stands in an address or a ticket",
-                          "addresses and tickets count from the first row of the current input")
+            self.complain(
+                "image-counter",
+                f"{moved[0]} counts inputs and stands in an address or a ticket",
+                "addresses and tickets count from the first row of the current input",
+            )
         return not moved
 
     def ticket(self, operand: Operand, instruction: Instruction, loops: tuple[Loop, ...]) -> None:
@@ -158,8 +189,11 @@ class _Stream:
         if window.channels.step != 1:
             self.complain("window", f"channels with a step of {window.channels.step}", "take the channels one by one")
         if _dimensions(window, ring) > 2:
-            self.complain("window", "the window has three dimensions; an instruction reaches two at most",
-                          "take all channels of the ring, or loop over rows or columns")
+            self.complain(
+                "window",
+                "the window has three dimensions; an instruction reaches two at most",
+                "take all channels of the ring, or loop over rows or columns",
+            )
         axes = [("channels", window.channels, ring.channels)]
         if instruction.mnemonic != "load":
             axes += [("rows", window.rows, ring.height), ("columns", window.columns, ring.width)]
@@ -182,8 +216,9 @@ class _Stream:
         """A run of entries must exist."""
         data = cast(DataRef, operand)
         if data.start + data.length > entries:
-            self.complain("entries", f"{thing} {data.name} has {entries} entries, so no entry "
-                          f"{data.start + data.length - 1}")
+            self.complain(
+                "entries", f"{thing} {data.name} has {entries} entries, so no entry {data.start + data.length - 1}"
+            )
 
     def scale(self, operand: Operand, instruction: Instruction, loops: tuple[Loop, ...]) -> None:
         """A scale has the rows that the instruction takes."""
@@ -191,8 +226,9 @@ class _Stream:
         self.data(scale.entries, "scale", operand)
         rows = 2 if instruction.mnemonic == "requant2" else 1
         if scale.rows != rows:
-            self.complain("scale-rows",
-                          f"scale {scale.name} has {scale.rows} rows, {instruction.mnemonic} takes {rows}")
+            self.complain(
+                "scale-rows", f"scale {scale.name} has {scale.rows} rows, {instruction.mnemonic} takes {rows}"
+            )
 
     def vector(self, operand: Operand, instruction: Instruction, loops: tuple[Loop, ...]) -> None:
         """A constant vector has the entries."""
@@ -204,20 +240,25 @@ class _Stream:
         if not mask:
             self.complain("mask", "the mask selects no MVMU")
         for mvmu in (number for number in range(mask.bit_length()) if mask >> number & 1):
-            matrix = self.matrices.get(mvmu)
-            if matrix is None or mvmu >= self.target.core.mvmus:
-                self.complain("mask", f"the mask selects MVMU {mvmu}, which holds no matrix",
-                              f"MVMUs with a matrix: {', '.join(map(str, sorted(self.matrices))) or 'none'}")
+            held = self.matrices.get(mvmu)
+            if held is None or mvmu >= self.target.core.mvmus:
+                self.complain(
+                    "mask",
+                    f"the mask selects MVMU {mvmu}, which holds no matrix",
+                    f"MVMUs with a matrix: {', '.join(map(str, sorted(self.matrices))) or 'none'}",
+                )
                 self.write("xout", mvmu * self.target.xout_stride, self.target.xout_stride)
                 continue
-            self.read("xin", mvmu * self.target.mvmu_rows, matrix.rows)
-            self.write("xout", mvmu * self.target.xout_stride, matrix.columns)
+            rows, columns = extent(held)
+            self.read("xin", mvmu * self.target.mvmu_rows, rows)
+            self.write("xout", mvmu * self.target.xout_stride, columns)
 
     def fifo(self, operand: Operand, instruction: Instruction, loops: tuple[Loop, ...]) -> None:
         """A FIFO must exist."""
         if cast(int, operand) >= self.target.tile.fifos:
-            self.complain("fifo", f"a tile of {self.target.name} has {self.target.tile.fifos} FIFOs, so no FIFO "
-                          f"{operand}")
+            self.complain(
+                "fifo", f"a tile of {self.target.name} has {self.target.tile.fifos} FIFOs, so no FIFO {operand}"
+            )
 
 
 def _dimensions(window: Window, ring: Ring) -> int:
@@ -228,8 +269,16 @@ def _dimensions(window: Window, ring: Ring) -> int:
     return (window.rows.count > 1) + inner
 
 
-_CHECKS: Mapping[str, Callable[[_Stream, Operand, Instruction, tuple[Loop, ...]], None]] = MappingProxyType({
-    "dest": _Stream.dest, "source": _Stream.source, "window": _Stream.window, "port": _Stream.port,
-    "ticket": _Stream.ticket, "scale": _Stream.scale, "vector": _Stream.vector, "mask": _Stream.mask,
-    "fifo": _Stream.fifo,
-})
+_CHECKS: Mapping[str, Callable[[_Stream, Operand, Instruction, tuple[Loop, ...]], None]] = MappingProxyType(
+    {
+        "dest": _Stream.dest,
+        "source": _Stream.source,
+        "window": _Stream.window,
+        "port": _Stream.port,
+        "ticket": _Stream.ticket,
+        "scale": _Stream.scale,
+        "vector": _Stream.vector,
+        "mask": _Stream.mask,
+        "fifo": _Stream.fifo,
+    }
+)

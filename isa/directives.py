@@ -126,8 +126,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         "core",
         "mvmu:int",
         "array:name rows:int columns:int weight_bits:int input_bits:int signed=input_signed:bool shift:int "
-        "layer:text row:int column:int",
-        "the matrix that an MVMU of the core holds",
+        "layer:text row:int column:int at_row:int at_column:int",
+        "a matrix in an MVMU of the core, from that row and column of it on",
         Matrix,
     ),
     _directive(

@@ -104,7 +104,8 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The logical weights of one MVMU: array `array` of the weights file, int (rows, columns).
+    """Logical weights in an MVMU, from its row `at_row` and column `at_column` on: array `array` of the weights file,
+    int (rows, columns). Several matrices may share an MVMU, block-diagonally: all other weights are 0.
 
     weight_bits, input_bits, input_signed: how they are sliced and fed. shift: XbarOut is the exact sum rounded half
     up by this many bits, saturated to an accumulator. layer, row, column: where the block lies in its layer's matrix.
@@ -121,6 +122,8 @@ class Matrix:
     layer: str
     row: int
     column: int
+    at_row: int = 0
+    at_column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,18 @@ class CoreCode:
     number: int
     matrices: tuple[Matrix, ...]
     stream: tuple[Instruction, ...]
+
+    def by_mvmu(self) -> dict[int, tuple[Matrix, ...]]:
+        """The matrices of each MVMU that holds any."""
+        held: dict[int, tuple[Matrix, ...]] = {}
+        for matrix in self.matrices:
+            held[matrix.mvmu] = (*held.get(matrix.mvmu, ()), matrix)
+        return held
+
+
+def extent(matrices: tuple[Matrix, ...]) -> tuple[int, int]:
+    """(rows, columns) of an MVMU that its matrices reach."""
+    return max(m.at_row + m.rows for m in matrices), max(m.at_column + m.columns for m in matrices)
 
 
 @dataclass(frozen=True, slots=True)

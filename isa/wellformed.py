@@ -95,7 +95,8 @@ def _tile_problems(tile: TileCode) -> Iterator[Problem]:
     yield from _duplicates(tile.number, "core", [core.number for core in tile.cores])
     yield from _duplicates(tile.number, "channel", [channel.number for channel in tile.channels])
     for core in tile.cores:
-        yield from _duplicates(tile.number, f"in core {core.number}, mvmu", [matrix.mvmu for matrix in core.matrices])
+        seats = [f"{m.mvmu} from row {m.at_row}, column {m.at_column}" for m in core.matrices]
+        yield from _duplicates(tile.number, f"in core {core.number}, mvmu", seats)
         yield from _record_problems(tile.number, "mvmu", core.matrices)
 
 

@@ -7,15 +7,16 @@ slice is converted on its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from cimc.base.diagnostics import Place, fail
-from cimc.isa.program import Matrix
+from cimc.isa.program import Matrix, extent
 from cimc.numerics import encoding, quant
 from cimc.runtime.arithmetic import Action
+from cimc.runtime.constants import Constants
 from cimc.runtime.machine import Scratch, Words
 from cimc.target.model import Target
 
@@ -33,6 +34,15 @@ class Mvmu:
     cells: encoding.Cells
     weights: npt.NDArray[np.float32] | npt.NDArray[np.float64] | None
     largest: int
+
+
+def joined(matrices: tuple[Matrix, ...], constants: Constants) -> tuple[Matrix, npt.NDArray[np.int64]]:
+    """The matrices of one MVMU as one, with its weights, int (rows, columns): each at its place, zeros elsewhere."""
+    rows, columns = extent(matrices)
+    weights = np.zeros((rows, columns), np.int64)
+    for m in matrices:
+        weights[m.at_row : m.at_row + m.rows, m.at_column : m.at_column + m.columns] = constants.matrix(m)
+    return replace(matrices[0], rows=rows, columns=columns, at_row=0, at_column=0), weights
 
 
 def program_mvmu(matrix: Matrix, logical: npt.NDArray[np.int64], target: Target, exact: bool | None = None) -> Mvmu:

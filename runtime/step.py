@@ -18,7 +18,7 @@ from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCo
 from cimc.runtime.capture import Capture, Writer
 from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
 from cimc.runtime.constants import Constants
-from cimc.runtime.crossbar import Mvmu, program_mvmu
+from cimc.runtime.crossbar import Mvmu, joined, program_mvmu
 from cimc.runtime.handlers import HANDLERS, CoreContext
 from cimc.runtime.host import Host, quantised_inputs
 from cimc.runtime.machine import AnyArray, Wide, Words, build_machine, bytes_per_lane
@@ -70,8 +70,8 @@ class StepEngine:
         for tile in program.tiles:
             for core in tile.cores:
                 self._mvmus[tile.number, core.number] = {
-                    matrix.mvmu: program_mvmu(matrix, self._constants.matrix(matrix), target, exact)
-                    for matrix in core.matrices
+                    number: program_mvmu(*joined(matrices, self._constants), target, exact)
+                    for number, matrices in core.by_mvmu().items()
                 }
 
     def run(

@@ -18,6 +18,8 @@ from cimc.base.diagnostics import CimcError
 from cimc.cli.app import app
 
 RIGHT, FAILED, WRONG_INPUT, OUR_FAULT = 0, 1, 2, 3
+DEADLOCK = "verify.deadlock"
+"""What the static verifier calls a deadlock that it found in a program that is right in every other way."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -32,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
         count = len(error.diagnostics)
         if count > 1:
             print(f"{count} errors", file=sys.stderr)
-        return WRONG_INPUT
+        return FAILED if {diagnostic.code for diagnostic in error.diagnostics} == {DEADLOCK} else WRONG_INPUT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return RIGHT

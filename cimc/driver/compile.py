@@ -34,7 +34,8 @@ SYNTHETIC_LANES = 16
 class CompileOptions:
     """What a user may choose. target: a preset's name or a TOML file. weight_bits, input_bits: None takes the
     target's. bind: values of symbolic dimensions. rows: "dense" or "channels", how matrices are cut. seed: of the
-    synthetic calibration data, where none is given. calibration_method: how ranges are chosen from it."""
+    synthetic calibration data, where none is given. calibration_method: how ranges are chosen from it. pack: small
+    matrices of different layers share crossbars and cores."""
 
     target: str = "ideal"
     weight_bits: int | None = None
@@ -44,6 +45,7 @@ class CompileOptions:
     rows: str = "dense"
     seed: int = 0
     calibration_method: str = "minmax"
+    pack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def compile_network(
     else:
         data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
     progress("calibrating and mapping")
-    mapped = map_network(graph, target, data, MapOptions(widths, options.rows, options.calibration_method))
+    choices = MapOptions(widths, options.rows, options.calibration_method, options.pack)
+    mapped = map_network(graph, target, data, choices)
     unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
     if unknown:
         known = ", ".join(m.layer.name for m in mapped.layers if m.weights is not None)

@@ -26,7 +26,7 @@ def sizes_of(program: Program) -> Sizes:
     return Sizes(
         instructions=sum(len(stream) for stream, _ in streams),
         code_bytes=sum(code_bytes(stream, tile) for stream, tile in streams),
-        crossbars=sum(len(core.matrices) for tile in program.tiles for core in tile.cores),
+        crossbars=sum(len(core.by_mvmu()) for tile in program.tiles for core in tile.cores),
         cores=sum(len(tile.cores) for tile in program.tiles),
         tiles=len(program.tiles),
     )

@@ -124,13 +124,18 @@ class MatrixLayer(Layer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLayer(Layer):
-    """Max or average pooling, channel by channel. kind: "max" or "average"; average counts the whole window."""
+    """Max or average pooling, channel by channel. kind: "max" or "average".
+
+    counts_padding (average): divide by the whole window, else by the part of it inside the map.
+    """
 
     x: Operand
     kind: str
     kernel: tuple[int, int]
     strides: tuple[int, int]
     pads: tuple[int, int, int, int]
+    dilations: tuple[int, int] = (1, 1)
+    counts_padding: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,5 +195,5 @@ def window_of(layer: Layer) -> tuple[tuple[int, int], tuple[int, int], tuple[int
         kernel = (layer.weight.shape[2], layer.weight.shape[3])
         return kernel, layer.strides, layer.pads, layer.dilations
     if isinstance(layer, PoolLayer):
-        return layer.kernel, layer.strides, layer.pads, (1, 1)
+        return layer.kernel, layer.strides, layer.pads, layer.dilations
     return (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)

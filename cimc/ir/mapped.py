@@ -89,7 +89,8 @@ class Task:
 
     blocks: of a matrix layer, MVMU after MVMU; blocks of equal columns are added in this order. partials: tasks (by
     index in the layer) whose sums are added after this one's own, in order. A task that is somebody's partial sends
-    its accumulator on and finishes nothing.
+    its accumulator on and finishes nothing. shares: tasks with the same number, 0 or more, share a core. seats: (MVMU,
+    row, column) from which each block lies on its core; where there are none block k fills MVMU k.
     """
 
     low: int
@@ -97,6 +98,12 @@ class Task:
     blocks: tuple[Block, ...] = ()
     partials: tuple[int, ...] = ()
     is_partial: bool = False
+    shares: int = -1
+    seats: tuple[tuple[int, int, int], ...] = ()
+
+    def seat(self, block: int) -> tuple[int, int, int]:
+        """(MVMU, row, column) of a block."""
+        return self.seats[block] if self.seats else (block, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,8 +173,24 @@ def _pool(graph: MappedGraph, mapped: MappedLayer, layer: PoolLayer, maps: Mappi
         lowest = min(graph.quants[name].low for name in layer.x.maps)
         top = windows_of(graph, mapped, maps, lowest).max(axis=(3, 4))
         return finish_pair(finish, top, np.ones_like(top))
-    total = (windows_of(graph, mapped, maps) - finish.a0).sum(axis=(3, 4))
-    return through_table(finish, settle(total.astype(np.float32) * finish.m, finish.zero, finish.low, finish.high))
+    first = finish if layer.counts_padding else mapped.pre[0]
+    total = (windows_of(graph, mapped, maps) - first.a0).sum(axis=(3, 4))
+    if layer.counts_padding:
+        return through_table(finish, settle(total.astype(np.float32) * finish.m, finish.zero, finish.low, finish.high))
+    sums = settle(total.astype(np.float32) * first.m, first.zero, first.low, first.high)
+    return requant_by(sums, finish.m, _pixels_inside(layer), finish.zero, finish.low, finish.high)
+
+
+def _pixels_inside(layer: PoolLayer) -> Ints:
+    """How many pixels of each window are inside the map: (rows, columns, 1)."""
+    ends = ((layer.x.height, 0), (layer.x.width, 1))
+    counts = []
+    for size, axis in ends:
+        positions = size + layer.pads[axis] + layer.pads[axis + 2] - (layer.kernel[axis] - 1) * layer.dilations[axis]
+        starts = np.arange(0, positions, layer.strides[axis]) - layer.pads[axis]
+        taps = starts[:, None] + np.arange(layer.kernel[axis]) * layer.dilations[axis]
+        counts.append(((taps >= 0) & (taps < size)).sum(axis=1))
+    return np.asarray((counts[0][:, None] * counts[1])[..., None], np.int64)
 
 
 def _vector(graph: MappedGraph, mapped: MappedLayer, layer: VectorLayer, maps: Mapping[str, Ints]) -> Ints:

@@ -11,18 +11,24 @@ from cimc.passes.lowering import Lowering, Refusal
 
 def lower_pool(low: Lowering, node: g.Pool) -> None:
     """Pooling over windows."""
-    if node.dilations != (1, 1):
-        raise Refusal("dilated pooling is not built yet")
-    if node.kind == "average" and any(node.pads) and not node.count_include_pad:
-        raise Refusal("average pooling that does not count its padding is not built yet")
     operand = low.windowed(node.inputs[0], node.pads)
     if not all(part.map for part in operand.parts):
         low.materialise(node.inputs[0], node.inputs[0])
         operand = low.windowed(node.inputs[0], node.pads)
     _, channels, height, width = low.graph.tensors[node.output].shape
     layout = np.arange(channels * height * width).reshape(channels, height, width).transpose(1, 2, 0)
-    layer = PoolLayer(name="", output="", origin="", x=operand, kind=node.kind, kernel=node.kernel,
-                      strides=node.strides, pads=node.pads)  # fmt: skip
+    layer = PoolLayer(
+        name="",
+        output="",
+        origin="",
+        x=operand,
+        kind=node.kind,
+        kernel=node.kernel,
+        strides=node.strides,
+        pads=node.pads,
+        dilations=node.dilations,
+        counts_padding=node.kind == "max" or node.count_include_pad or not any(node.pads),
+    )
     low.add_layer(layer, node, layout, linear=False).open = feeds_quantize(low, node.output)
 
 

@@ -18,6 +18,7 @@ from cimc.passes.calibrate import measure_ranges
 from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.lower import lower
+from cimc.passes.pack import pack
 from cimc.passes.place import Placer, choose_segments
 from cimc.passes.quantise import quantise
 from cimc.passes.schedule import Scheduler
@@ -33,11 +34,12 @@ BUDGETS = (1.0, 0.9, 0.75, 0.6, 0.45, 0.3)  # shares of a tile's memory that fir
 @dataclass(frozen=True, slots=True)
 class MapOptions:
     """What a user may choose: widths (bits), how rows are cut ("dense" or "channels"), and how ranges are chosen (see
-    cimc.passes.calibrate.METHODS)."""
+    cimc.passes.calibrate.METHODS). pack: small matrices of different layers share crossbars."""
 
     widths: Widths
     rows: str = "dense"
     calibration: str = "minmax"
+    pack: bool = False
 
 
 def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
@@ -55,7 +57,8 @@ def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapO
         b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], quants[b.maps[0]], calibration[b.tensor][:lanes])
         for b in mapped.inputs
     }
-    return choose_shifts(mapped, target, inputs)
+    mapped = choose_shifts(mapped, target, inputs)
+    return pack(mapped, target) if options.pack else mapped
 
 
 def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions:

@@ -52,6 +52,16 @@ class TileLoad:
     works: list[Work] = field(default_factory=list)
 
 
+def core_numbers(works: list[Work]) -> list[int]:
+    """The core of each task of a tile: tasks that share one have the same."""
+    numbers: dict[tuple[int, int], int] = {}
+    found = []
+    for position, work in enumerate(works):
+        key = (0, work.body.shares) if work.body.shares >= 0 else (1, position)
+        found.append(numbers.setdefault(key, len(numbers)))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class RingSize:
     """Extent of one ring of a tile: channels low .. high, pixels."""
@@ -77,43 +87,58 @@ class Placer:
 
     def run(self) -> list[TileLoad]:
         """Place every task; refuse with what is missing where a task fits no tile or the chip is full."""
-        for layer, mapped in enumerate(self.graph.layers):
-            for index, task in enumerate(mapped.tasks):
-                needs = tuple(needs_of(self.graph, mapped, task, self.pieces))
-                roomy = Work(layer, index, mapped, task, needs, roomy=True)
-                if not self._place(roomy):
-                    self._place_or_fail(replace(roomy, roomy=False))
+        for works in self._together():
+            if not self._place(works):
+                self._place_or_fail([replace(work, roomy=False) for work in works])
         if len(self.tiles) > self.target.chip.tiles:
             what = f"the network needs {len(self.tiles)} tiles; {self.target.name} has {self.target.chip.tiles}"
             todo = "take a target with more tiles, or one whose tiles hold more"
             raise fail("place.chip", what, todo=todo)
         return self.tiles
 
-    def _place(self, work: Work) -> bool:
-        """Put a task on one of the last tiles or a new one; whether it fits."""
+    def _together(self) -> list[list[Work]]:
+        """Tasks in network order; those that share a core together, at the place of the first."""
+        groups: dict[int, list[Work]] = {}
+        order: list[list[Work]] = []
+        for layer, mapped in enumerate(self.graph.layers):
+            for index, task in enumerate(mapped.tasks):
+                needs = tuple(needs_of(self.graph, mapped, task, self.pieces))
+                work = Work(layer, index, mapped, task, needs, roomy=True)
+                if task.shares in groups:
+                    groups[task.shares].append(work)
+                    continue
+                order.append([work])
+                if task.shares >= 0:
+                    groups[task.shares] = order[-1]
+        return order
+
+    def _place(self, works: list[Work]) -> bool:
+        """Put the tasks of a core on one of the last tiles or a new one; whether they fit."""
         for tile in self.tiles[: -LOOK_BACK - 1 : -1]:
-            if self._fits(tile, work) == "":
-                tile.works.append(work)
+            if self._fits(tile, works) == "":
+                tile.works += works
                 return True
         fresh = TileLoad(len(self.tiles))
-        if self._fits(fresh, work):
+        if self._fits(fresh, works):
             return False
-        fresh.works.append(work)
+        fresh.works += works
         self.tiles.append(fresh)
         return True
 
-    def _place_or_fail(self, work: Work) -> None:
-        if not self._place(work):
-            problem = self._fits(TileLoad(0), work)
+    def _place_or_fail(self, works: list[Work]) -> None:
+        if not self._place(works):
+            problem = self._fits(TileLoad(0), works)
+            work = works[0]
             what = f'layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}'
             todo = "take a target with more tile memory, or a network with smaller feature maps"
             raise fail("place.memory", what, Place(item=work.mapped.layer.origin), todo)
 
-    def _fits(self, tile: TileLoad, work: Work) -> str:
-        """What stands in the way of putting a task on a tile; empty where nothing does."""
-        works = [*tile.works, work]
-        if len(works) > self.target.tile.cores:
-            return f"{len(works)} cores of {self.target.tile.cores}"
+    def _fits(self, tile: TileLoad, more: list[Work]) -> str:
+        """What stands in the way of putting tasks on a tile; empty where nothing does."""
+        works = [*tile.works, *more]
+        cores = len(set(core_numbers(works)))
+        if cores > self.target.tile.cores:
+            return f"{cores} cores of {self.target.tile.cores}"
         rings = self.rings_of(works)
         words = sum((r.high - r.low) * r.pixels for r in rings.values()) + sum(self.constants(w) for w in works)
         if words > self.budget:

@@ -34,7 +34,7 @@ def quantise(
     graph: LayerGraph, quants: Mapping[str, Quant], ranges: Ranges, target: Target, widths: Widths
 ) -> MappedGraph:
     """Integer layers without tasks; see the module."""
-    layers = tuple(_layer(layer, quants, ranges, widths) for layer in graph.layers)
+    layers = tuple(_layer(layer, quants, ranges, widths, target.numbers.word) for layer in graph.layers)
     return MappedGraph(
         graph.name, layers, graph.maps, dict(quants), graph.inputs, graph.outputs, target.numbers.accumulator
     )
@@ -45,11 +45,13 @@ def scale_of(quants: Mapping[str, Quant], operand: Operand) -> Quant:
     return quants[operand.maps[0]]
 
 
-def _layer(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, widths: Widths) -> MappedLayer:
+def _layer(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, widths: Widths, word_bits: int) -> MappedLayer:
     out = quants[layer.output]
     middle = _middle(layer, quants, ranges, out)
     if isinstance(layer, MatrixLayer):
         return _matrix(layer, quants, middle, out, widths)
+    if isinstance(layer, PoolLayer) and not layer.counts_padding:
+        return _partial_average(layer, quants, out, word_bits)
     if isinstance(layer, PoolLayer):
         source = scale_of(quants, layer.x)
         share = 1.0 if layer.kind == "max" else 1.0 / (layer.kernel[0] * layer.kernel[1])
@@ -60,6 +62,20 @@ def _layer(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, widths: Wi
         return _softmax(layer, quants, out)
     assert isinstance(layer, VectorLayer), f"unknown layer {layer}"
     return _vector(layer, quants, middle, out)
+
+
+def _partial_average(layer: PoolLayer, quants: Mapping[str, Quant], out: Quant, word_bits: int) -> MappedLayer:
+    """An average over the part of a window inside the map: the sum first, then its share of the number of pixels.
+
+    Wide words hold the exact sum; narrow ones hold what the average would be if the whole window counted.
+    """
+    source = scale_of(quants, layer.x)
+    channels, window = layer.x.channels, layer.kernel[0] * layer.kernel[1]
+    gain = 1.0 if word_bits >= 32 else source.scale / (out.scale * window)
+    limit = 1 << min(word_bits - 1, 24)  # beyond 2^24 float32 does not hold every sum
+    first = Finish(np.full(channels, gain, np.float32), None, source.zero, 0, 0, -limit, limit - 1)
+    share = np.full(channels, _ratio(source.scale, out) if word_bits >= 32 else window, np.float32)
+    return MappedLayer(layer, Finish(share, None, 0, 0, out.zero, out.low, out.high), (), pre=(first,))
 
 
 def _middle(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, out: Quant) -> Quant:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Source, Sync, Transfer
 from cimc.passes.needs import Need
-from cimc.passes.place import Key, Placer, RingSize, TileLoad, Work, made_by
+from cimc.passes.place import Key, Placer, RingSize, TileLoad, Work, core_numbers, made_by
 
 RingAt = tuple[int, str]
 
@@ -39,7 +39,11 @@ class Scheduler:
             self._plan_rings(tile, sizes[tile.number])
         for tile in self.tiles:
             transfers += self._transfers(tile, sizes[tile.number])
-        tasks = [self._task(tile, core, work) for tile in self.tiles for core, work in enumerate(tile.works)]
+        tasks = [
+            self._task(tile, core, work)
+            for tile in self.tiles
+            for core, work in zip(core_numbers(tile.works), tile.works, strict=True)
+        ]
         tasks.sort(key=lambda placed: (placed.layer, placed.task))
         feeds = tuple(
             tuple((tile, name, -1) for (tile, key), name in self.names.items() if key[0] == binding.maps[0])

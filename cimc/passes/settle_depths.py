@@ -56,9 +56,11 @@ def _ring_to_grow(game: TokenGame, plans: list[RingPlan], readers: dict[tuple[in
 
 def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event]]:
     """Events of one input of every task, transfer end and host port."""
-    streams = [
-        task_events(placed.syncs, placed.rows, placed.segments, placed.tile, graph, index) for placed in graph.tasks
-    ]
+    cores: dict[tuple[int, int], list[Event]] = {}
+    for placed in graph.tasks:
+        events = task_events(placed.syncs, placed.rows, placed.segments, placed.tile, graph, index)
+        cores.setdefault((placed.tile, placed.core), []).extend(events)
+    streams = list(cores.values())
     for number, transfer in enumerate(graph.transfers):
         source = graph.rings[transfer.source_tile, transfer.source]
         at, to = index[transfer.source_tile, transfer.source], index[transfer.tile, transfer.ring]

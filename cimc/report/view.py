@@ -12,10 +12,11 @@ from rich.text import Text
 from cimc.report.model import Format, LayerReport, Report, TileReport
 
 LEGEND = """\
-matrix: rows x columns /groups; bits: of weights/inputs, s signed, u unsigned; split: blocks along rows x columns;
+matrix: rows x columns, /groups of a grouped convolution
+bits: of weights/inputs, s signed, u unsigned; split: blocks along rows x columns
 fill: used of the MVMUs' rows/columns/cells; vectors: products for one input"""
 
-TILES = 24
+TILES = 32
 """Tiles that are listed; the fullest, where there are more."""
 
 
@@ -45,12 +46,16 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
 
 
 def new_table(*columns: str) -> Table:
-    """A table in the style of all reports; a column whose heading ends in ">" is set right and keeps
-    its width; the others fold."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    """A table in the style of all reports. A heading that ends in ">" sets its column right; that, or "=", keeps its
+    lines whole, and the other columns fold where the terminal is too narrow."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        right = column.endswith(">")
-        table.add_column(column.removesuffix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
+        table.add_column(
+            column.rstrip(">="),
+            justify="right" if column.endswith(">") else "left",
+            no_wrap=column.endswith((">", "=")),
+            overflow="fold",
+        )
     return table
 
 
@@ -98,7 +103,7 @@ def _crossbars(layers: list[LayerReport]) -> Table:
 
 
 def _layers(layers: tuple[LayerReport, ...]) -> Table:
-    table = new_table("layer", "kind", "output>", "format", "cores>", "operations>")
+    table = new_table("layer", "kind=", "output>", "format=", "cores>", "operations>")
     for layer in layers:
         table.add_row(
             layer.name,

@@ -154,7 +154,7 @@ def test_quantise_saturates_what_overflows(value: float) -> None:
 def test_range_quant_holds_the_range_and_zero_exactly(
     low: float, width: float, bits: int, symmetric: bool, headroom: int
 ) -> None:
-    """Half a step at each end is the rounding itself; float32 scales and the rounded zero point add less than another."""
+    """Half a step is the rounding itself; the rounded zero point adds another, float32 scales less than 0.01."""
     high = low + width
     quant = range_quant(low, high, bits, symmetric, headroom)
     assert 0 <= quant.high - quant.low < 1 << bits

@@ -247,7 +247,9 @@ def padded_twice() -> ModelProto:
 @case
 def padded_with_a_value() -> ModelProto:
     n = Net(1, 3, 6, 6)
-    p = n.node("Pad", n.node("Tanh", n.same("x", 3, 4)), n.constant((0, 0, 1, 0, 0, 0, 1, 2), np.int64), n.constant(0.5))
+    p = n.node(
+        "Pad", n.node("Tanh", n.same("x", 3, 4)), n.constant((0, 0, 1, 0, 0, 0, 1, 2), np.int64), n.constant(0.5)
+    )
     return n.model(n.conv(p, 4, 5))
 
 
@@ -525,7 +527,9 @@ def batch_norm_twice_behind() -> ModelProto:
     n = Net(1, 4, 6, 6)
     a = n.same("x", 4, 5)
     for _ in range(2):
-        constants = [n.constant(v) for v in (n.random(5), n.random(5), n.random(5, scale=0.3), np.abs(n.random(5)) + 0.5)]
+        constants = [
+            n.constant(v) for v in (n.random(5), n.random(5), n.random(5, scale=0.3), np.abs(n.random(5)) + 0.5)
+        ]
         a = n.node("BatchNormalization", a, *constants)
     return n.model(n.node("Relu", a))
 
@@ -887,7 +891,9 @@ def average_pool_wide() -> ModelProto:
 @case
 def average_pool_wide_and_padded() -> ModelProto:
     n = Net(1, 3, 12, 11)
-    return n.model(n.node("AveragePool", n.same("x", 3, 4), kernel_shape=[6, 5], pads=[1, 2, 3, 0], count_include_pad=1))
+    return n.model(
+        n.node("AveragePool", n.same("x", 3, 4), kernel_shape=[6, 5], pads=[1, 2, 3, 0], count_include_pad=1)
+    )
 
 
 @case

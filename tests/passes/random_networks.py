@@ -57,7 +57,9 @@ def _convolution(draw: st.DrawFn, growing: Growing, source: Map) -> None:
         (size + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilations[i] - 1) // strides[i] + 1
         for i, size in ((0, h), (1, w))
     )
-    if min(oh, ow) < 1 or any(size + pads[i] + pads[i + 2] < (kernel[i] - 1) * dilations[i] + 1 for i, size in ((0, h), (1, w))):
+    if min(oh, ow) < 1 or any(
+        size + pads[i] + pads[i + 2] < (kernel[i] - 1) * dilations[i] + 1 for i, size in ((0, h), (1, w))
+    ):
         return
     made = growing.net.conv(name, c, outputs, kernel, strides=strides, pads=pads, dilations=dilations, group=groups)
     growing.add(made, outputs, oh, ow)

@@ -1,0 +1,79 @@
+"""pack: small matrices of different layers share crossbars, block-diagonally, and with them a core.
+
+The core does its layers' work one after the other for every input, so packing saves crossbars and costs speed. Needs
+settled shifts: matrices that share an MVMU are sliced, fed and rounded alike. Promises the same numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+from cimc.target.model import Target
+
+Seat = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class _Bin:
+    """A core that takes matrices of one kind: rows and columns used of each MVMU, and who sits there."""
+
+    kind: tuple[int, int, bool, int]
+    used: list[tuple[int, int]]
+    members: dict[tuple[int, int], tuple[Seat, ...]] = field(default_factory=dict)
+
+
+def pack(graph: MappedGraph, target: Target) -> MappedGraph:
+    """First fit, in network order: a task joins the first core where all its blocks find rows and columns."""
+    bins: list[_Bin] = []
+    for layer, mapped in enumerate(graph.layers):
+        for index, task in enumerate(mapped.tasks):
+            if not task.blocks or task.partials or task.is_partial:
+                continue
+            kind = _kind(graph, mapped)
+            for one in (b for b in bins if b.kind == kind):
+                seats = _seats(one.used, task, target, mapped.weight_bits)
+                if seats is not None:
+                    break
+            else:
+                one = _Bin(kind, [(0, 0)] * target.core.mvmus)
+                bins.append(one)
+                seats = tuple((k, 0, 0) for k in range(len(task.blocks)))
+            one.members[layer, index] = seats
+            for block, (mvmu, row, column) in zip(task.blocks, seats, strict=True):
+                one.used[mvmu] = (row + block.rows, column + block.high - block.low)
+    shared = [b for b in bins if len(b.members) > 1]
+    seated = {at: (number, seats) for number, b in enumerate(shared) for at, seats in b.members.items()}
+    return replace(graph, layers=tuple(_packed(m, layer, seated) for layer, m in enumerate(graph.layers)))
+
+
+def _kind(graph: MappedGraph, mapped: MappedLayer) -> tuple[int, int, bool, int]:
+    """What matrices in one MVMU must have in common: weight bits, input bits, input signs, shift."""
+    fed = graph.quants[mapped.matrix.x.maps[0]]
+    return mapped.weight_bits, fed.bits, fed.signed, mapped.shift
+
+
+def _seats(used: list[tuple[int, int]], task: Task, target: Target, weight_bits: int) -> tuple[Seat, ...] | None:
+    """Where a task's blocks fit beside what is there; None where one does not."""
+    free = list(used)
+    seats = []
+    for block in task.blocks:
+        width = block.high - block.low
+        for mvmu, (row, column) in enumerate(free):
+            if row + block.rows <= target.mvmu_rows and column + width <= target.mvmu_columns(weight_bits):
+                seats.append((mvmu, row, column))
+                free[mvmu] = (row + block.rows, column + width)
+                break
+        else:
+            return None
+    return tuple(seats)
+
+
+def _packed(
+    mapped: MappedLayer, layer: int, seated: dict[tuple[int, int], tuple[int, tuple[Seat, ...]]]
+) -> MappedLayer:
+    tasks = []
+    for index, task in enumerate(mapped.tasks):
+        number, seats = seated.get((layer, index), (-1, ()))
+        tasks.append(replace(task, shares=number, seats=seats))
+    return replace(mapped, tasks=tuple(tasks))

@@ -1,0 +1,111 @@
+"""Oracle 2: on networks that carry their quantisation, every integer that the chip stores is onnxruntime's.
+
+A copy of the network gives out the result of each QuantizeLinear. onnxruntime runs it with its integer kernels
+(EXTENDED optimisation fuses DequantizeLinear - operation - QuantizeLinear); without AVX512-VNNI its u8s8 products
+saturate and are wrong, there the reference evaluator of the onnx package takes its place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+
+from cimc import examples
+from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.verify import reference_maps
+from cimc.ir.lanes import lanes_of
+from cimc.runtime.step import StepEngine
+from tests.oracles.inputs import INPUTS
+from tests.shared_data import MODELS, require
+
+IMAGES = 100
+CPU = Path("/proc/cpuinfo")
+HAS_VNNI = CPU.exists() and "avx512_vnni" in CPU.read_text(encoding="utf-8")
+
+Array = npt.NDArray[Any]
+
+
+def network(name: str) -> tuple[Path, Array]:
+    """The file and its first inputs."""
+    if name.startswith("digits"):
+        with np.load(examples.path("digits_test.npz")) as file:
+            return examples.path(f"{name}.onnx"), file["input"][:IMAGES]
+    return require(MODELS / f"{name}.onnx"), INPUTS[name]().x[:IMAGES]
+
+
+def integer_tensors(path: Path, x: Array) -> dict[str, Array]:
+    """Results of all QuantizeLinear nodes of activations, (lanes, ...), lane by lane."""
+    model = onnx.load(path)
+    constants = {i.name for i in model.graph.initializer}
+    types = {i.name: i.data_type for i in model.graph.initializer}
+    names = []
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear" and node.input[0] not in constants:
+            names.append(node.output[0])
+            model.graph.output.append(helper.make_tensor_value_info(node.output[0], types[node.input[2]], None))
+    (input_name,) = (i.name for i in model.graph.input if i.name not in constants)
+    if HAS_VNNI:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.intra_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session: Any = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    else:
+        session = ReferenceEvaluator(model)
+    lanes = [session.run(names, {input_name: x[lane : lane + 1]}) for lane in range(len(x))]
+    return {name: np.concatenate([lane[i] for lane in lanes]) for i, name in enumerate(names)}
+
+
+def as_tensor(stored: Array, like: Array) -> Array:
+    """A map (lanes, height, width, channels) in the shape of the network's tensor (lanes, C, H, W) or (lanes, C)."""
+    return stored.transpose(0, 3, 1, 2).reshape(like.shape)
+
+
+@pytest.mark.parametrize(
+    "name", ["mnist_lenet5x5_int8_qdq_pertensor", "mnist_lenet5x5_int8_qdq_perchannel", "digits_plain_int8_qdq"]
+)
+def test_every_integer_is_onnxruntimes(name: str) -> None:
+    path, x = network(name)
+    wanted = integer_tensors(path, x)
+    made = compile_network(path, CompileOptions(target="ideal"), {next(iter(inputs_of(path))): x})
+    data = lanes_of(made.graph, {made.graph.inputs[0]: x})
+    execution = StepEngine(made.program, made.weights, made.target).run(data, capture=True)
+    maps = {name: values[0] for name, values in execution.stored.items()}
+    border = {b.maps[0] for b in made.mapped.inputs}
+    maps |= {name: values for name, values in reference_maps(made, data).items() if name in border}
+    compared, passed_on = {}, []
+    for tensor, right in wanted.items():
+        key = tensor if tensor in maps else next(iter(border)) if len(border) == 1 and is_input(path, tensor) else ""
+        if not key:
+            passed_on.append(tensor)  # the same integers as before, under another name: a Flatten stores nothing
+            continue
+        wrong = int((as_tensor(maps[key], right) != right.astype(np.int64)).sum())
+        compared[tensor] = (right.size, wrong)
+        print(f"{name}: {tensor}: {wrong} of {right.size} integers differ")
+    assert all(wrong == 0 for _, wrong in compared.values()), compared
+    assert len(passed_on) <= 1, passed_on
+    assert set(execution.stored) <= set(compared), "a map is compared with nothing"
+    assert any(np.unique(right).size > 50 for right in wanted.values()), "the inputs should move most of the range"
+
+
+def inputs_of(path: Path) -> list[str]:
+    model = onnx.load(path)
+    constants = {i.name for i in model.graph.initializer}
+    return [i.name for i in model.graph.input if i.name not in constants]
+
+
+def is_input(path: Path, tensor: str) -> bool:
+    """Whether a tensor is the quantised network input, which the host quantises onto the input's map."""
+    model = onnx.load(path)
+    producer = {node.output[0]: node for node in model.graph.node}[tensor]
+    return producer.input[0] in inputs_of(path)
