@@ -6,8 +6,8 @@ one schedule that ends proves that every schedule ends, and one that deadlocks p
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 WAIT, SPACE, RELEASE, SIGNAL, SEND, RECEIVE = range(6)
@@ -62,24 +62,28 @@ class TokenGame:
         self.queued = [0] * len(fifo_depths)
         self.at = [0] * len(streams)
         self.image = [0] * len(streams)
+        self._asleep: list[list[int]] = [[] for _ in range(len(rings) + len(fifo_depths))]
+        self._ready = deque(i for i, events in enumerate(streams) if events)
 
     def play(self) -> tuple[Blocked, ...]:
-        """Run to the end or to a deadlock: the streams that can't go on (none: the game ends)."""
-        sleepers: dict[tuple[str, int], set[int]] = defaultdict(set)
-        ready = deque(i for i in range(len(self.streams)) if self.streams[i])
-        awake = set(ready)
-        while ready:
-            stream = ready.popleft()
-            awake.discard(stream)
-            for key in self._run(stream):
-                if key[0] == "sleep":
-                    sleepers["thing", key[1]].add(stream)
-                    continue
-                for other in sorted(sleepers.pop(("thing", key[1]), ())):
-                    if other not in awake:
-                        awake.add(other)
-                        ready.append(other)
+        """Run to the end or to a deadlock: the streams that can't go on (none: the game ends).
+
+        Called again after `grow` it goes on where it stopped.
+        """
+        while self._ready:
+            stream = self._ready.popleft()
+            thing = self._run(stream)
+            if thing is not None:
+                self._asleep[thing].append(stream)
         return self.blocked()
+
+    def grow(self, ring: int, capacity: int) -> None:
+        """Let a ring hold more tickets; who waits for its space may go on."""
+        assert capacity > self.capacity[ring], (
+            f"ring {ring} of {self.capacity[ring]} tickets can't shrink to {capacity}"
+        )
+        self.capacity[ring] = capacity
+        self._wake(ring)
 
     def blocked(self) -> tuple[Blocked, ...]:
         """Streams that have not come to their end, each with the event it stands at."""
@@ -89,38 +93,47 @@ class TokenGame:
             if events and self.image[i] < self.images
         )
 
-    def _run(self, stream: int) -> Iterator[tuple[str, int]]:
-        """Move one stream until it blocks. Yields ("wake", thing) for what it changed, ("sleep", thing) at its stop."""
+    def _wake(self, thing: int) -> None:
+        """Everybody who sleeps on a ring or FIFO looks again."""
+        if self._asleep[thing]:
+            self._ready.extend(self._asleep[thing])
+            self._asleep[thing] = []
+
+    def _run(self, stream: int) -> int | None:
+        """Move one stream until it blocks; the ring or FIFO it sleeps on, or None at its end."""
         events = self.streams[stream]
-        fifo_base = len(self.rings)
-        while self.image[stream] < self.images:
-            event = events[self.at[stream]]
-            thing = event.thing
-            if event.kind in (SEND, RECEIVE):
-                key = fifo_base + thing
+        first_fifo = len(self.rings)
+        at, image = self.at[stream], self.image[stream]
+        stopped = None
+        while image < self.images:
+            event = events[at]
+            kind, thing = event.kind, event.thing
+            if kind in (SEND, RECEIVE):
                 full = self.queued[thing] >= self.fifo_depths[thing]
-                if full if event.kind == SEND else self.queued[thing] == 0:
-                    yield "sleep", key
-                    return
-                self.queued[thing] += 1 if event.kind == SEND else -1
-                yield "wake", key
+                if full if kind == SEND else self.queued[thing] == 0:
+                    stopped = first_fifo + thing
+                    break
+                self.queued[thing] += 1 if kind == SEND else -1
+                self._wake(first_fifo + thing)
             else:
-                ticket = self.image[stream] * self.rings[thing].tickets + event.ticket
-                if event.kind == WAIT:
+                ticket = image * self.rings[thing].tickets + event.ticket
+                if kind == WAIT:
                     if self.produced[thing] < ticket:
-                        yield "sleep", thing
-                        return
-                elif event.kind == SPACE:
+                        stopped = thing
+                        break
+                elif kind == SPACE:
                     if min(self.released[thing], default=ticket) + self.capacity[thing] < ticket:
-                        yield "sleep", thing
-                        return
-                elif event.kind == RELEASE:
-                    self.released[thing][event.port] = max(self.released[thing][event.port], ticket)
-                    yield "wake", thing
-                else:
-                    self.produced[thing] = max(self.produced[thing], ticket)
-                    yield "wake", thing
-            self.at[stream] += 1
-            if self.at[stream] == len(events):
-                self.at[stream] = 0
-                self.image[stream] += 1
+                        stopped = thing
+                        break
+                elif kind == RELEASE:
+                    if self.released[thing][event.port] < ticket:
+                        self.released[thing][event.port] = ticket
+                        self._wake(thing)
+                elif self.produced[thing] < ticket:
+                    self.produced[thing] = ticket
+                    self._wake(thing)
+            at += 1
+            if at == len(events):
+                at, image = 0, image + 1
+        self.at[stream], self.image[stream] = at, image
+        return stopped

@@ -33,7 +33,7 @@ def settle_depths(graph: ScheduledGraph, target: Target) -> ScheduledGraph:
         at = _ring_to_grow(game, plans, readers)
         assert at is not None, f"a deadlock that no depth resolves: {[str(b) for b in blocked[:8]]}"
         plans[at] = replace(plans[at], pixels=grown(plans[at]))
-        game.capacity[at] = plans[at].pixels // plans[at].segment_pixels
+        game.grow(at, plans[at].pixels // plans[at].segment_pixels)
     return replace(graph, rings=dict(zip(order, plans, strict=True)))
 
 

@@ -47,16 +47,17 @@ def mnist(name: str = "input", largest: float = 1.0) -> Inputs:
     return Inputs(name, x, labels, _mnist("train", 512, largest)[0])
 
 
-def _cifar(part: str, count: int) -> tuple[Array, Array]:
+def _cifar(part: str, count: int, normalise: bool) -> tuple[Array, Array]:
     images, labels = _load(f"cifar10/cifar10_{part}.npz", count)
-    x = (images.astype(np.float32) / 255 - MEAN) / DEVIATION
+    x = images.astype(np.float32) / 255
+    x = (x - MEAN) / DEVIATION if normalise else x
     return np.ascontiguousarray(x.transpose(0, 3, 1, 2)), labels.astype(np.int64)
 
 
-def cifar() -> Inputs:
+def cifar(normalise: bool = True) -> Inputs:
     """Lossless pictures, on which the untouched ResNet-20 is at its best."""
-    x, labels = _cifar("lossless1000", 1000)
-    return Inputs("input", x, labels, _cifar("calibration1000", 512)[0])
+    x, labels = _cifar("lossless1000", 1000, normalise)
+    return Inputs("input", x, labels, _cifar("calibration1000", 512, normalise)[0])
 
 
 def photos() -> Inputs:
@@ -81,7 +82,11 @@ INPUTS: dict[str, Callable[[], Inputs]] = {
     "mnist-8_zoo_cntk": lambda: mnist("Input3", 255.0),
     "mnist_lenet5x5_int8_qdq_pertensor": mnist,
     "mnist_lenet5x5_int8_qdq_perchannel": mnist,
+    "mnist_lenet5x5_int8_qdq_symmetric": mnist,
+    "mnist_mlp_int8_qdq_perchannel": mnist,
     "cifar10_resnet20": cifar,
+    "cifar10_resnet20_ft_int8_qdq_perchannel": cifar,
+    "cifar10_vgg8_int8_qdq_perchannel": lambda: cifar(normalise=False),
     "squeezenet1.0-deepcompressed": photos,
     "superres_espcn_x3": luma,
 }

@@ -26,7 +26,6 @@ LOWER = {("rounded_activations", "ideal"): 25.0}
 REFUSED = {
     "an_input_read_twice": "no strided view",
     "attention_scores": "activations times activations",
-    "average_pool_not_counting_its_padding": "does not count its padding",
     "batch_of_two": "a fixed batch of more than 1",
     "concat_along_rows": "no strided view",
     "constant_pixel_by_pixel": "differs from pixel to pixel",
@@ -35,7 +34,6 @@ REFUSED = {
     "function_Softsign": "div of two activations",
     "input_read_in_two_layouts": "no strided view",
     "log_softmax": r"reduction \(max\) over axes \(1,\)",
-    "max_pool_dilated": "dilated pooling",
     "maximum_with_a_constant_per_channel": "max with this constant",
     "mean_over_tokens": r"reduction \(mean\) over axes \(1,\)",
     "normalised_layer": r"reduction \(mean\) over axes \(2,\)",
@@ -86,11 +84,11 @@ def test_is_refused_with_its_reason_and_node(name: str) -> None:
 def test_all_that_is_wrong_is_said_at_once() -> None:
     n = Net(1, 3, 9, 9)
     a = n.same("x", 3, 4)
-    pool = n.node("MaxPool", a, kernel_shape=[2, 2], dilations=[2, 2])
-    graph = load_onnx(n.model(n.node("Relu", pool), n.node("Softmax", a, axis=2)))
+    quotient = n.node("Div", a, n.node("Exp", a))
+    graph = load_onnx(n.model(n.node("Relu", quotient), n.node("Softmax", a, axis=2)))
     with pytest.raises(CimcError) as caught:
         build(graph, IDEAL, random_inputs(graph, 2))
-    assert [d.where.item for d in caught.value.diagnostics] == ["maxpool1", "softmax3"]
+    assert [d.where.item for d in caught.value.diagnostics] == ["div2", "softmax4"]
 
 
 @pytest.mark.parametrize("name", ["wide_and_deep_enough_to_split", "grouped", "concat_of_three", "residual"])
