@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.ir.evaluate import evaluate
 from cimc.ir.graph import Graph
 from cimc.passes.thresholds import Histogram, entropy_range, percentile_range
@@ -37,6 +38,11 @@ def measure_ranges(graph: Graph, names: Iterable[str], data: Data, method: str =
     assert method in METHODS, f"calibration method {method!r}"
     wanted = {name for name in names if name in graph.tensors}
     extremes = _extremes(graph, wanted, data)
+    endless = sorted(name for name in extremes if not np.isfinite(extremes[name]).all())
+    if endless:
+        todo = "give calibration data for which the network's values are finite"
+        what = 'the values of "{}" are not all finite on the calibration data, so no number format holds them'
+        raise CimcError([Diagnostic("calibration.range", what.format(n), Place(item=n), todo) for n in endless])
     if method == "minmax":
         return extremes
     histograms = {name: Histogram.between(*extremes[name]) for name in sorted(wanted)}
@@ -54,7 +60,7 @@ def _extremes(graph: Graph, wanted: set[str], data: Data) -> Ranges:
         for name in wanted:
             low, high = float(values[name].min()), float(values[name].max())
             old = found.get(name, (np.inf, -np.inf))
-            found[name] = (min(old[0], low), max(old[1], high))
+            found[name] = (float(np.minimum(old[0], low)), float(np.maximum(old[1], high)))
     return found
 
 

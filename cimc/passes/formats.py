@@ -69,7 +69,7 @@ def choose_formats(graph: LayerGraph, ranges: Ranges, target: Target, widths: Wi
         if given:
             quant = given.pop()
         elif grids and len(members) == 1:
-            quant = _grid_format(grids[0], width)
+            quant = _grid_format(grids[0], width, narrow)
         else:
             low = min(ranges[name][0] for name in members)
             high = max(ranges[name][1] for name in members)
@@ -80,11 +80,13 @@ def choose_formats(graph: LayerGraph, ranges: Ranges, target: Target, widths: Wi
     return found
 
 
-def _grid_format(layer: Layer, bits: int) -> Quant:
+def _grid_format(layer: Layer, bits: int, narrow: bool) -> Quant:
     """A Round in the network fixes the step: integers times the grid."""
-    top = (1 << (bits - 1)) - 1
-    low = int(np.clip(np.rint(layer.low / layer.grid), -top - 1, top))
-    high = int(np.clip(np.rint(layer.high / layer.grid), -top - 1, top))
+    unsigned = layer.low >= 0 and not narrow
+    top = (1 << bits) - 1 if unsigned else (1 << (bits - 1)) - 1
+    bottom = 0 if unsigned else -top - 1
+    low = int(np.clip(np.rint(layer.low / layer.grid), bottom, top))
+    high = int(np.clip(np.rint(layer.high / layer.grid), bottom, top))
     return Quant(float(np.float32(layer.grid)), 0, low, high)
 
 

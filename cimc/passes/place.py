@@ -115,11 +115,11 @@ class Placer:
     def _place(self, works: list[Work]) -> bool:
         """Put the tasks of a core on one of the last tiles or a new one; whether they fit."""
         for tile in self.tiles[: -LOOK_BACK - 1 : -1]:
-            if self._fits(tile, works) == "":
+            if self._lacking(tile, works) == ("", ""):
                 tile.works += works
                 return True
         fresh = TileLoad(len(self.tiles))
-        if self._fits(fresh, works):
+        if self._lacking(fresh, works) != ("", ""):
             return False
         fresh.works += works
         self.tiles.append(fresh)
@@ -127,26 +127,27 @@ class Placer:
 
     def _place_or_fail(self, works: list[Work]) -> None:
         if not self._place(works):
-            problem = self._fits(TileLoad(0), works)
+            problem, todo = self._lacking(TileLoad(0), works)
             work = works[0]
             what = f'layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}'
-            todo = "take a target with more tile memory, or a network with smaller feature maps"
             raise fail("place.memory", what, Place(item=work.mapped.layer.origin), todo)
 
-    def _fits(self, tile: TileLoad, more: list[Work]) -> str:
-        """What stands in the way of putting tasks on a tile; empty where nothing does."""
+    def _lacking(self, tile: TileLoad, more: list[Work]) -> tuple[str, str]:
+        """What a tile lacks for more tasks, and what to do about it; two empty texts where it lacks nothing."""
         works = [*tile.works, *more]
         cores = len(set(core_numbers(works)))
         if cores > self.target.tile.cores:
-            return f"{cores} cores of {self.target.tile.cores}"
+            return f"{cores} cores of {self.target.tile.cores}", "take a target with more cores a tile"
         rings = self.rings_of(works)
         words = sum((r.high - r.low) * r.pixels for r in rings.values()) + sum(self.constants(w) for w in works)
         if words > self.budget:
-            return f"{words} words of shared memory of {self.budget}"
+            todo = "take a target with more tile memory, or a network with smaller feature maps"
+            return f"{words} words of shared memory of {self.budget}", todo
         fifos = sum(ring.remote and key[0] not in self.inputs for key, ring in rings.items())
         if fifos > self.target.tile.fifos:
-            return f"{fifos} receive FIFOs of {self.target.tile.fifos}"
-        return ""
+            todo = "take a target with more receive FIFOs a tile, or with larger crossbars"
+            return f"{fifos} receive FIFOs of {self.target.tile.fifos}", todo
+        return "", ""
 
     def rings_of(self, works: list[Work]) -> dict[Key, RingSize]:
         """The rings that a tile with these tasks needs, at their first depths."""

@@ -27,6 +27,7 @@ from cimc.passes.formats import Ranges, Widths, clamp
 from cimc.target.model import Target
 
 TABLE_BITS = 10  # entries of a table of a wide format: 2^10 + 1, values between are interpolated
+LARGEST_BIAS = 1 << 30  # units of a column's sum
 EXPONENT_BITS = 15  # exp(0) in a table is 2^15 - 1
 
 
@@ -121,8 +122,10 @@ def _matrix(layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out:
         bits = max(bits, int(np.abs(weights).max(initial=1)).bit_length() + 1)
     else:
         top = (1 << (bits - 1)) - 1
-        peaks = np.abs(layer.weight).max(axis=(1, 2, 3))
-        scales = np.where(peaks > 0, peaks / top, 1.0).astype(np.float32)
+        peaks = np.abs(layer.weight).max(axis=(1, 2, 3)) / top
+        # A column of tiny weights with a large bias: in units of its sums the bias must stay an accumulator's number.
+        peaks = np.maximum(peaks, np.abs(layer.bias) / (source.scale * LARGEST_BIAS))
+        scales = np.where(peaks > 0, peaks, 1.0).astype(np.float32)
         weights = np.clip(np.rint(layer.weight / scales[:, None, None, None].astype(np.float64)), -top, top)
         weights = weights.astype(np.int64)
     m = _ratio(np.asarray(np.float32(source.scale) * scales, np.float64), middle)

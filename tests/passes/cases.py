@@ -1077,3 +1077,22 @@ def average_pool_of_padded_channels() -> ModelProto:
     n = Net(1, 3, 6, 6)
     p = n.node("Pad", n.node("Relu", n.same("x", 3, 4)), n.constant((0, 2, 0, 0, 0, 3, 0, 0), np.int64))
     return n.model(n.node("AveragePool", p, kernel_shape=[5, 5]))
+
+
+@case
+def division_by_zero() -> ModelProto:
+    n = Net(1, 3, 5, 5)
+    return n.model(n.node("Div", n.same("x", 3, 4), n.constant(0.0)))
+
+
+@case
+def infinite_function() -> ModelProto:
+    n = Net(1, 3, 5, 5)
+    return n.model(n.node("Reciprocal", n.node("Relu", n.same("x", 3, 4))))
+
+
+@case
+def function_without_a_value() -> ModelProto:
+    """The logarithm of negative numbers: NaN in the float network."""
+    n = Net(1, 3, 5, 5)
+    return n.model(n.node("Log", n.same("x", 3, 4)))
