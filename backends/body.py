@@ -61,9 +61,10 @@ class Body:
         unit = ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
         kernel, strides, pads, dilations = window_of(layer) if role == 0 else unit
         step, offset = operand.step, operand.offset
+        advance = strides[0] * step[0]
         return View(
-            (-pads[0] * step[0] + offset[0], -pads[1] * step[1] + offset[1]),
-            (strides[0] * step[0], strides[1] * step[1]),
+            (-pads[0] * step[0] + offset[0] + advance * self.placed.copy, -pads[1] * step[1] + offset[1]),
+            (advance * self.placed.copies, strides[1] * step[1]),
             (dilations[0] * step[0], dilations[1] * step[1]),
             kernel,
             self.placed.pixels,
@@ -115,4 +116,5 @@ class Body:
     def out_window(self, channel: Affine, count: int) -> Window:
         """Channels of the output pixel in the task's ring."""
         column = affine((SEGMENT, self.placed.pixels), (PIXEL, 1))
-        return Window(self.placed.out, Axis(affine((ROW, 1))), Axis(column), Axis(channel, count))
+        row = affine((ROW, self.placed.out_step), constant=self.placed.out_first)
+        return Window(self.placed.out, Axis(row), Axis(column), Axis(channel, count))

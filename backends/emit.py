@@ -68,8 +68,21 @@ def _tile(graph: ScheduledGraph, target: Target, tile: int, strings: list[str], 
 
 
 def _ring(plan: RingPlan, address: int) -> Ring:
-    return Ring(plan.name, address, plan.height, plan.width, plan.channels, plan.segments, plan.pixels, plan.ports,
-                plan.tensor, plan.channel)  # fmt: skip
+    return Ring(
+        name=plan.name,
+        address=address,
+        height=plan.height,
+        width=plan.width,
+        channels=plan.channels,
+        segments=plan.segments,
+        pixels=plan.pixels,
+        ports=plan.ports,
+        tensor=plan.tensor,
+        channel=plan.channel,
+        producers=plan.producers,
+        row=plan.row,
+        row_step=plan.row_step,
+    )
 
 
 def _core(
@@ -100,12 +113,12 @@ def _core(
 
 def _channels(graph: ScheduledGraph, tile: int, strings: list[str]) -> tuple[ChannelCode, ...]:
     """Sends and receives of a tile, each a channel of its own."""
-    makers = {p.out: graph.layer_of(p).layer for p in graph.tasks}
+    makers = {(p.tile, p.out): graph.layer_of(p).layer for p in graph.tasks}
     found = []
     for transfer in graph.transfers:
         if tile not in (transfer.source_tile, transfer.tile):
             continue
-        maker = makers[transfer.source]
+        maker = makers[transfer.source_tile, transfer.source]
         source = graph.rings[transfer.source_tile, transfer.source]
         target = graph.rings[transfer.tile, transfer.ring]
         send, receive = transfer_streams(transfer, source, target, strings.index(maker.origin or maker.name))

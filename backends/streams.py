@@ -67,30 +67,39 @@ def transfer_streams(
     transfer: Transfer, source: RingPlan, target: RingPlan, origin: int
 ) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
     """The sender's and the receiver's stream of a transfer, one segment a message."""
-    ticket = affine((ROW, source.segments), (SEGMENT, 1), constant=1)
+    first, step, segments = transfer.first, transfer.step, source.segments
     column = affine((SEGMENT, source.segment_pixels))
 
-    def window(ring: str, low: int, high: int) -> Window:
-        return Window(ring, Axis(affine((ROW, 1))), Axis(column, source.segment_pixels), Axis(Affine(low), high - low))
+    def window(ring: str, row: Affine, low: int, high: int) -> Window:
+        return Window(ring, Axis(row), Axis(column, source.segment_pixels), Axis(Affine(low), high - low))
 
     port = Port(transfer.source, transfer.port)
+    ticket = affine((ROW, segments), (SEGMENT, 1), constant=1)
+    rows = affine((ROW, 1))
+    sent = (window(transfer.source, rows, transfer.low, transfer.high), transfer.tile, transfer.fifo)
     send = [
         Instruction("wait", (port, ticket), origin),
-        Instruction(
-            "send", (window(transfer.source, transfer.low, transfer.high), transfer.tile, transfer.fifo), origin
-        ),
+        Instruction("send", sent, origin),
         Instruction("release", (port, ticket), origin),
     ]
     ring = Name(transfer.ring)
+    ticket = affine((ROW, step * segments), (SEGMENT, 1), constant=first * segments + 1)
+    rows = affine((ROW, step), constant=first)
     receive = [
         Instruction("space", (ring, ticket), origin),
-        Instruction("receive", (window(transfer.ring, 0, target.channels), transfer.fifo), origin),
+        Instruction("receive", (window(transfer.ring, rows, 0, target.channels), transfer.fifo), origin),
         Instruction("signal", (ring, ticket), origin),
     ]
-    return _transfer_loops(source, send, origin), _transfer_loops(source, receive, origin)
+    following = affine((ROW, step * segments), constant=(first + step) * segments)
+    before = [Instruction("signal", (ring, Affine(first * segments)), origin)] if first else []
+    after = [Instruction("signal", (ring, following), origin)] if step > 1 else []
+    return _transfer_loops(source, send, [], [], origin), _transfer_loops(source, receive, before, after, origin)
 
 
-def _transfer_loops(ring: RingPlan, body: list[Instruction], origin: int) -> tuple[Instruction, ...]:
-    code = loop(SEGMENT, ring.segments, body, origin)
-    code = loop(IMAGE, EVERY, loop(ROW, ring.height, code, origin), origin)
+def _transfer_loops(
+    ring: RingPlan, body: list[Instruction], before: list[Instruction], after: list[Instruction], origin: int
+) -> tuple[Instruction, ...]:
+    """A channel's stream: `before` once an input, `after` behind every row."""
+    code = [*loop(SEGMENT, ring.segments, body, origin), *after]
+    code = loop(IMAGE, EVERY, [*before, *loop(ROW, ring.height, code, origin)], origin)
     return (*code, Instruction("hlt", (), origin))

@@ -26,19 +26,26 @@ _Box = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
 
 
 def check_coverage(wiring: Wiring, findings: Findings) -> None:
-    """Complain about rings that their only producer, a stream, does not fill."""
+    """Complain about rings that their producers do not fill, and about slots that two of them write."""
     for key, ring in wiring.rings.items():
-        producers = wiring.producers.get(key, [])
-        if len(producers) == 1 and isinstance(producers[0], Stream):
-            hole = _hole(ring, list(_boxes(producers[0], key, ring)))
-            if hole is not None:
-                row, column, channel = hole
-                findings.add(
-                    "unstored",
-                    f"row {row}, column {column}, channel {channel} is never written",
-                    f"tile {key[0]}, ring {ring.name}, filled by {producers[0]}",
-                    "store or receive every pixel before it is signalled",
-                )
+        streams = list({str(one): one for one in wiring.producers.get(key, []) if isinstance(one, Stream)}.values())
+        if not streams or len(streams) != ring.producers:
+            continue
+        boxes = [list(_boxes(stream, key, ring)) for stream in streams]
+        item = f"tile {key[0]}, ring {ring.name}, filled by {', '.join(map(str, streams))}"
+        hole = _hole(ring, [box for one in boxes for box in one])
+        if hole is not None:
+            row, column, channel = hole
+            findings.add(
+                "unstored",
+                f"row {row}, column {column}, channel {channel} is never written",
+                item,
+                "store or receive every pixel before it is signalled",
+            )
+        twice = _row_of_two(boxes)
+        if twice is not None:
+            what = f"row {twice} is written by two producers"
+            findings.add("written-twice", what, item, "let each producer write rows of its own")
 
 
 def _boxes(stream: Stream, key: RingKey, ring: Ring) -> Iterator[_Box]:
@@ -61,6 +68,13 @@ def _boxes(stream: Stream, key: RingKey, ring: Ring) -> Iterator[_Box]:
                 for reach, size in zip(reaches, (ring.height, ring.width, ring.channels), strict=True)
             )
             yield rows, columns, channels
+
+
+def _row_of_two(boxes: Sequence[Sequence[_Box]]) -> int | None:
+    """A row that more than one producer writes, or None."""
+    rows = [np.any([box[0] for box in one], axis=0) for one in boxes if one]
+    several = np.flatnonzero(np.sum(rows, axis=0) > 1)
+    return int(several[0]) if several.size else None
 
 
 def _written(instruction: Instruction) -> str:

@@ -91,7 +91,8 @@ DIRECTIVES: tuple[Directive, ...] = (
         "ring",
         "tile",
         "name:name",
-        "addr=address:int height:int width:int channels:int segments:int pixels:int ports:int tensor:text channel:int",
+        "addr=address:int height:int width:int channels:int segments:int pixels:int ports:int tensor:text channel:int "
+        "producers:int row:int row_step:int",
         "a circular buffer of pixels in tile memory",
         Ring,
     ),

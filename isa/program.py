@@ -27,7 +27,10 @@ class Ring:
     height, width, channels: the map of one input. segments: pieces a row is handed over in; a ticket is one segment,
     so one input has height * segments tickets. pixels: capacity, whole segments; pixel p (counted from the first
     input on, row by row) lies at address + (p mod pixels) * channels. ports: consumers, each with a credit counter of
-    its own. tensor, channel: the tensor of the network whose channels from `channel` on it holds ("" for partial sums).
+    its own. tensor, channel: the tensor of the network whose channels from `channel` on it holds ("" for partial
+    sums). producers: streams that fill it, each slots of its own; a stream's signal says that its own slots below the
+    ticket are ready, and a consumer waits for all of them. row, row_step: row i of the ring is row `row + i * row_step`
+    of the tensor (other than 0 and 1 where a copy of a layer keeps the rows that it makes).
     """
 
     name: str
@@ -40,6 +43,9 @@ class Ring:
     ports: int
     tensor: str = ""
     channel: int = 0
+    producers: int = 1
+    row: int = 0
+    row_step: int = 1
 
     @property
     def tickets(self) -> int:

@@ -60,6 +60,12 @@ class Wiring:
     receivers: dict[FifoKey, list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
 
 
+def producer_number(wiring: Wiring, key: RingKey, stream: Stream) -> int:
+    """Which of a ring's producers a stream is: their order is that of the program."""
+    members = list(dict.fromkeys(map(str, wiring.producers[key])))
+    return members.index(str(stream))
+
+
 def wire(program: Program) -> Wiring:
     """The wiring of a well-formed program; streams in its order."""
     wiring = Wiring()
@@ -109,9 +115,7 @@ def check_wiring(program: Program, wiring: Wiring, findings: Findings) -> None:
     _check_plugs(program, wiring, findings)
     for (tile, name), ring in wiring.rings.items():
         item = f"tile {tile}, ring {name}"
-        producers = wiring.producers.get((tile, name), [])
-        none = "no stream fills the ring: no space, store, receive or signal"
-        _check_one(producers, "producer", none, item, findings)
+        _check_producers(ring, wiring.producers.get((tile, name), []), item, findings)
         for port in range(ring.ports):
             owners = wiring.owners.get(((tile, name), port), [])
             none = "no stream waits for and releases the port"
@@ -120,6 +124,18 @@ def check_wiring(program: Program, wiring: Wiring, findings: Findings) -> None:
         item = f"tile {fifo[0]}, FIFO {fifo[1]}"
         _check_one(wiring.senders.get(fifo, []), "sender", "no stream sends to the FIFO", item, findings)
         _check_one(wiring.receivers.get(fifo, []), "receiver", "no stream receives from the FIFO", item, findings)
+
+
+def _check_producers(ring: Ring, producers: Sequence[Stream | Feed], item: str, findings: Findings) -> None:
+    """As many streams fill a ring as it says; the host does not share one with streams."""
+    if ring.producers == 1:
+        none = "no stream fills the ring: no space, store, receive or signal"
+        _check_one(producers, "producer", none, item, findings)
+        return
+    members = list(dict.fromkeys(map(str, producers)))
+    if len(members) != ring.producers or any(isinstance(one, Feed) for one in producers):
+        what = f"the ring has {ring.producers} producers, and is filled by {', '.join(members) or 'nobody'}"
+        findings.add("producers", what, item, "let as many streams fill it as it says, each slots of its own")
 
 
 def _check_plugs(program: Program, wiring: Wiring, findings: Findings) -> None:

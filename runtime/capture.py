@@ -18,13 +18,23 @@ from cimc.runtime.windows import Reach
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A store that writes channels low .. high - 1 of a tensor: its tile, core and index in the core's stream."""
+    """A store that writes channels low .. high - 1 of a tensor: its tile, core and index in the core's stream.
+
+    It writes rows row, row + row_step, ... (row alone where row_step is 0).
+    """
 
     tile: int
     core: int
     index: int
     low: int
     high: int
+    row: int = 0
+    row_step: int = 1
+
+    def writes(self, row: int, channel: int) -> bool:
+        """Whether it writes this row and channel."""
+        own = row == self.row if self.row_step == 0 else row >= self.row and (row - self.row) % self.row_step == 0
+        return own and self.low <= channel < self.high
 
 
 class Capture:
@@ -53,7 +63,9 @@ class Capture:
 
         def record() -> None:
             channel = ring.channel + reach.channel()
-            rows, columns = _slice(reach.row(), window.rows), _slice(reach.column(), window.columns)
+            first = ring.row + reach.row() * ring.row_step
+            rows = _slice(first, window.rows.count, window.rows.step * ring.row_step)
+            columns = _slice(reach.column(), window.columns.count, window.columns.step)
             whole[reach.counters[IMAGE], rows, columns, channel : channel + window.channels.count] = block
 
         return record
@@ -70,8 +82,8 @@ def bytes_per_lane(program: Program, wanted: Collection[str] | bool, images: int
     return 4 * sum(array.size for array in Capture(program, wanted, images, 1).stored().values())
 
 
-def _slice(start: int, axis: Axis) -> slice:
-    return slice(start, start + (axis.count - 1) * axis.step + 1, axis.step)
+def _slice(start: int, count: int, step: int) -> slice:
+    return slice(start, start + (count - 1) * step + 1, step)
 
 
 def _stores(program: Program) -> Iterator[tuple[str, Writer]]:
@@ -86,10 +98,18 @@ def _stores(program: Program) -> Iterator[tuple[str, Writer]]:
                 ring = rings[window.ring]
                 if ring.tensor:
                     low, high = _channels(window.channels, loops)
-                    yield (
-                        ring.tensor,
-                        Writer(tile.number, core.number, leaf.index, ring.channel + low, ring.channel + high),
+                    start = window.rows.start
+                    step = min((abs(c) for _, c in start.terms), default=0) * ring.row_step
+                    writer = Writer(
+                        tile.number,
+                        core.number,
+                        leaf.index,
+                        ring.channel + low,
+                        ring.channel + high,
+                        ring.row + start.constant * ring.row_step,
+                        step,
                     )
+                    yield ring.tensor, writer
 
 
 def _channels(axis: Axis, loops: tuple[Loop, ...]) -> tuple[int, int]:

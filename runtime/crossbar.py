@@ -18,6 +18,7 @@ from cimc.numerics import encoding, quant
 from cimc.runtime.arithmetic import Action
 from cimc.runtime.constants import Constants
 from cimc.runtime.machine import Scratch, Words
+from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
 
 
@@ -48,6 +49,8 @@ def joined(matrices: tuple[Matrix, ...], constants: Constants) -> tuple[Matrix, 
 def program_mvmu(matrix: Matrix, logical: npt.NDArray[np.int64], target: Target, exact: bool | None = None) -> Mvmu:
     """Store a matrix, int (rows, columns). exact: False to convert step by step even where nothing is lost, True to
     take the exact product even where something is; None decides by the converters."""
+    if exact is not True:
+        require_emulated(target, matrix.input_bits)
     mvmu, crossbar = target.mvmu, target.crossbar
     cells = encoding.encode(logical, matrix.weight_bits, crossbar.cell_bits, mvmu.encoding, mvmu.flipped)
     lossless = encoding.loses_nothing(cells, crossbar.dac_bits, crossbar.adc_bits)

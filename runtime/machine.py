@@ -38,10 +38,22 @@ class RingState(Thing):
 
     words: the ring's piece of the tile's memory, (pixels * channels, lanes); by_pixel and by_row are views of it,
     (pixels, channels, lanes) and (rows, width, channels, lanes), by_row None where the ring does not hold whole rows.
-    produced: tickets signalled; released: by port; free: the least of them (endless without ports).
+    signalled: tickets by producer; produced: the least of them; released: by port; free: the least of them (endless
+    without ports).
     """
 
-    __slots__ = ("by_pixel", "by_row", "capacity", "free", "produced", "released", "ring", "words")
+    __slots__ = (
+        "_producers",
+        "by_pixel",
+        "by_row",
+        "capacity",
+        "free",
+        "produced",
+        "released",
+        "ring",
+        "signalled",
+        "words",
+    )
 
     def __init__(self, tile: int, ring: Ring, memory: Words) -> None:
         super().__init__(tile, ring.name)
@@ -54,8 +66,16 @@ class RingState(Thing):
         self.by_row = self.words.reshape(rows, ring.width, ring.channels, lanes) if whole else None
         self.capacity = ring.capacity
         self.produced = 0
+        self.signalled = [0] * ring.producers
+        self._producers: list[tuple[str, int]] = []
         self.released = [0] * ring.ports
         self.free = 0
+
+    def producer(self, unit: str, number: int) -> int:
+        """The number of a stream among the ring's producers; a new one at its first call."""
+        if (unit, number) not in self._producers:
+            self._producers.append((unit, number))
+        return self._producers.index((unit, number))
 
     def limit(self) -> int:
         """The ticket below which all slots are free for the producer; without ports every slot is."""

@@ -138,7 +138,7 @@ class _Body:
             case "release":
                 return compile_release(ring, cast(Port, thing).number, ticket, wake)
         assert mnemonic == "signal", f"{mnemonic} has no meaning"
-        return compile_signal(ring, ticket, wake)
+        return compile_signal(ring, ring.producer(self.unit, self.number), ticket, wake)
 
     def _site(self, leaf: Leaf, thing: Thing) -> Site:
         kind = leaf.instruction.mnemonic

@@ -63,15 +63,30 @@ def compile_release(ring: RingState, port: int, ticket: Number, wake: Wake) -> S
     return release
 
 
-def compile_signal(ring: RingState, ticket: Number, wake: Wake) -> Step:
-    """The slots below the ticket are ready."""
+def compile_signal(ring: RingState, producer: int, ticket: Number, wake: Wake) -> Step:
+    """A producer's slots below the ticket are ready; slots are, when all producers say so."""
+    if ring.ring.producers == 1:
 
-    def signal() -> Site | None:
+        def signal() -> Site | None:
+            given = ticket()
+            if given > ring.produced:
+                ring.produced = given
+                if ring.sleepers:
+                    wake(ring)
+            return None
+
+        return signal
+    signalled = ring.signalled
+
+    def signal_own() -> Site | None:
         given = ticket()
-        if given > ring.produced:
-            ring.produced = given
-            if ring.sleepers:
-                wake(ring)
+        if given > signalled[producer]:
+            signalled[producer] = given
+            produced = min(signalled)
+            if produced > ring.produced:
+                ring.produced = produced
+                if ring.sleepers:
+                    wake(ring)
         return None
 
-    return signal
+    return signal_own

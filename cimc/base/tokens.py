@@ -16,7 +16,9 @@ NAMES = ("wait", "space", "release", "signal", "send", "receive")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a stream. thing: index of a ring or FIFO; port: the consumer's; ticket: within the input, clamped.
+    """One step of a stream. thing: index of a ring or FIFO; ticket: within the input, clamped.
+
+    port: the consumer's, of a wait or release; of a signal which of the ring's producers gives it.
 
     mark: whatever the caller wants back when the stream stops here (an instruction index).
     """
@@ -30,11 +32,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class TokenRing:
-    """A ring of the game: tickets of one input, tickets that fit, number of consumers."""
+    """A ring of the game: tickets of one input, tickets that fit, number of consumers and of producers."""
 
     tickets: int
     capacity: int
     ports: int
+    producers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class TokenGame:
         self.fifo_depths = fifo_depths
         self.images = images
         self.capacity = [ring.capacity for ring in rings]
+        self.signalled = [[0] * ring.producers for ring in rings]
         self.produced = [0] * len(rings)
         self.released = [[0] * ring.ports for ring in rings]
         self.queued = [0] * len(fifo_depths)
@@ -129,9 +133,12 @@ class TokenGame:
                     if self.released[thing][event.port] < ticket:
                         self.released[thing][event.port] = ticket
                         self._wake(thing)
-                elif self.produced[thing] < ticket:
-                    self.produced[thing] = ticket
-                    self._wake(thing)
+                elif self.signalled[thing][event.port] < ticket:
+                    self.signalled[thing][event.port] = ticket
+                    produced = min(self.signalled[thing])
+                    if self.produced[thing] < produced:
+                        self.produced[thing] = produced
+                        self._wake(thing)
             at += 1
             if at == len(events):
                 at, image = 0, image + 1

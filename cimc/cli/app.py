@@ -4,7 +4,7 @@ loaded only when they are needed, so that help is there at once."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -173,6 +173,54 @@ def report(
     from cimc.cli.running import report_job
 
     report_job(folder, json, all_tiles)
+
+
+@app.command()
+def estimate(
+    model: o.Model,
+    target: o.TargetName = "puma",
+    weight_bits: o.WeightBits = None,
+    bind: o.Bind = None,
+    rows: o.Rows = "dense",
+    copies: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER=N,...", help="Copies of layers, by node; the others have one.")
+    ] = None,
+    pace: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="Let every layer keep up with one copy of this one (ISAAC).")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="N|Ntiles|Nchips", help="Choose copies within so many MVMUs, tiles or chips.")
+    ] = None,
+    objective: Annotated[
+        Literal["throughput", "latency", "area"],
+        typer.Option(help="The fastest stream; the fastest single input, layer after layer; least MVMUs for a --rate."),
+    ] = "throughput",
+    rate: Annotated[
+        float | None, typer.Option(min=1e-9, metavar="N", help='Inputs a second, of --objective "area".')
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Estimate crossbars, copies, time and energy from a network's structure. No code is made and no weight is read.
+
+    \b
+      cimc estimate net.onnx --target puma --budget 1chip
+      cimc estimate net.onnx --target bram-256 --rows channels --copies conv1=4
+      cimc estimate net.onnx --target isaac --objective area --rate 1000
+    """
+    from cimc.cli.estimating import copies_by_layer, estimate_job
+    from cimc.driver.estimate import EstimateOptions
+
+    chosen = EstimateOptions(
+        target=target,
+        rows=rows,
+        weight_bits=weight_bits,
+        bind=o.bindings(bind),
+        copies=copies_by_layer(copies),
+        pace=pace,
+        objective=objective,
+        rate=rate,
+    )
+    estimate_job(model, chosen, budget, as_json)
 
 
 @app.command()

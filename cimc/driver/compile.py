@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,12 @@ from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
+from cimc.passes.duplicate import Duplication
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.runtime.package import weights_digest
 from cimc.target import Target, load_target
+from cimc.target.emulated import require_emulated
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Progress = Callable[[str], None]
@@ -35,7 +37,8 @@ class CompileOptions:
     """What a user may choose. target: a preset's name or a TOML file. weight_bits, input_bits: None takes the
     target's. bind: values of symbolic dimensions. rows: "dense" or "channels", how matrices are cut. seed: of the
     synthetic calibration data, where none is given. calibration_method: how ranges are chosen from it. pack: small
-    matrices of different layers share crossbars and cores."""
+    matrices of different layers share crossbars and cores. mvmus: of all layers together; what one copy of each leaves
+    is spent on copies (weight duplication). objective: what copies are for, "throughput" or "latency"."""
 
     target: str = "ideal"
     weight_bits: int | None = None
@@ -46,6 +49,8 @@ class CompileOptions:
     seed: int = 0
     calibration_method: str = "minmax"
     pack: bool = False
+    mvmus: int | None = None
+    objective: Literal["throughput", "latency"] = "throughput"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ def compile_network(
     """
     target = load_target(options.target)
     widths = _widths(options, target)
+    require_emulated(target, max(widths.input_bits, *widths.input_of.values(), 0))
     progress("reading the network")
     graph = load_onnx(model, options.bind)
     warnings: list[Diagnostic] = []
@@ -88,7 +94,11 @@ def compile_network(
     else:
         data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
     progress("calibrating and mapping")
-    choices = MapOptions(widths, options.rows, options.calibration_method, options.pack)
+    if options.pack and options.mvmus is not None:
+        todo = "packing saves crossbars and duplication spends them: choose one"
+        raise fail("options.pack", "--pack and --mvmus exclude each other", todo=todo)
+    duplication = None if options.mvmus is None else Duplication(options.mvmus, options.objective)
+    choices = MapOptions(widths, options.rows, options.calibration_method, options.pack, duplication)
     mapped = map_network(graph, target, data, choices)
     unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
     if unknown:

@@ -113,7 +113,7 @@ class MappedLayer:
     shift: XbarOut's rounding; bias and finish.m are in units of the shifted sum. weight_bits: width of the weights;
     weight_scale: what one unit of a weight stands for, (O,).
     pre: of max, min: one Finish an operand, applied before the comparison. softmax: exponent tables, high and low part
-    of the difference, and their split in bits.
+    of the difference, and their split in bits. copies: how often its tasks exist; copy j makes rows j, j + copies, ...
     """
 
     layer: Layer
@@ -126,6 +126,7 @@ class MappedLayer:
     shift: int = 0
     pre: tuple[Finish, ...] = ()
     softmax: SoftmaxTables | None = None
+    copies: int = 1
 
     @property
     def matrix(self) -> MatrixLayer:

@@ -33,6 +33,8 @@ from cimc.numerics.quant import (
     shift_round,
 )
 
+Products = type[np.float32] | type[np.float64]
+
 
 def evaluate_mapped(graph: MappedGraph, inputs: Mapping[str, Ints]) -> dict[str, Ints]:
     """Every map's integers, given the input maps' (lanes, height, width, channels)."""
@@ -82,8 +84,8 @@ def windows_of(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]
     return np.asarray(view.transpose(0, 1, 2, 4, 5, 3))
 
 
-def block_sums(windows: Ints, task: Task) -> Iterator[tuple[int, int, Floats]]:
-    """(low, high, exact sums (lanes, rows, columns, high - low)) of each block of a task, in order, in float64."""
+def block_sums(windows: Ints, task: Task, dtype: Products = np.float64) -> Iterator[tuple[int, int, Floats]]:
+    """(low, high, sums (lanes, rows, columns, high - low)) of each block of a task, in order; exact in float64."""
     lanes, rows, columns, kh, kw, _ = windows.shape
     unfolded: dict[tuple[int, int], Floats] = {}
     for block in task.blocks:
@@ -92,24 +94,29 @@ def block_sums(windows: Ints, task: Task) -> Iterator[tuple[int, int, Floats]]:
             channels = (run.operand_channel, run.channels)
             if channels not in unfolded:
                 whole = windows[..., channels[0] : sum(channels)]
-                unfolded[channels] = whole.astype(np.float64).reshape(-1, kh * kw * run.channels)
+                unfolded[channels] = whole.astype(dtype).reshape(-1, kh * kw * run.channels)
             taken.append(unfolded[channels][:, run.start : run.start + run.length])
         x = taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
-        yield block.low, block.high, (x @ block.weights.astype(np.float64)).reshape(lanes, rows, columns, -1)
+        yield block.low, block.high, (x @ block.weights.astype(dtype)).reshape(lanes, rows, columns, -1)
 
 
 def accumulate(
-    graph: MappedGraph, mapped: MappedLayer, windows: Ints, watch: Callable[[Floats, int, int], None] | None = None
+    graph: MappedGraph,
+    mapped: MappedLayer,
+    windows: Ints,
+    watch: Callable[[Floats, int, int], None] | None = None,
+    dtype: Products = np.float64,
 ) -> Ints:
     """The accumulators of a matrix layer before its bias, added up in the order of its tasks.
 
-    watch: is shown every sum on the way with its output channels (low, high), for calibration of shifts.
+    For calibration of shifts: watch is shown every sum on the way with its output channels (low, high); a dtype of
+    float32 is faster and rounds sums beyond 2^24.
     """
     bits = graph.accumulator_bits
 
     def own(task: Task) -> Floats:
         total: dict[tuple[int, int], Floats] = {}
-        for low, high, exact in block_sums(windows, task):
+        for low, high, exact in block_sums(windows, task, dtype):
             one = saturate(shift_round(exact, mapped.shift), bits)
             total[low, high] = saturate(total[low, high] + one, bits) if (low, high) in total else one
             if watch is not None:

@@ -24,6 +24,9 @@ class RingPlan:
     ports: int
     tensor: str
     channel: int
+    producers: int = 1
+    row: int = 0
+    row_step: int = 1
 
     @property
     def segment_pixels(self) -> int:
@@ -76,7 +79,8 @@ class Sync:
 class PlacedTask:
     """A task on a core. rows, segments, pixels: the loops over its output (pixels of one segment).
 
-    partials: (ring, port) of each partner's sums, in the order of Task.partials.
+    copy, copies: it makes rows copy, copy + copies, ... of its layer; out_first, out_step: row i of these is row
+    out_first + i * out_step of its ring. partials: (ring, port) of each partner's sums, in the order of Task.partials.
     """
 
     layer: int
@@ -90,11 +94,18 @@ class PlacedTask:
     partials: tuple[tuple[str, int], ...]
     out: str
     syncs: tuple[Sync, ...]
+    copy: int = 0
+    copies: int = 1
+    out_first: int = 0
+    out_step: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A ring's channels low .. high (of the ring) copied into a ring of another tile through a FIFO of that tile."""
+    """A ring's channels low .. high (of the ring) copied into a ring of another tile through a FIFO of that tile.
+
+    first, step: row i of the source is row first + i * step of the ring it goes to.
+    """
 
     source_tile: int
     source: str
@@ -104,6 +115,8 @@ class Transfer:
     tile: int
     fifo: int
     ring: str
+    first: int = 0
+    step: int = 1
 
 
 @dataclass(frozen=True, slots=True)

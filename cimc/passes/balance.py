@@ -44,7 +44,7 @@ class Load:
     def __post_init__(self) -> None:
         assert self.vectors > 0 and self.seconds > 0 and self.crossbars > 0, self
         assert self.together == 1 or self.crossbars == 1, f"copies of several crossbars do not share one: {self}"
-        assert 1 <= self.max_copies and self.together >= 1, self
+        assert self.max_copies >= 1 and self.together >= 1, self
 
     def crossbars_of(self, copies: int) -> int:
         """Crossbars of so many copies."""
@@ -119,7 +119,7 @@ def balance(
     assert layers, "no layers"
     least = sum(load.crossbars_of(1) for load in layers)
     if budget is not None and budget < least:
-        what = f"one copy of every layer takes {least:,} crossbars; the budget is {budget:,}"
+        what = f"one copy of every layer takes {least:,} MVMUs; the budget is {budget:,}"
         raise fail("balance.budget", what, todo=f"give a budget of {least} or more")
     exact = True
     if objective == "area":
@@ -141,6 +141,11 @@ def at_pace_of(layers: Sequence[Load], name: str) -> tuple[int, ...]:
     return tuple(load.copies_for(pace) or max(load.steps()) for load in layers)
 
 
+def judge(layers: Sequence[Load], copies: tuple[int, ...]) -> Balance:
+    """The same figures for copies that somebody else chose."""
+    return _judged(layers, copies, None, None, True)
+
+
 def _fastest_stream(layers: Sequence[Load], budget: int | None) -> tuple[int, ...]:
     """The fewest copies at the least bottleneck that fits."""
     times = _times(layers)
@@ -159,7 +164,7 @@ def _for_rate(layers: Sequence[Load], budget: int | None, seconds: Fraction) -> 
     copies = _copies_at(layers, seconds)
     needed = _cost(layers, copies)
     if budget is not None and needed > budget:
-        what = f"an input every {_time(seconds)} takes {needed:,} crossbars; the budget is {budget:,}"
+        what = f"an input every {_time(seconds)} takes {needed:,} MVMUs; the budget is {budget:,}"
         raise fail("balance.budget", what, todo="ask for a lower rate, or give a larger budget")
     return copies
 
@@ -189,7 +194,7 @@ def _price_list(load: Load) -> list[Step]:
 
 
 def _judged(
-    layers: Sequence[Load], copies: tuple[int, ...], budget: int | None, objective: Objective, exact: bool
+    layers: Sequence[Load], copies: tuple[int, ...], budget: int | None, objective: Objective | None, exact: bool
 ) -> Balance:
     """The result, with the slowest layer and why it is no faster: one that nothing can speed up before any other."""
     busy = [load.busy(k) for load, k in zip(layers, copies, strict=True)]
@@ -199,18 +204,17 @@ def _judged(
     if not reason:
         faster = [time for time in _times(layers) if time < max(busy) and _fits(layers, time, None)]
         needed = _cost(layers, _copies_at(layers, faster[-1])) if faster else 0
-        if objective == "area" or budget is None or needed <= budget:
-            reason = "as fast as was asked for"
+        if budget is not None and needed > budget:
+            reason = f"the next faster step takes {needed:,} MVMUs; the budget is {budget:,}"
+        elif objective == "latency":
+            reason = "an MVMU saves more time in another layer"
+        elif objective == "area":
+            reason = "it keeps up with the rate that was asked for"
         else:
-            reason = f"the next faster step takes {needed:,} crossbars; the budget is {budget:,}"
+            reason = f"it has {k} {'copy' if k == 1 else 'copies'}, and more would make it faster"
     cost = _cost(layers, copies)
     left = 0 if budget is None else budget - cost
     return Balance(copies, cost, max(busy), load.name, reason, left, exact)
-
-
-def judge(layers: Sequence[Load], copies: tuple[int, ...]) -> Balance:
-    """The same figures for copies that somebody else chose."""
-    return _judged(layers, copies, None, "area", True)
 
 
 def _limit(load: Load, copies: int) -> str:

@@ -10,7 +10,7 @@ in order, each on what the layers before it really compute.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +25,8 @@ from cimc.target.model import Target
 
 HEADROOM_BITS = 1
 WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out
-WORK = 1.2e10  # products that calibration may take
+WORK = 2e10  # products that calibration may take
+WINDOW_WORDS = 1 << 26  # of windows held at once
 
 
 def calibration_lanes(graph: MappedGraph) -> int:
@@ -57,29 +58,47 @@ def choose_shifts(graph: MappedGraph, target: Target, inputs: Mapping[str, Ints]
 
 
 def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -> tuple[MappedLayer, Ints]:
-    """The layer with its shift and scales, and its result on the calibration lanes."""
-    windows = windows_of(graph, mapped, maps)
+    """The layer with its shift and scales, and its result on the calibration lanes.
+
+    The result is that of unrounded sums in float32: near enough to calibrate the layers behind it.
+    """
     peaks = np.ones(mapped.matrix.weight.shape[0])
+    power, parts = 0.0, []
+    wide = replace(graph, accumulator_bits=62)
+    unshifted = _settled(mapped, graph.quants, 0, rounds=True)
+    assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
 
     def watch(sums: Floats, low: int, high: int) -> None:
         np.maximum(peaks[low:high], np.abs(sums).max(axis=(0, 1, 2)), out=peaks[low:high])
 
-    wide = replace(graph, accumulator_bits=62)
-    exact = accumulate(wide, mapped, windows, watch)
-    unshifted = _settled(mapped, graph.quants, 0, rounds=True)
-    assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
-    watch((exact + unshifted.bias).astype(np.float64), 0, len(peaks))
+    for part in _chunks(graph, mapped, maps):
+        windows = windows_of(graph, mapped, part)
+        power += float(np.square(windows, dtype=np.float32).sum(axis=(3, 4, 5)).mean()) * len(windows)
+        sums = accumulate(wide, unshifted, windows, watch, np.float32)
+        watch((sums + unshifted.bias).astype(np.float64), 0, len(peaks))
+        parts.append(finish_matrix(wide, unshifted, sums, part))
+    result = np.concatenate(parts)
+    power /= len(result)
     limit = ((1 << (graph.accumulator_bits - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.log2(peaks / limit)
     lowest = highest = max(0, math.ceil(float(needed.max())))
     if mapped.matrix.given is None:
         lowest = max(0, highest - mapped.weight_bits // 2)
-    power = float(np.square(windows, dtype=np.float64).sum(axis=(3, 4, 5)).mean())
     blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
     shift = min(range(highest, lowest - 1, -1), key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
     coarser = np.exp2(np.maximum(needed - shift, 0.0))
     settled = _settled(_rescaled(mapped, coarser) if shift < highest else mapped, graph.quants, shift, rounds=True)
-    return settled, finish_matrix(graph, settled, accumulate(graph, settled, windows), maps)
+    return settled, result
+
+
+def _chunks(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -> Iterator[dict[str, Ints]]:
+    """The maps that a layer reads, a few lanes at a time, so that its windows stay in memory."""
+    names = {name for operand in operands_of(mapped.layer) for name in operand.maps}
+    out = graph.maps[mapped.layer.output]
+    size = max(1, WINDOW_WORDS // (out.height * out.width * mapped.matrix.weight[0].size * mapped.matrix.groups))
+    lanes = len(maps[next(iter(names))])
+    for start in range(0, lanes, size):
+        yield {name: maps[name][start : start + size] for name in names}
 
 
 def _noise(m: Float32s, needed: Floats, shift: int, power: float, blocks: int) -> float:

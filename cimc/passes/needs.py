@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cimc.ir.layers import MatrixLayer, Operand, operands_of, window_of
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
@@ -30,8 +30,8 @@ class Need:
     streaming: bool
 
 
-def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces) -> list[Need]:
-    """All needs of a task, one for each piece and role."""
+def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces, copy: int) -> list[Need]:
+    """All needs of a task of one copy of its layer, one for each piece and role; rows are those that the copy makes."""
     operands = operands_of(mapped.layer)
     found = []
     for role, operand in enumerate(operands):
@@ -49,8 +49,16 @@ def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces
                     old = hulls.get((name, piece_low), (first, last))
                     hulls[name, piece_low] = (min(old[0], first), max(old[1], last))
         for (name, piece), (low, high) in hulls.items():
-            found.append(_need(graph, mapped, role, operand, name, piece, low, high))
+            found.append(_of_copy(_need(graph, mapped, role, operand, name, piece, low, high), copy, mapped.copies))
     return found
+
+
+def _of_copy(need: Need, copy: int, copies: int) -> Need:
+    """The need of a copy that makes every `copies`-th row from row `copy` on."""
+    if copies == 1:
+        return need
+    first, advance = need.first + need.advance * copy, need.advance * copies
+    return replace(need, first=first, advance=advance, streaming=False)
 
 
 def _channels(operand: Operand, low: int, high: int) -> Iterator[tuple[str, int, int]]:

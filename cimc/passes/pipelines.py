@@ -16,6 +16,7 @@ from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.passes.calibrate import measure_ranges
 from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
+from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.lower import lower
 from cimc.passes.pack import pack
@@ -34,12 +35,14 @@ BUDGETS = (1.0, 0.9, 0.75, 0.6, 0.45, 0.3)  # shares of a tile's memory that fir
 @dataclass(frozen=True, slots=True)
 class MapOptions:
     """What a user may choose: widths (bits), how rows are cut ("dense" or "channels"), and how ranges are chosen (see
-    cimc.passes.calibrate.METHODS). pack: small matrices of different layers share crossbars."""
+    cimc.passes.calibrate.METHODS). pack: small matrices of different layers share crossbars.
+    duplication: copies of layers' weights, or None for one of each."""
 
     widths: Widths
     rows: str = "dense"
     calibration: str = "minmax"
     pack: bool = False
+    duplication: Duplication | None = None
 
 
 def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
@@ -58,7 +61,9 @@ def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapO
         for b in mapped.inputs
     }
     mapped = choose_shifts(mapped, target, inputs)
-    return pack(mapped, target) if options.pack else mapped
+    if options.pack:
+        mapped = pack(mapped, target)
+    return mapped if options.duplication is None else duplicate(mapped, target, options.duplication)[0]
 
 
 def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions:

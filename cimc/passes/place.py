@@ -18,12 +18,13 @@ from cimc.target.model import Target
 
 LOOK_BACK = 3  # tiles, newest first, that may still take a task
 
-Key = tuple[str, int]  # a piece: (map, first channel); partial sums: (map + "\0" + task index, first channel)
+Key = tuple[str, int]  # a piece of a map: (its name, first channel); with "\0" in the name what only one task needs
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A task and what it reads. roomy: rings hold the rows of the next window beside those of this one."""
+    """A task of a copy of its layer, and what it reads. roomy: rings hold the rows of the next window beside those of
+    this one."""
 
     layer: int
     task: int
@@ -31,17 +32,31 @@ class Work:
     body: Task
     needs: tuple[Need, ...]
     roomy: bool
+    copy: int
 
     @property
-    def makes(self) -> Key:
-        """What its out ring holds."""
-        return made_by(self.mapped, self.task)
+    def piece(self) -> Key:
+        """The piece of the layer's map that it works for."""
+        return self.mapped.layer.output, self.body.low
+
+    def makes(self, works: list[Work]) -> Key:
+        """The key of its out ring on a tile with these tasks.
+
+        Partial sums have rings of their own, and so has a copy away from the tile where copy 0 assembles the piece.
+        """
+        if self.body.is_partial:
+            return partial_key(self.mapped, self.task, self.copy)
+        at_home = self.copy == 0 or any(w.copy == 0 and w.piece == self.piece for w in works if not w.body.is_partial)
+        return self.piece if at_home else (f"{self.mapped.layer.output}\0copy{self.copy}", self.body.low)
+
+    def rows(self, height: int) -> int:
+        """How many of `height` rows its copy makes."""
+        return -(-(height - self.copy) // self.mapped.copies)
 
 
-def made_by(mapped: MappedLayer, index: int) -> Key:
-    """The key of a task's result: a piece of the layer's map, or its partial sums."""
-    task = mapped.tasks[index]
-    return (f"{mapped.layer.output}\0{index}", task.low) if task.is_partial else (mapped.layer.output, task.low)
+def partial_key(mapped: MappedLayer, index: int, copy: int) -> Key:
+    """The key of a task's partial sums."""
+    return f"{mapped.layer.output}\0{index}\0{copy}", mapped.tasks[index].low
 
 
 @dataclass(slots=True)
@@ -102,15 +117,22 @@ class Placer:
         order: list[list[Work]] = []
         for layer, mapped in enumerate(self.graph.layers):
             for index, task in enumerate(mapped.tasks):
-                needs = tuple(needs_of(self.graph, mapped, task, self.pieces))
-                work = Work(layer, index, mapped, task, needs, roomy=True)
+                work = self._work(layer, index, 0)
                 if task.shares in groups:
                     groups[task.shares].append(work)
                     continue
                 order.append([work])
                 if task.shares >= 0:
                     groups[task.shares] = order[-1]
+            for copy in range(1, mapped.copies):
+                order += [[self._work(layer, index, copy)] for index in range(len(mapped.tasks))]
         return order
+
+    def _work(self, layer: int, index: int, copy: int) -> Work:
+        mapped = self.graph.layers[layer]
+        task = mapped.tasks[index]
+        needs = tuple(needs_of(self.graph, mapped, task, self.pieces, copy))
+        return Work(layer, index, mapped, task, needs, roomy=True, copy=copy)
 
     def _place(self, works: list[Work]) -> bool:
         """Put the tasks of a core on one of the last tiles or a new one; whether they fit."""
@@ -144,6 +166,9 @@ class Placer:
             todo = "take a target with more tile memory, or a network with smaller feature maps"
             return f"{words} words of shared memory of {self.budget}", todo
         fifos = sum(ring.remote and key[0] not in self.inputs for key, ring in rings.items())
+        for work in works:
+            if work.copy == 0 and not work.body.is_partial:  # copies on other tiles send their rows here
+                fifos += work.mapped.copies - sum(w.piece == work.piece and not w.body.is_partial for w in works)
         if fifos > self.target.tile.fifos:
             todo = "take a target with more receive FIFOs a tile, or with larger crossbars"
             return f"{fifos} receive FIFOs of {self.target.tile.fifos}", todo
@@ -151,26 +176,29 @@ class Placer:
 
     def rings_of(self, works: list[Work]) -> dict[Key, RingSize]:
         """The rings that a tile with these tasks needs, at their first depths."""
-        local = {work.makes: work for work in works}
         rings: dict[Key, RingSize] = {}
-        for key, work in local.items():
-            width = self.graph.maps[work.mapped.layer.output].width
-            two = 2 * width // self.segments[work.mapped.layer.output]
-            rings[key] = RingSize(work.body.low, work.body.high, two, remote=False)
+        for work in works:
+            key = work.makes(works)
+            rings[key] = RingSize(work.body.low, work.body.high, self._made_pixels(work, key), remote=False)
         for work in works:
             for need in work.needs:
                 key = (need.map, need.piece)
                 pixels = self.pixels_for(work, need)
                 old = rings.get(key, RingSize(need.low, need.high, pixels, remote=True))
-                low, high = (old.low, old.high) if key in local else (min(old.low, need.low), max(old.high, need.high))
+                low, high = (min(old.low, need.low), max(old.high, need.high)) if old.remote else (old.low, old.high)
                 rings[key] = RingSize(low, high, self.joined(need.map, old.pixels, pixels), old.remote)
             for partner in work.body.partials:
-                key = made_by(work.mapped, partner)
+                key = partial_key(work.mapped, partner, work.copy)
                 if key not in rings:
-                    width = self.graph.maps[work.mapped.layer.output].width
-                    two = 2 * width // self.segments[work.mapped.layer.output]
-                    rings[key] = RingSize(work.body.low, work.body.high, two, remote=True)
+                    rings[key] = RingSize(work.body.low, work.body.high, self._made_pixels(work, key), remote=True)
         return rings
+
+    def _made_pixels(self, work: Work, key: Key) -> int:
+        """Pixels of a ring for its producer: two segments, or a row for each copy that assembles the map and one."""
+        width = self.graph.maps[work.mapped.layer.output].width
+        if key == work.piece and work.mapped.copies > 1:
+            return (work.mapped.copies + 1) * width
+        return 2 * width // self.segments[work.mapped.layer.output]
 
     def pixels_for(self, work: Work, need: Need) -> int:
         """Pixels that a ring must hold for one reader: two segments of a stream, or the rows of its window and some."""

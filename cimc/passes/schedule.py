@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Source, Sync, Transfer
 from cimc.passes.needs import Need
-from cimc.passes.place import Key, Placer, RingSize, TileLoad, Work, core_numbers, made_by
+from cimc.passes.place import Key, Placer, RingSize, TileLoad, Work, core_numbers, partial_key
 
 RingAt = tuple[int, str]
 
@@ -28,8 +29,9 @@ class Scheduler:
         self.names: dict[tuple[int, Key], str] = {}
         self.plans: dict[RingAt, RingPlan] = {}
         self.ports: dict[RingAt, int] = {}
-        self.home: dict[Key, int] = {w.makes: tile.number for tile in tiles for w in tile.works}
-        self.height_of: dict[Key, tuple[str, str]] = {}
+        made = [(w.makes(tile.works), w, tile.number) for tile in tiles for w in tile.works]
+        self.home: dict[Key, int] = {key: tile for key, w, tile in made if w.copy == 0 or "\0" in key[0]}
+        self.away = [(key, w) for key, w, _ in made if "\0copy" in key[0]]
 
     def run(self) -> ScheduledGraph:
         """All of it."""
@@ -51,11 +53,7 @@ class Scheduler:
         )
         drains = tuple(tuple(self._drain(name, low) for name in b.maps for low, _ in self.placer.pieces[name])
                        for b in self.graph.outputs)  # fmt: skip
-        rings = {
-            at: RingPlan(p.name, p.tile, p.height, p.width, p.channels, p.segments, p.pixels, self.ports.get(at, 0),
-                         p.tensor, p.channel)
-            for at, p in self.plans.items()
-        }  # fmt: skip
+        rings = {at: replace(plan, ports=self.ports.get(at, 0)) for at, plan in self.plans.items()}
         return ScheduledGraph(self.graph, rings, tuple(tasks), tuple(transfers), feeds, drains)
 
     def _port(self, at: RingAt) -> int:
@@ -65,24 +63,47 @@ class Scheduler:
         return number
 
     def _plan_rings(self, tile: TileLoad, sizes: Mapping[Key, RingSize]) -> None:
-        layer_of = {made_by(w.mapped, p): w for w in tile.works for p in (*w.body.partials, w.task)}
+        """A name, a height and its producers for every ring of a tile."""
+        makers: dict[Key, Work] = {}
+        for work in tile.works:
+            makers.setdefault(work.makes(tile.works), work)
+            for partner in work.body.partials:
+                makers.setdefault(partial_key(work.mapped, partner, work.copy), work)
         for key, size in sizes.items():
-            partial = "\0" in key[0]
-            name = key[0].split("\0")[0]
-            m = self.graph.maps[layer_of[key].mapped.layer.output if partial else name]
-            segments = self.segments[m.name]
+            name, *own = key[0].split("\0")
+            m = self.graph.maps[name]
+            height, producers = m.height, 1
+            if own:
+                height = makers[key].rows(m.height)
+            elif not size.remote:
+                producers = makers[key].mapped.copies
             label = plain_name(name, size.low if len(self.placer.pieces[name]) > 1 or size.low else None)
-            if partial:
-                label += f".p{key[0].split(chr(0))[1]}"
+            label += "".join(f".p{part}" if part.isdigit() else f".{part}" for part in own)
             while any(at == (tile.number, label) for at in self.plans):
                 label += "_"
-            plan = RingPlan(label, tile.number, m.height, m.width, size.high - size.low, segments, size.pixels, 0,
-                            "" if partial else name, size.low)  # fmt: skip
+            plan = RingPlan(
+                name=label,
+                tile=tile.number,
+                height=height,
+                width=m.width,
+                channels=size.high - size.low,
+                segments=self.segments[name],
+                pixels=size.pixels,
+                ports=0,
+                tensor="",
+                channel=0,
+                producers=producers,
+            )
+            if not own:
+                plan = replace(plan, tensor=name, channel=size.low)
+            elif own[0].startswith("copy"):
+                copy = makers[key]
+                plan = replace(plan, tensor=name, channel=size.low, row=copy.copy, row_step=copy.mapped.copies)
             self.plans[tile.number, label] = plan
             self.names[tile.number, key] = label
 
     def _transfers(self, tile: TileLoad, sizes: Mapping[Key, RingSize]) -> list[Transfer]:
-        """A transfer into every ring that is filled from another tile."""
+        """A transfer into every ring that is filled from another tile, and from every copy that is away."""
         found: list[Transfer] = []
         for key, size in sizes.items():
             if not size.remote or key[0] in self.placer.inputs:
@@ -90,10 +111,19 @@ class Scheduler:
             home = self.home[key]
             source = self.names[home, key]
             plan = self.plans[home, source]
+            low = size.low - plan.channel if "\0" not in key[0] else 0
             found.append(
-                Transfer(home, source, self._port((home, source)), size.low - plan.channel, size.high - plan.channel,
-                         tile.number, len(found), self.names[tile.number, key])
+                Transfer(home, source, self._port((home, source)), low, low + size.high - size.low, tile.number,
+                         len(found), self.names[tile.number, key])
             )  # fmt: skip
+        for key, work in self.away:
+            if self.home[work.piece] == tile.number:
+                away = self.home[key]
+                source = self.names[away, key]
+                found.append(
+                    Transfer(away, source, self._port((away, source)), 0, work.body.high - work.body.low, tile.number,
+                             len(found), self.names[tile.number, work.piece], work.copy, work.mapped.copies)
+                )  # fmt: skip
         return found
 
     def _drain(self, name: str, low: int) -> tuple[int, str, int]:
@@ -103,24 +133,27 @@ class Scheduler:
 
     def _task(self, tile: TileLoad, core: int, work: Work) -> PlacedTask:
         out = self.graph.maps[work.mapped.layer.output]
-        segments = self.segments[out.name]
+        segments, rows = self.segments[out.name], work.rows(out.height)
         syncs: list[Sync] = []
         sources, partials = [], []
         for need in work.needs:
             ring = self.names[tile.number, (need.map, need.piece)]
             port = self._port((tile.number, ring))
             sources.append(Source(need.role, need.map, need.low, need.high, ring, port))
-            syncs += self._read_syncs(need, ring, port, out.height, segments)
+            syncs += self._read_syncs(need, ring, port, rows, segments)
         for partner in work.body.partials:
-            ring = self.names[tile.number, made_by(work.mapped, partner)]
+            ring = self.names[tile.number, partial_key(work.mapped, partner, work.copy)]
             port = self._port((tile.number, ring))
             partials.append((ring, port))
             syncs += stream_reads(ring, port, segments)
-        ring = self.names[tile.number, work.makes]
-        syncs.append(Sync("space", ring, -1, "segment", False, segments, 1, 1))
-        syncs.append(Sync("signal", ring, -1, "segment", True, segments, 1, 1))
-        return PlacedTask(work.layer, work.task, tile.number, core, out.height, segments, out.width // segments,
-                          tuple(sources), tuple(partials), ring, tuple(syncs))  # fmt: skip
+        key = work.makes(tile.works)
+        ring = self.names[tile.number, key]
+        assembles = key == work.piece
+        first, step = (work.copy, work.mapped.copies) if assembles else (0, 1)
+        syncs += row_writes(ring, segments, first, step)
+        return PlacedTask(work.layer, work.task, tile.number, core, rows, segments, out.width // segments,
+                          tuple(sources), tuple(partials), ring, tuple(syncs), work.copy, work.mapped.copies, first,
+                          step)  # fmt: skip
 
     def _read_syncs(self, need: Need, ring: str, port: int, rows: int, segments: int) -> list[Sync]:
         """Waits and releases of one reader over the rows of its output."""
@@ -141,6 +174,22 @@ class Scheduler:
                 syncs.append(Sync("wait", ring, port, "image", True, 0, 0, height * s))
             syncs.append(Sync("release", ring, port, "image", True, 0, 0, height * s))
         return syncs
+
+
+def row_writes(ring: str, segments: int, first: int, step: int) -> list[Sync]:
+    """Space for and signals of rows first, first + step, ... of a ring, segment by segment.
+
+    With other rows in between that others write, a signal after a row says that the next own row is the first missing.
+    """
+    per_row, at = step * segments, first * segments
+    syncs = [Sync("space", ring, -1, "segment", False, per_row, 1, at + 1)]
+    if first:
+        syncs.insert(0, Sync("signal", ring, -1, "image", False, 0, 0, at))
+    if segments > 1 or step == 1:
+        syncs.append(Sync("signal", ring, -1, "segment", True, per_row, 1, at + 1))
+    if step > 1:
+        syncs.append(Sync("signal", ring, -1, "row", True, per_row, 0, at + per_row))
+    return syncs
 
 
 def stream_reads(ring: str, port: int, segments: int) -> list[Sync]:

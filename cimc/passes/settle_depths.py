@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from cimc.base import tokens
 from cimc.base.tokens import Event, TokenGame, TokenRing
-from cimc.ir.scheduled import RingPlan, ScheduledGraph, Sync
+from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Transfer
 from cimc.passes.schedule import RingAt, grown
 from cimc.target.model import Target
 
@@ -26,7 +26,7 @@ def settle_depths(graph: ScheduledGraph, target: Target) -> ScheduledGraph:
     plans = [graph.rings[at] for at in order]
     streams = _streams(graph, index)
     fifos = [target.tile.fifo_depth] * len(graph.transfers)
-    rings = [TokenRing(p.tickets, p.pixels // p.segment_pixels, p.ports) for p in plans]
+    rings = [TokenRing(p.tickets, p.pixels // p.segment_pixels, p.ports, p.producers) for p in plans]
     game = TokenGame(streams, rings, fifos, IMAGES)
     readers = {(e.thing, e.port): i for i, events in enumerate(streams) for e in events if e.kind == tokens.RELEASE}
     while blocked := game.play():
@@ -58,18 +58,20 @@ def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event
     """Events of one input of every task, transfer end and host port."""
     cores: dict[tuple[int, int], list[Event]] = {}
     for placed in graph.tasks:
-        events = task_events(placed.syncs, placed.rows, placed.segments, placed.tile, graph, index)
+        events = task_events(placed, graph, index)
         cores.setdefault((placed.tile, placed.core), []).extend(events)
     streams = list(cores.values())
     for number, transfer in enumerate(graph.transfers):
         source = graph.rings[transfer.source_tile, transfer.source]
         at, to = index[transfer.source_tile, transfer.source], index[transfer.tile, transfer.ring]
-        send, receive = [], []
+        send = []
         for t in range(1, source.tickets + 1):
             send += [Event(tokens.WAIT, at, transfer.port, t), Event(tokens.SEND, number),
                      Event(tokens.RELEASE, at, transfer.port, t)]  # fmt: skip
-            receive += [Event(tokens.SPACE, to, 0, t), Event(tokens.RECEIVE, number), Event(tokens.SIGNAL, to, 0, t)]
-        streams += [send, receive]
+        streams += [
+            send,
+            _receive_events(transfer, number, source.height, graph.rings[transfer.tile, transfer.ring], to),
+        ]
     for feed in graph.feeds:
         for tile, ring, _ in feed:
             at, count = index[tile, ring], graph.rings[tile, ring].tickets
@@ -93,25 +95,41 @@ def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event
     return streams
 
 
-def task_events(
-    syncs: tuple[Sync, ...], rows: int, segments: int, tile: int, graph: ScheduledGraph, index: dict[RingAt, int]
-) -> list[Event]:
+def _receive_events(transfer: Transfer, fifo: int, rows: int, ring: RingPlan, index: int) -> list[Event]:
+    """A receiver's events: its rows of the ring, segment by segment."""
+    producer = transfer.first if ring.producers > 1 else 0
+    events = [Event(tokens.SIGNAL, index, producer, transfer.first * ring.segments)]
+    for row in range(rows):
+        start = (transfer.first + row * transfer.step) * ring.segments
+        for t in range(start + 1, start + ring.segments + 1):
+            events += [
+                Event(tokens.SPACE, index, 0, t),
+                Event(tokens.RECEIVE, fifo),
+                Event(tokens.SIGNAL, index, producer, t),
+            ]
+        following = min(start + transfer.step * ring.segments, ring.tickets)
+        events.append(Event(tokens.SIGNAL, index, producer, following))
+    return events
+
+
+def task_events(placed: PlacedTask, graph: ScheduledGraph, index: dict[RingAt, int]) -> list[Event]:
     """A task's events in the order of its loops."""
 
     def at(level: str, after: bool, row: int, segment: int) -> list[Event]:
         found = []
-        for s in syncs:
+        for s in placed.syncs:
             if (s.level, s.after) == (level, after):
-                plan = graph.rings[tile, s.ring]
+                plan = graph.rings[placed.tile, s.ring]
                 ticket = s.per_row * row + s.per_segment * segment + s.constant
                 ticket = min(max(ticket, 0), plan.tickets)
-                found.append(Event(KINDS[s.kind], index[tile, s.ring], max(s.port, 0), ticket))
+                port = s.port if s.port >= 0 else (placed.copy if plan.producers > 1 else 0)
+                found.append(Event(KINDS[s.kind], index[placed.tile, s.ring], port, ticket))
         return found
 
     events = at("image", False, 0, 0)
-    for row in range(rows):
+    for row in range(placed.rows):
         events += at("row", False, row, 0)
-        for segment in range(segments):
+        for segment in range(placed.segments):
             events += at("segment", False, row, segment) + at("segment", True, row, segment)
         events += at("row", True, row, 0)
-    return events + at("image", True, rows - 1, 0)
+    return events + at("image", True, placed.rows - 1, 0)

@@ -28,7 +28,9 @@ class Crossbar:
     """One array of cells and its converters.
 
     rows, columns: cells driven and read (a unit column, where the encoding needs one, is beside them).
-    cell_bits: bits a cell stores. dac_bits: input bits applied in one step. adc_bits: bits of a conversion, step 1.
+    cell_bits: bits a cell stores. dac_bits: input bits applied in one step. adc_bits: bits of a conversion.
+    conversions: "each step" (a column sum is converted after every step, and shifted and added as a number), or "once"
+    (the steps' currents are weighted in the analog domain, and their sum is converted; see cimc.target.emulated).
     """
 
     rows: int
@@ -36,6 +38,7 @@ class Crossbar:
     cell_bits: int
     dac_bits: int
     adc_bits: int
+    conversions: str = "each step"
 
 
 @dataclass(frozen=True, slots=True)

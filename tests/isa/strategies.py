@@ -191,7 +191,7 @@ class _Maker:
         n = self.number
         self.tile = TileCode(
             number,
-            self.records(Ring, n, n, n, n, n, n, n, self.name, n),
+            self.records(Ring, n, n, n, n, n, n, n, self.name, n, n, n, n),
             self.records(Scale, n, n, n, n, n, n, n, n, self.name),
             self.records(Vector, n, n, self.name),
             self.records(Table, n, n, n, n, self.name),

@@ -55,7 +55,7 @@ def _cifar(part: str, count: int, normalise: bool) -> tuple[Array, Array]:
 
 
 def cifar(normalise: bool = True) -> Inputs:
-    """Lossless pictures, on which the untouched ResNet-20 is at its best."""
+    """Lossless pictures, of the training set: good to compare the chip with float, not for an accuracy to quote."""
     x, labels = _cifar("lossless1000", 1000, normalise)
     return Inputs("input", x, labels, _cifar("calibration1000", 512, normalise)[0])
 

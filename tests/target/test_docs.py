@@ -64,4 +64,4 @@ def test_the_actions_are_those_of_the_code() -> None:
 
 def test_every_preset_is_named() -> None:
     introduction = DOCS.split("## ")[0]
-    assert sorted(re.findall(r"^\| `(\w+)` \|", introduction, re.MULTILINE)) == list(preset_names())
+    assert sorted(re.findall(r"^\| `([\w-]+)` \|", introduction, re.MULTILINE)) == list(preset_names())

@@ -1,0 +1,284 @@
+"""The analytic estimate: crossbars, copies, time and energy of a network from its structure, without code or weights.
+
+Only products of vectors with stored matrices are priced, by the target's price of "mvm" (converters included). What
+is left out is listed in every estimate. The formulas are those that reproduce table 2 of Wu et al. ("Bulk-Switching
+Memristor-based Compute-In-Memory Module for Deep Neural Network Training"); docs/bram-table.md has them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
+from cimc.driver.crossbar_cut import Cut, cut_matrix
+from cimc.frontends.structure import MatrixShape, Structure, load_structure
+from cimc.passes.balance import Balance, Load, Objective, at_pace_of, balance, copies_in_one, judge
+from cimc.target import Target, load_target
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateOptions:
+    """What a user may choose. rows: "dense" or "channels", how matrices are cut. bind: values of symbolic dimensions.
+
+    Copies: `copies` by layer (the others have one); or `pace`, as many as let every layer keep up with one copy of
+    this one (ISAAC's rule); or `budget` in MVMUs with an `objective`; rate: inputs a second, of objective "area".
+    Without any of them every layer has one copy.
+    """
+
+    target: str = "puma"
+    rows: str = "dense"
+    weight_bits: int | None = None
+    bind: Mapping[str, int] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)
+    pace: str | None = None
+    budget: int | None = None
+    objective: Objective = "throughput"
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEstimate:
+    """A layer with a matrix. name: its ONNX node.
+
+    rows, columns: inputs of a dot product of one group, outputs. row_blocks, column_blocks: into how many it is cut;
+    split: by which rule. mvmus: of one copy; mvmus_with_copies: of all, which may share one block-diagonally.
+    vectors: of one input; turns: of one copy. tile_ops: vector x MVMU products of one input. weights: numbers;
+    devices: cells that hold them. flops: two for each multiply-add. fill_percent: cells used of one copy's MVMUs.
+    seconds: that an input keeps the layer busy, with copies; joules: of its products for one input (None: no price).
+    """
+
+    name: str
+    operator: str
+    rows: int
+    columns: int
+    groups: int
+    split: str
+    row_blocks: int
+    column_blocks: int
+    mvmus: int
+    copies: int
+    mvmus_with_copies: int
+    vectors: int
+    turns: int
+    tile_ops: int
+    weights: int
+    devices: int
+    flops: int
+    fill_percent: float
+    seconds: float | None
+    joules: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A network's estimate. Sums over layers, and:
+
+    crossbars: of the MVMUs of one copy; crossbars_with_copies. tiles, chips: at least, if every MVMU of a tile is
+    filled. ops: vectors of all layers. latency: seconds of one input, layer after layer, one copy each;
+    pipelined_latency: the layers overlap - the slowest layer's time and one vector a layer to fill the pipeline;
+    both again with copies. inputs_per_second: of a stream, with copies. joules: of one input. bottleneck: the slowest
+    layer with copies; reason: why it is no faster. left_over: MVMUs of a budget that buy nothing more. exact: whether
+    the copies are the best ones for the objective. excluded: what is not counted.
+    """
+
+    network: str
+    target: str
+    layers: tuple[LayerEstimate, ...]
+    weights: int
+    devices: int
+    flops: int
+    mvmus: int
+    mvmus_with_copies: int
+    crossbars: int
+    crossbars_with_copies: int
+    tiles: int
+    chips: int
+    ops: int
+    tile_ops: int
+    latency: float | None
+    latency_with_copies: float | None
+    pipelined_latency: float | None
+    pipelined_latency_with_copies: float | None
+    inputs_per_second: float | None
+    joules: float | None
+    bottleneck: str
+    reason: str
+    left_over: int
+    exact: bool
+    excluded: tuple[str, ...]
+
+
+def estimate_file(path: str, options: EstimateOptions) -> Estimate:
+    """Estimate an ONNX file. Raises CimcError for all that is wrong with the network, the target or the options."""
+    target = load_target(options.target)
+    return estimate(load_structure(path, options.bind), target, options)
+
+
+def estimate(structure: Structure, target: Target, options: EstimateOptions) -> Estimate:
+    """Estimate a network of which the structure is known. options.target is not looked at."""
+    if not structure.matrices:
+        what = "the network has no matrix to store on crossbars"
+        raise fail("estimate.empty", what, todo="give a network with Conv, Gemm or MatMul by a constant")
+    bits = target.numbers.weight if options.weight_bits is None else options.weight_bits
+    if not 2 <= bits <= target.largest_weight_bits:
+        what = f"--weight-bits is {bits}; {target.name} takes 2 to {target.largest_weight_bits}"
+        raise fail("options.bits", what, Place(item="--weight-bits"))
+    price, second = target.prices.get("mvm"), _product_seconds(target)
+    cuts = [cut_matrix(matrix, target, bits, options.rows) for matrix in structure.matrices]
+    loads = [_load(matrix, cut, target, bits) for matrix, cut in zip(structure.matrices, cuts, strict=True)]
+    if options.rate is not None and second is None:
+        what = f"{target.name} has no price for a product, so no rate can be kept"
+        todo = "take a target with prices.mvm, or --budget"
+        raise fail("estimate.price", what, Place(f"target {target.name}", item="prices.mvm"), todo)
+    found = _copies(loads, options)
+    layers = tuple(
+        _layer(matrix, cut, load, copies, target, bits)
+        for matrix, cut, load, copies in zip(structure.matrices, cuts, loads, found.copies, strict=True)
+    )
+    priced = second is not None
+    fill = sum(load.seconds for load in loads)
+    one_copy = max(load.busy(1) for load in loads)
+    busy = [load.busy(copies) for load, copies in zip(loads, found.copies, strict=True)]
+    mvmus = found.crossbars
+    tiles = math.ceil(mvmus / (target.tile.cores * target.core.mvmus))
+    return Estimate(
+        network=structure.name,
+        target=target.name,
+        layers=layers,
+        weights=sum(layer.weights for layer in layers),
+        devices=sum(layer.devices for layer in layers),
+        flops=sum(layer.flops for layer in layers),
+        mvmus=sum(layer.mvmus for layer in layers),
+        mvmus_with_copies=mvmus,
+        crossbars=sum(layer.mvmus for layer in layers) * target.mvmu.crossbars,
+        crossbars_with_copies=mvmus * target.mvmu.crossbars,
+        tiles=tiles,
+        chips=math.ceil(tiles / target.chip.tiles),
+        ops=sum(layer.vectors for layer in layers),
+        tile_ops=sum(layer.tile_ops for layer in layers),
+        latency=float(sum(load.busy(1) for load in loads)) if priced else None,
+        latency_with_copies=float(sum(busy)) if priced else None,
+        pipelined_latency=float(one_copy + fill) if priced else None,
+        pipelined_latency_with_copies=float(found.seconds + fill) if priced else None,
+        inputs_per_second=float(1 / found.seconds) if priced else None,
+        joules=price.joules * sum(layer.tile_ops for layer in layers) if price is not None else None,
+        bottleneck=found.bottleneck,
+        reason=found.reason,
+        left_over=found.left_over,
+        exact=found.exact,
+        excluded=_excluded(structure, target),
+    )
+
+
+def _product_seconds(target: Target) -> Fraction | None:
+    """Time of one product, exactly as the decimals of the price say; None where there is none."""
+    price = target.prices.get("mvm")
+    return Fraction(repr(price.seconds)) if price is not None and price.seconds else None
+
+
+def _load(matrix: MatrixShape, cut: Cut, target: Target, bits: int) -> Load:
+    """A layer's load. Without a price a product takes one unit of time: copies can be balanced all the same."""
+    seconds = _product_seconds(target) or Fraction(1)
+    columns = target.mvmu_columns(bits)
+    rows = matrix.rows * matrix.groups
+    together = copies_in_one(rows, matrix.outputs, target.mvmu_rows, columns) if cut.mvmus == 1 else 1
+    return Load(matrix.name, matrix.vectors, seconds, cut.mvmus, together, matrix.vectors)
+
+
+def _copies(loads: list[Load], options: EstimateOptions) -> Balance:
+    """The copies of every layer, as the options say."""
+    asked = [
+        name
+        for name, given in (
+            ("--copies", bool(options.copies)),
+            ("--pace", options.pace is not None),
+            ("--budget", options.budget is not None or options.rate is not None),
+        )
+        if given
+    ]
+    if len(asked) > 1:
+        raise fail("options.copies", f"{' and '.join(asked)} each say how many copies", todo="give one of them")
+    if (options.objective == "area") != (options.rate is not None):
+        todo = "write --objective area --rate INPUTS_PER_SECOND"
+        raise fail("options.copies", 'objective "area" and --rate belong together', todo=todo)
+    names = [load.name for load in loads]
+    if options.copies:
+        _check_copies(loads, options.copies)
+        return judge(loads, tuple(options.copies.get(name, 1) for name in names))
+    if options.pace is not None:
+        if options.pace not in names:
+            raise CimcError([_no_layer(options.pace, names, "--pace")])
+        return judge(loads, at_pace_of(loads, options.pace))
+    if options.rate is not None:
+        return balance(loads, options.budget, "area", 1 / Fraction(repr(options.rate)))
+    if options.budget is not None:
+        return balance(loads, options.budget, options.objective)
+    return judge(loads, (1,) * len(loads))
+
+
+def _check_copies(loads: list[Load], copies: Mapping[str, int]) -> None:
+    most = {load.name: load.max_copies for load in loads}
+    wrong = []
+    for name, count in copies.items():
+        if name not in most:
+            wrong.append(_no_layer(name, list(most), "--copies"))
+        elif not 1 <= count <= most[name]:
+            what = f'"{name}" has {most[name]} vectors an input; it cannot share them among {count} copies'
+            wrong.append(Diagnostic("estimate.copies", what, Place(item="--copies"), f"give 1 to {most[name]}"))
+    if wrong:
+        raise CimcError(wrong)
+
+
+def _no_layer(name: str, names: list[str], option: str) -> Diagnostic:
+    todo = did_you_mean(name, names) or "layers with a matrix: " + ", ".join(names)
+    return Diagnostic("estimate.layer", f'no layer with a matrix is called "{name}"', Place(item=option), todo)
+
+
+def _layer(matrix: MatrixShape, cut: Cut, load: Load, copies: int, target: Target, bits: int) -> LayerEstimate:
+    price = target.prices.get("mvm")
+    cells = cut.mvmus * target.mvmu_rows * target.mvmu_columns(bits)
+    tile_ops = matrix.vectors * cut.mvmus
+    return LayerEstimate(
+        name=matrix.name,
+        operator=matrix.operator,
+        rows=matrix.rows,
+        columns=matrix.outputs,
+        groups=matrix.groups,
+        split=cut.rule,
+        row_blocks=cut.row_blocks,
+        column_blocks=cut.column_blocks,
+        mvmus=cut.mvmus,
+        copies=copies,
+        mvmus_with_copies=load.crossbars_of(copies),
+        vectors=matrix.vectors,
+        turns=-(-matrix.vectors // copies),
+        tile_ops=tile_ops,
+        weights=matrix.weights,
+        devices=matrix.weights * target.slices(bits) * target.cells_abreast,
+        flops=2 * matrix.weights * matrix.vectors,
+        fill_percent=100 * matrix.weights / cells,
+        seconds=float(load.busy(copies)) if _product_seconds(target) is not None else None,
+        joules=tile_ops * price.joules if price is not None else None,
+    )
+
+
+def _excluded(structure: Structure, target: Target) -> tuple[str, ...]:
+    """What an estimate does not count, in words."""
+    said = []
+    if "mvm" not in target.prices:
+        said.append(f"time and energy: {target.name} has no price for a product (prices.mvm)")
+    said.append("layers without a matrix (pooling, sums, functions), moving data, instructions, writing the weights")
+    said.append("waiting for rows: a pipeline fills with one vector a layer, a window really needs its rows first")
+    said.append("memory: tiles and chips are counted by MVMUs, and feature maps may need more")
+    if structure.dynamic:
+        share = sum(structure.dynamic.values())
+        said.append(
+            f"{len(structure.dynamic)} products of two activations, {share:,} multiply-adds: no stored matrix "
+            f"({', '.join(structure.dynamic)})"
+        )
+    if structure.uncounted:
+        said.append(f"operators that are not taken apart: {', '.join(structure.uncounted)}")
+    return tuple(said)

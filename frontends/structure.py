@@ -1,0 +1,166 @@
+"""The structure of an ONNX network: its matrices and how often each is used, from shapes alone.
+
+No weight is read: tensors may be random, in a file that is not there, made by ConstantOfShape, or plain inputs of the
+graph. So that a network can be explored before it is trained, and one of 500 MB in a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onnx import ModelProto, NodeProto
+
+from cimc.base.diagnostics import CimcError, Diagnostic, Place
+from cimc.frontends.structure_shapes import (
+    Shapes,
+    integers_of,
+    node_name,
+    read_structure,
+    weight_operand,
+)
+
+_VIEWS = frozenset(
+    ("Cast", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze")
+)
+"""Operators behind which a vector is still the same map."""
+
+UNCOUNTED = frozenset(
+    ("Attention", "ConvTranspose", "DeformConv", "Einsum", "GRU", "If", "LSTM", "Loop", "RNN", "Scan")
+)
+"""Operators that multiply by matrices, or may, and that are not taken apart here."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixShape:
+    """A matrix to be stored on crossbars.
+
+    name: its ONNX node; output: the tensor that the node makes. A dot product has `channels` x `window` inputs: input
+    channels of one group, places of the kernel. A fully connected layer behind a map has the whole map as its window.
+    outputs: of all groups. vectors: dot products with the matrix for one input. held: elements of the input that a
+    window and the next one under it reach.
+    """
+
+    name: str
+    operator: str
+    output: str
+    channels: int
+    window: int
+    outputs: int
+    groups: int
+    vectors: int
+    held: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of the matrix, of one group."""
+        return self.channels * self.window
+
+    @property
+    def weights(self) -> int:
+        """Numbers in the matrix."""
+        return self.rows * self.outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A network's matrices in the order of its nodes. dynamic: multiply-adds of the products of two activations, which
+    have no matrix to store, by node. uncounted: nodes that UNCOUNTED names."""
+
+    name: str
+    matrices: tuple[MatrixShape, ...]
+    dynamic: Mapping[str, int]
+    uncounted: tuple[str, ...]
+
+
+def load_structure(path: str, bind: Mapping[str, int] | None = None) -> Structure:
+    """The structure of an ONNX file; one CimcError with everything that is wrong. The batch is bound to 1, `bind`
+    fixes other symbolic dimensions."""
+    model, shapes = read_structure(path, bind or {})
+    matrices: list[MatrixShape] = []
+    dynamic: dict[str, int] = {}
+    wrong: list[Diagnostic] = []
+    walk = _Walk(model, shapes)
+    for index, node in enumerate(model.graph.node):
+        at = weight_operand(node)
+        if at is None or node.input[at[0]] in walk.constants:
+            continue
+        name = node_name(node, index)
+        missing = [tensor for tensor in (*(node.input[i] for i in at), node.output[0]) if tensor not in shapes]
+        if missing:
+            what = f'{node.op_type} node "{name}": the shape of "{missing[0]}" does not follow from the inputs\''
+            todo = "export the network with static shapes, or fix a dimension with --bind NAME=INT"
+            wrong.append(Diagnostic("onnx.shape", what, Place(path, item=f'node "{name}"'), todo))
+        elif node.input[at[1]] not in walk.constants:
+            dynamic[name] = math.prod(shapes[node.output[0]]) * shapes[node.input[at[0]]][-1]
+        elif "Conv" in node.op_type:
+            matrices.append(_convolution(node, name, at, shapes))
+        else:
+            matrices.append(walk.product(node, name, at))
+    if wrong:
+        raise CimcError(wrong)
+    nodes = enumerate(model.graph.node)
+    uncounted = tuple(f"{node.op_type} {node_name(node, i)}" for i, node in nodes if node.op_type in UNCOUNTED)
+    return Structure(model.graph.name, tuple(matrices), dynamic, uncounted)
+
+
+def _convolution(node: NodeProto, name: str, at: tuple[int, int], shapes: Shapes) -> MatrixShape:
+    x, weight, y = shapes[node.input[at[0]]], shapes[node.input[at[1]]], shapes[node.output[0]]
+    outputs, channels, *kernel = weight
+    strides = integers_of(node, "strides", (1,) * len(kernel))
+    dilations = integers_of(node, "dilations", (1,) * len(kernel))
+    # A 1-D convolution has one row of width n. Rows of a window, and of the one below it:
+    reach = (kernel[0] - 1) * dilations[0] + 1 + strides[0]
+    held = x[1] * math.prod(x[2:]) if len(x) == 3 else x[1] * min(reach, x[2]) * math.prod(x[3:])
+    groups = integers_of(node, "group", (1,))[0]
+    vectors = y[0] * math.prod(y[2:])
+    window = math.prod(kernel)
+    return MatrixShape(name, node.op_type, node.output[0], channels, window, outputs, groups, vectors, held)
+
+
+class _Walk:
+    """What is known of a graph's tensors: which are constants, and who makes which."""
+
+    def __init__(self, model: ModelProto, shapes: Shapes) -> None:
+        graph = model.graph
+        self.shapes = shapes
+        self.producer = {name: node for node in graph.node for name in node.output if name}
+        self.inputs = {info.name for info in graph.input}
+        self.constants = {tensor.name for tensor in graph.initializer}
+        self.constants |= {tensor.values.name for tensor in graph.sparse_initializer}
+        self.constants |= self._weight_inputs(model)
+        for node in graph.node:
+            if node.op_type == "Shape" or all(name in self.constants for name in node.input if name):
+                self.constants.update(node.output)
+
+    def _weight_inputs(self, model: ModelProto) -> set[str]:
+        """Inputs of the graph that are only ever a matrix or a bias: weights that are still to come."""
+        as_weight: set[str] = set()
+        as_data: set[str] = set()
+        for node in model.graph.node:
+            at = weight_operand(node)
+            for index, name in enumerate(node.input):
+                (as_weight if at is not None and index >= at[1] else as_data).add(name)
+        return (as_weight - as_data) & self.inputs
+
+    def product(self, node: NodeProto, name: str, at: tuple[int, int]) -> MatrixShape:
+        """Gemm or MatMul with a stored matrix: one vector for each row of the left side."""
+        x, weight = self.shapes[node.input[at[0]]], self.shapes[node.input[at[1]]]
+        gemm = "Gemm" in node.op_type
+        transposed = gemm and integers_of(node, "transB", (0,))[0]
+        rows, outputs = (weight[-1], weight[-2]) if transposed else (weight[-2], weight[-1])
+        vectors = math.prod(x) // rows
+        channels, window = self._map_behind(node.input[at[0]], rows) if vectors == 1 else (rows, 1)
+        return MatrixShape(name, node.op_type, node.output[0], channels, window, outputs, 1, vectors, rows * vectors)
+
+    def _map_behind(self, name: str, rows: int) -> tuple[int, int]:
+        """(channels, places) of the map that a vector is a view of; an input of the network is laid out as a vector."""
+        while name in self.producer:
+            shape = self.shapes.get(name, ())
+            if len(shape) == 4 and math.prod(shape) == rows:
+                return shape[1], shape[2] * shape[3]
+            if self.producer[name].op_type not in _VIEWS:
+                break
+            name = self.producer[name].input[0]
+        return rows, 1
