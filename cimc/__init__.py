@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cimc.base.diagnostics import CimcError, fail
 
@@ -90,6 +90,9 @@ def compile(
     bind: Mapping[str, int] | None = None,
     rows: str = "dense",
     calibration_method: str = "minmax",
+    pack: bool = False,
+    mvmus: int | None = None,
+    objective: Literal["throughput", "latency"] = "throughput",
     seed: int = 0,
 ) -> CompiledProgram:
     """Compile an ONNX file. The options are those of `cimc compile`. Raises CimcError with everything that is wrong."""
@@ -99,6 +102,7 @@ def compile(
     from cimc.target.write import write_target
 
     options = _options(target, weight_bits, input_bits, precision, bind, rows, calibration_method, seed)
+    options = replace(options, pack=pack, mvmus=mvmus, objective=objective)
     compiled = compile_network(model, options, _arrays(model, calibration))
     toml = write_target(compiled.target, load_sourced(options.target).sources)
     return CompiledProgram(compiled.program, compiled.weights, compiled.target, build_report(compiled), toml)
@@ -128,12 +132,16 @@ def verify(
     bind: Mapping[str, int] | None = None,
     rows: str = "dense",
     calibration_method: str = "minmax",
+    pack: bool = False,
+    mvmus: int | None = None,
+    objective: Literal["throughput", "latency"] = "throughput",
     seed: int = 0,
 ) -> Verification:
     """Compile, emulate and compare. The options are those of `cimc verify`; docs/verify.md explains the result."""
     from cimc.driver.verify import verify_network
 
     options = _options(target, weight_bits, input_bits, precision, bind, rows, calibration_method, seed)
+    options = replace(options, pack=pack, mvmus=mvmus, objective=objective)
     inputs = _arrays(model, data)
     assert inputs is not None, "no data"
     return verify_network(model, inputs, options, _arrays(model, calibration), limit)

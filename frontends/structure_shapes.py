@@ -10,11 +10,13 @@ import onnx.shape_inference
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
-from cimc.base.diagnostics import CimcError, Place, fail
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.frontends.onnx_file import prepare_model
 from cimc.frontends.onnx_inputs import graph_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+INVALID = "onnx.checker.check_model tells more"
 
 SMALL = 1024
 """Elements up to which a constant's data is shown to the inference: shapes, axes, split sizes."""
@@ -77,6 +79,7 @@ def read_structure(path: str, bind: Mapping[str, int]) -> tuple[ModelProto, Shap
     bare.graph.node.extend(_understood(node) for node in model.graph.node)
     for tensor in model.graph.initializer:
         shapes[tensor.name] = tuple(tensor.dims)
+    _check_order(model, set(shapes), place)
     return model, {**_inferred(bare, place), **shapes}
 
 
@@ -113,6 +116,22 @@ def _read(path: str, place: Place) -> ModelProto:
         todo = "it may be truncated, or another format; onnx.checker.check_model tells more"
         raise fail("onnx.file", "this is not an ONNX file", place, todo) from None
     return model
+
+
+def _check_order(model: ModelProto, made: set[str], place: Place) -> None:
+    """Every tensor is made once, before it is read; so no walk from a tensor to its makers can go round."""
+    wrong = []
+    for index, node in enumerate(model.graph.node):
+        undefined = [name for name in node.input if name and name not in made]
+        again = [name for name in node.output if name and name in made]
+        if undefined or again:
+            what = f'reads "{undefined[0]}", which nothing before it makes' if undefined else ""
+            what = what or f'makes "{again[0]}", which is made already'
+            where = Place(place.file, item=f'node "{node_name(node, index)}"')
+            wrong.append(Diagnostic("onnx.invalid", f"{node.op_type} {what}", where, INVALID))
+        made.update(node.output)
+    if wrong:
+        raise CimcError(wrong)
 
 
 def _tensors(model: ModelProto) -> Iterator[TensorProto]:
@@ -159,7 +178,7 @@ def _inferred(model: ModelProto, place: Place) -> dict[str, tuple[int, ...]]:
         known = onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=True, data_prop=True)
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise fail("onnx.shape", f"shapes do not fit: {first}", place, "onnx.checker.check_model tells more") from None
+        raise fail("onnx.shape", f"shapes do not fit: {first}", place, INVALID) from None
     shapes = {}
     for info in (*known.graph.value_info, *known.graph.output):
         dims = info.type.tensor_type.shape.dim

@@ -29,10 +29,11 @@ class Op:
     """One operation of a stream.
 
     kind: WORK and so on. origin: index of the program's strings. lead: s from the end of the one before until it asks
-    for anything. thing: index of a shared unit (WORK), ring or FIFO. number: port (WAIT, RELEASE), or which of the
-    ring's producers (SIGNAL). ticket: within the input. hold: s for which it keeps the shared unit to itself. after: s
-    from its grant to its end. times, gap: WORK is done so many times, its lead after the first being `gap`. route: of a
-    SEND, (shared unit, s until the head is past it, s that the message keeps it) in order. peer: FIFO's receiver.
+    for anything. thing: index of a shared unit (WORK), ring or FIFO. number: port (WAIT, RELEASE), which of the ring's
+    producers (SIGNAL), or the shared unit that is the tile's memory (SEND, RECEIVE). ticket: within the input. hold: s
+    for which it keeps the shared unit to itself. after: s from its grant to its end. times, gap: WORK is done so many
+    times, its lead after the first being `gap`. route: of a SEND, (shared unit, s until the head is past it, s that the
+    message keeps it) in order.
     """
 
     kind: int
@@ -153,9 +154,10 @@ def compile_ops(costed: Costed, names: Names) -> Lists:
     builder = _Builder(costed, names)
     for node in build_tree(costed.code.stream):
         if isinstance(node, Loop) and node.count < 0:
+            builder.steer(node)
             setup = builder.taken(node.index)
             builder.nodes(node.body)
-            builder.leaf_end(node)
+            builder.steer(node)
             return Lists(setup, builder.taken(node.index))
         builder.nodes((node,))
     return Lists(builder.taken(0), [])
@@ -186,17 +188,18 @@ class _Builder:
             if isinstance(node, Leaf):
                 self._leaf(node)
                 continue
-            self._plain(node.index)
+            self.steer(node)
             if not _orders(node):
                 self._inner(node)
                 continue
-            for self.counters[node.counter] in range(node.count):
+            for number in range(node.count):
+                self.counters[node.counter] = number
                 self.nodes(node.body)
-                self.leaf_end(node)
+                self.steer(node)
 
-    def leaf_end(self, loop: Loop) -> None:
-        """The end of a loop's iteration."""
-        self._plain(loop.index)  # an end costs what its loop does: a fetch
+    def steer(self, loop: Loop) -> None:
+        """A loop, or its end: both take a fetch."""
+        self._plain(loop.index)
 
     def _plain(self, index: int) -> None:
         cost = self.costed.costs[index]
@@ -261,7 +264,9 @@ class _Builder:
             tile, fifo = cast(int, operands[1]), cast(int, operands[2])
             route = self.names.routes[tile, cast(Window, operands[0]).words]
             thing = self.names.fifos[tile, fifo]
-            self._ops.append(Op(SEND, origin, lead, thing, self.names.memory, hold=cost.memory, after=cost.own, route=route))
+            self._ops.append(
+                Op(SEND, origin, lead, thing, self.names.memory, hold=cost.memory, after=cost.own, route=route)
+            )
             return
         thing = self.names.fifos[self.costed.tile.number, cast(int, operands[1])]
         self._ops.append(Op(RECEIVE, origin, lead, thing, self.names.memory, hold=cost.memory, after=cost.own))

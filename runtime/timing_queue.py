@@ -166,7 +166,8 @@ class TimedNetwork:
         ticket = max(stream.image, 0) * ring.tickets + op.ticket
         if kind in (WAIT, SPACE):
             if (ring.ready() if kind == WAIT else ring.free()) < ticket:
-                return self._sleep(stream, ring.sleepers, now)
+                self._sleep(stream, ring.sleepers, now)
+                return None
             stream.resume(now)
             return stream.following(now)
         assert kind in (RELEASE, SIGNAL), f"operation {kind}"
@@ -195,7 +196,8 @@ class TimedNetwork:
     def _send(self, stream: TimedStream, op: Op, now: float) -> float | None:
         fifo = self.fifos[op.thing]
         if fifo.used >= fifo.depth:
-            return self._sleep(stream, fifo.sleepers, now)
+            self._sleep(stream, fifo.sleepers, now)
+            return None
         stream.resume(now)
         fifo.used += 1
         head = start = self._claim(stream, op.number, op.hold, now)
@@ -215,7 +217,8 @@ class TimedNetwork:
     def _receive(self, stream: TimedStream, op: Op, now: float) -> float | None:
         fifo = self.fifos[op.thing]
         if not fifo.arrivals:
-            return self._sleep(stream, fifo.sleepers, now)
+            self._sleep(stream, fifo.sleepers, now)
+            return None
         if fifo.arrivals[0] > now:
             stream.still = now if stream.still is None else stream.still
             return fifo.arrivals[0]

@@ -60,6 +60,9 @@ def compile(
     calibration_method: o.Method = "minmax",
     bind: o.Bind = None,
     rows: o.Rows = "dense",
+    pack: o.Pack = False,
+    mvmus: o.Mvmus = None,
+    objective: o.Objective = "throughput",
     seed: o.Seed = 0,
 ) -> None:
     """Compile a network into a folder that stands alone: program, weights, target and mapping report.
@@ -79,6 +82,9 @@ def compile(
         rows=rows,
         seed=seed,
         calibration_method=calibration_method,
+        pack=pack,
+        mvmus=mvmus,
+        objective=objective,
     )
     compile_job(Job(model, chosen, calibration, precision), out)
 
@@ -100,6 +106,9 @@ def verify(
     calibration_method: o.Method = "minmax",
     bind: o.Bind = None,
     rows: o.Rows = "dense",
+    pack: o.Pack = False,
+    mvmus: o.Mvmus = None,
+    objective: o.Objective = "throughput",
     seed: o.Seed = 0,
     limit: o.Limit = None,
     as_json: Annotated[
@@ -124,6 +133,9 @@ def verify(
         rows=rows,
         seed=seed,
         calibration_method=calibration_method,
+        pack=pack,
+        mvmus=mvmus,
+        objective=objective,
     )
     if not verify_job(Job(model, chosen, calibration, precision), data, limit, as_json):
         raise typer.Exit(1)
@@ -221,6 +233,41 @@ def estimate(
         rate=rate,
     )
     estimate_job(model, chosen, budget, as_json)
+
+
+@app.command()
+def time(
+    folder: o.Folder,
+    inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 4,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Time a compiled program: latency, rate, energy by component and by layer, busy units, and what limits it.
+
+    \b
+      cimc time net/
+      cimc time net/ --inputs 8 --json
+    """
+    from cimc.cli.timing import time_job
+
+    time_job(folder, inputs, as_json)
+
+
+@app.command()
+def trace(
+    folder: o.Folder,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE.json", help="The file to write.", show_default=False)
+    ],
+    inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 2,
+) -> None:
+    """Write what every core does when, as a trace to open at ui.perfetto.dev or in chrome://tracing.
+
+    \b
+      cimc trace net/ -o trace.json
+    """
+    from cimc.cli.timing import trace_job
+
+    trace_job(folder, out, inputs)
 
 
 @app.command()

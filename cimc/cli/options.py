@@ -48,6 +48,24 @@ Rows = Annotated[
     Literal["dense", "channels"],
     typer.Option(help="How matrices are cut: crossbars filled to the last row, or whole input channels."),
 ]
+Pack = Annotated[
+    bool,
+    typer.Option("--pack", help="Let small matrices of different layers share crossbars: fewer crossbars, less speed."),
+]
+Mvmus = Annotated[
+    int | None,
+    typer.Option(
+        "--mvmus",
+        min=1,
+        metavar="N",
+        help="MVMUs of all layers together: what one copy of each leaves is spent on copies of the slowest.",
+        show_default=False,
+    ),
+]
+Objective = Annotated[
+    Literal["throughput", "latency"],
+    typer.Option("--objective", help="What copies are for: a stream of inputs, or one input."),
+]
 Seed = Annotated[int, typer.Option(help="Of the random inputs that stand in for missing calibration data.")]
 Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Take the first N inputs only.", show_default=False)

@@ -7,8 +7,10 @@ exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cimc.ir.layers import (
     Floats,
@@ -87,14 +89,14 @@ def windows_of(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]
 def block_sums(windows: Ints, task: Task, dtype: Products = np.float64) -> Iterator[tuple[int, int, Floats]]:
     """(low, high, sums (lanes, rows, columns, high - low)) of each block of a task, in order; exact in float64."""
     lanes, rows, columns, kh, kw, _ = windows.shape
-    unfolded: dict[tuple[int, int], Floats] = {}
+    unfolded: dict[tuple[int, int], npt.NDArray[Any]] = {}
     for block in task.blocks:
         taken = []
         for run in block.runs:
             channels = (run.operand_channel, run.channels)
             if channels not in unfolded:
                 whole = windows[..., channels[0] : sum(channels)]
-                unfolded[channels] = whole.astype(dtype).reshape(-1, kh * kw * run.channels)
+                unfolded[channels] = np.asarray(whole, dtype).reshape(-1, kh * kw * run.channels)
             taken.append(unfolded[channels][:, run.start : run.start + run.length])
         x = taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
         yield block.low, block.high, (x @ block.weights.astype(dtype)).reshape(lanes, rows, columns, -1)

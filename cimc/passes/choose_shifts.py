@@ -63,7 +63,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     The result is that of unrounded sums in float32: near enough to calibrate the layers behind it.
     """
     peaks = np.ones(mapped.matrix.weight.shape[0])
-    power, parts = 0.0, []
+    power, largest, parts = 0.0, 1.0, []
     wide = replace(graph, accumulator_bits=62)
     unshifted = _settled(mapped, graph.quants, 0, rounds=True)
     assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
@@ -73,6 +73,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
 
     for part in _chunks(graph, mapped, maps):
         windows = windows_of(graph, mapped, part)
+        largest = max(largest, float(np.abs(windows).max()))
         power += float(np.square(windows, dtype=np.float32).sum(axis=(3, 4, 5)).mean()) * len(windows)
         sums = accumulate(wide, unshifted, windows, watch, np.float32)
         watch((sums + unshifted.bias).astype(np.float64), 0, len(peaks))
@@ -80,7 +81,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     result = np.concatenate(parts)
     power /= len(result)
     limit = ((1 << (graph.accumulator_bits - 1)) - 1) / (1 << HEADROOM_BITS)
-    needed = np.log2(peaks / limit)
+    needed = np.log2(np.maximum(peaks, _reach(unshifted, largest)) / limit)
     lowest = highest = max(0, math.ceil(float(needed.max())))
     if mapped.matrix.given is None:
         lowest = max(0, highest - mapped.weight_bits // 2)
@@ -88,7 +89,36 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     shift = min(range(highest, lowest - 1, -1), key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
     coarser = np.exp2(np.maximum(needed - shift, 0.0))
     settled = _settled(_rescaled(mapped, coarser) if shift < highest else mapped, graph.quants, shift, rounds=True)
-    return settled, result
+    return _corrected(graph, settled, windows, np.asarray(sums, np.float64) * unshifted.finish.m), result
+
+
+def _corrected(graph: MappedGraph, settled: MappedLayer, windows: Ints, wanted: Floats) -> MappedLayer:
+    """The layer with its offsets moved by what rounding of weights and sums is off on average, channel by channel.
+
+    windows: of some calibration lanes; wanted: what their sums would give unrounded, in units of the result. The error
+    of a rounded weight is the same for every window, and inputs behind a Relu have a mean, so it does not average out
+    by itself (bias correction: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
+    ICCV 2019).
+    """
+    finish = settled.finish
+    if finish.n is None or settled.matrix.residual is not None or settled.matrix.given is not None:
+        return settled
+    got = accumulate(graph, settled, windows, None, np.float32) * finish.m.astype(np.float64)
+    error = (wanted - got).mean(axis=(0, 1, 2))
+    return replace(settled, finish=replace(finish, n=np.asarray(finish.n + error, np.float32)))
+
+
+def _reach(unshifted: MappedLayer, largest: float) -> Floats:
+    """Sums that every column must be able to hold, (O,): as much as makes half of the layer's largest result, as far
+    as inputs up to `largest` can.
+
+    A class's column is loud only on inputs of that class, and calibration may have none of them.
+    """
+    finish, weights = unshifted.finish, unshifted.weights
+    assert weights is not None, f"{unshifted.layer.name} has no weights"
+    result = max(finish.high - finish.zero, finish.zero - finish.low) / (1 << HEADROOM_BITS) / 2
+    possible = np.abs(weights).sum(axis=(1, 2, 3)) * largest
+    return np.asarray(np.minimum(result / np.maximum(finish.m, 1e-30), possible), np.float64)
 
 
 def _chunks(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -> Iterator[dict[str, Ints]]:

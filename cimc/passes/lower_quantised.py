@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from cimc.ir import graph as g
+from cimc.ir.layers import VectorLayer
 from cimc.numerics.quant import Quant
 from cimc.passes.lower_elementwise import add_vector
 from cimc.passes.lowering import Lowering, Refusal
+from cimc.passes.places import Places
 
 
 def format_of(low: Lowering, node: g.Quantize | g.Dequantize) -> Quant:
@@ -41,10 +43,34 @@ def lower_quantize(low: Lowering, node: g.Quantize) -> None:
     if all(low.book.maps[i].quant == quant for i in indices):
         low.places[node.output] = places
         return
+    if len(indices) > 1:
+        low.places[node.output] = _in_one_format(low, node, places, quant)
+        return
     layout = low.layout_of(places)
     copy = add_vector(low, node, "sum", (low.operand(places.ravel()[layout]),), layout, False)
     copy.open = False
     low.book.maps[copy.map_index] = replace(low.book.maps[copy.map_index], quant=quant)
+
+
+def _in_one_format(low: Lowering, node: g.Quantize, places: Places, quant: Quant) -> Places:
+    """Joined maps of different formats: each map that has another one is requantised into a copy."""
+    moved = places.copy()
+    belongs = low.book.index_of(places)
+    for k, index in enumerate(low.book.maps_in(places)):
+        m = low.book.maps[index]
+        if m.quant == quant:
+            continue
+        whole = np.arange(m.words).reshape(m.height, m.width, m.channels)
+        operand = low.operand(whole + low.book.starts[index])
+        ones = (np.ones(m.channels),)
+        layer = VectorLayer(
+            name="", output="", origin="", kind="sum", operands=(operand,), gains=ones, bias=np.zeros(m.channels)
+        )
+        copy = low.add_layer(layer, node, whole, linear=False, tensor=f"{node.output}.{k}")
+        copy.open = False
+        low.book.maps[copy.map_index] = replace(low.book.maps[copy.map_index], quant=quant)
+        moved[belongs == index] += low.book.starts[copy.map_index] - low.book.starts[index]
+    return moved
 
 
 def lower_dequantize(low: Lowering, node: g.Dequantize) -> None:

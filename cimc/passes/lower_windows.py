@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cimc.ir import graph as g
@@ -29,7 +31,11 @@ def lower_pool(low: Lowering, node: g.Pool) -> None:
         dilations=node.dilations,
         counts_padding=node.kind == "max" or node.count_include_pad or not any(node.pads),
     )
-    low.add_layer(layer, node, layout, linear=False).open = feeds_quantize(low, node.output)
+    draft = low.add_layer(layer, node, layout, linear=False)
+    draft.open = feeds_quantize(low, node.output)
+    given = {m.quant for m in low.book.maps if m.name in operand.maps}
+    if node.kind == "max" and low.graph.tensors[node.output].dtype != "float32" and len(given) == 1:
+        low.book.maps[draft.map_index] = replace(low.book.maps[draft.map_index], quant=given.pop())
 
 
 def feeds_quantize(low: Lowering, tensor: str) -> bool:

@@ -17,6 +17,7 @@ from cimc.ir.scheduled import ScheduledGraph
 from cimc.passes.calibrate import measure_ranges
 from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
 from cimc.passes.duplicate import Duplication, duplicate
+from cimc.passes.deepen_rings import deepen_rings
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.lower import lower
 from cimc.passes.pack import pack
@@ -108,7 +109,7 @@ def schedule_network(mapped: MappedGraph, target: Target) -> ScheduledGraph:
             used[tile] += plan.words
         over = {tile: words for tile, words in used.items() if words > target.tile.memory_words}
         if not over:
-            return scheduled
+            return deepen_rings(scheduled, used, target)
     worst = max(over, key=lambda tile: over[tile])
     raise fail(
         "place.memory",

@@ -144,12 +144,13 @@ def _matrix(mapped: MappedGraph, one: MappedLayer, target: Target) -> MatrixRepo
         slices=slices,
         row_split=max(stack.values()),
         column_split=len(stack),
-        mvmus=len(blocks),
+        mvmus=len(blocks) * one.copies,
         rows_percent=_percent(sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
         columns_percent=_percent(sum(block.high - block.low for block in blocks), len(blocks) * columns),
         cells_percent=_percent(cells, there),
         shift=one.shift,
         vectors=out.height * out.width,
+        copies=one.copies,
     )
 
 
@@ -182,7 +183,7 @@ def _tile(tile: TileCode, used: TileUsage, target: Target, on_core: dict[tuple[i
                 on_core[tile.number, core.number],
                 bytes_of[core.number],
                 target.core.instruction_bytes,
-                len(core.matrices),
+                len(core.by_mvmu()),
                 target.core.mvmus,
             )
             for core in tile.cores

@@ -63,7 +63,8 @@ class MatrixReport:
     weights: numbers in it. slices: cells a weight takes (a differential pair counts once). row_split, column_split:
     into how many blocks it is cut along each. rows_percent, columns_percent: what the blocks take of the rows and
     columns of their MVMUs; cells_percent: of the cells.
-    shift: bits that XbarOut is rounded by. vectors: matrix-vector products of one input.
+    shift: bits that XbarOut is rounded by. vectors: matrix-vector products of one input, shared by the copies.
+    mvmus: of all copies together.
     """
 
     rows: int
@@ -83,6 +84,7 @@ class MatrixReport:
     cells_percent: float
     shift: int
     vectors: int
+    copies: int
 
 
 @dataclass(frozen=True, slots=True)

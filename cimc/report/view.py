@@ -14,7 +14,7 @@ from cimc.report.model import Format, LayerReport, Report, TileReport
 LEGEND = """\
 matrix: rows x columns, /groups of a grouped convolution
 bits: of weights/inputs, s signed, u unsigned; split: blocks along rows x columns
-fill: used of the MVMUs' rows/columns/cells; vectors: products for one input"""
+fill: used of the MVMUs' rows/columns/cells; vectors: products for one input, shared by the copies"""
 
 TILES = 32
 """Tiles that are listed; the fullest, where there are more."""
@@ -83,7 +83,9 @@ def _summary(report: Report) -> Table:
 
 
 def _crossbars(layers: list[LayerReport]) -> Table:
-    table = new_table("layer", "matrix>", "bits>", "slices>", "split>", "MVMUs>", "fill %>", "shift>", "vectors>")
+    table = new_table(
+        "layer", "matrix>", "bits>", "slices>", "split>", "MVMUs>", "fill %>", "shift>", "vectors>", "copies>"
+    )
     for layer in layers:
         m = layer.matrix
         assert m is not None, f"{layer.name} has no matrix"
@@ -98,6 +100,7 @@ def _crossbars(layers: list[LayerReport]) -> Table:
             f"{m.rows_percent:.0f}/{m.columns_percent:.0f}/{m.cells_percent:.0f}",
             str(m.shift),
             f"{m.vectors:,}",
+            str(m.copies),
         )
     return table
 

@@ -69,7 +69,7 @@ SECTIONS: Mapping[str, Mapping[str, Field]] = {
         "cell_bits": Count("bits", 1, 8, "bits that one cell stores"),
         "dac_bits":  Count("bits", 1, 16, "input bits applied in one step"),
         "adc_bits":  Count("bits", 1, 32, "bits of one conversion"),
-        "conversions": Choice(("each step", "once"), "a sum: step by step, or once for steps weighted in analog"),
+        "conversions": Choice(("each step", "once"), "a column sum is converted at every step, or once in all"),
     },
     "mvmu": {
         "encoding":  Choice(("offset", "differential"), "how a signed weight becomes cells"),

@@ -1,8 +1,9 @@
 """The network between tiles: a concentrated mesh of routers, by tile number, and one link in and out of every chip.
 
 A router serves 4 tiles; routers lie row by row in a square (PUMA, ASPLOS 2019: concentrated mesh with 32-bit flits;
-ISAAC, ISCA 2016: a router shared by 4 tiles). Messages go along x first, then along y. Assumed, as no paper says it: the
-order of the numbers, a chip's link standing at its router 0, and that every chip reaches every other over these links.
+ISAAC, ISCA 2016: a router shared by 4 tiles). Messages go along x first, then along y. Assumed, as no paper says it:
+the order of the numbers, a chip's link standing at its router 0, and that every chip reaches every other over these
+links.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -154,6 +155,17 @@ def test_the_command_prints_tables_and_json() -> None:
     printed = json.loads(cimc("estimate", DIGITS, "--target", "bram-soc", "--budget", "8", "--json").out)
     assert printed["mvmus_with_copies"] == 8 and len(printed["layers"]) == 3
     assert cimc("estimate", DIGITS, "--copies", "conv1=4,fc=1").code == 0
+
+
+def test_every_field_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "estimate.md").read_text(encoding="utf-8")
+    printed = json.loads(cimc("estimate", DIGITS, "--json").out)
+    for table, fields in (("fields", printed), ("layer fields", printed["layers"][0])):
+        rows = page.split(f"<!-- {table}:")[1].split("<!-- end -->")[0]
+        named = [
+            name for row in re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+        ]
+        assert sorted(named) == sorted(fields)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_compile_refuses_before_it_works() -> None:
 
 
 def test_the_emulator_refuses_a_program_from_elsewhere() -> None:
-    matrix = Matrix("w", 0, "layer", 0, 0, 4, 4, weight_bits=5, input_bits=8, input_signed=False, shift=0)
+    matrix = Matrix(0, "w", 4, 4, weight_bits=5, input_bits=8, input_signed=False, shift=0, layer="a", row=0, column=0)
     with pytest.raises(CimcError) as caught:
         program_mvmu(matrix, np.ones((4, 4), np.int64), load_target("bram-soc"))
     assert str(caught.value) == MESSAGE

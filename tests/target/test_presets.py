@@ -75,8 +75,8 @@ def test_isaac_registers_follow_from_its_crossbars() -> None:
 
 @pytest.mark.parametrize(("name", "rows", "picojoules"), [("bram-soc", 64, 2660), ("bram-256", 256, 2930)])
 def test_bram_is_as_fast_and_frugal_as_printed(name: str, rows: int, picojoules: int) -> None:
-    # Wu et al.: 72 cycles of 10 ns; 3.08 TOPS/W at 8-bit inputs is 64 x 64 multiply-adds of two operations in 2.66 nJ,
-    # a pair of cells counted as two. 32 signed weights lie abreast.
+    # Wu et al.: 72 cycles of 10 ns; the printed 3.08 TOPS/W follow from 2.66 nJ, if every one of 64 x 64 cells is
+    # counted as a multiply-add of two operations. 32 signed weights lie abreast.
     bram = load_target(name)
     assert (bram.mvmu_rows, bram.mvmu_columns(5), bram.cells_abreast) == (rows, 32, 2)
     assert bram.prices["mvm"].seconds == pytest.approx(72 * 10e-9, rel=1e-12)

@@ -1,0 +1,113 @@
+"""The commands that time a compiled program: time and trace."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from cimc.cli.console import new_console, steps
+from cimc.report.files import check_writable, write_whole
+from cimc.report.json_text import json_text
+from cimc.report.trace import trace_text
+from cimc.report.view import new_table
+from cimc.runtime.package import load_package
+from cimc.runtime.timing import time_program
+from cimc.runtime.timing_result import Timing
+
+STREAMS, UNITS, LAYERS = 8, 12, 40
+"""Streams, units and layers that the terminal shows; JSON has all."""
+
+
+def time_job(folder: Path, inputs: int, as_json: bool) -> None:
+    """`cimc time`."""
+    timing = _timed(folder, inputs, record=False)
+    if as_json:
+        sys.stdout.write(timing_json(timing))
+        return
+    console = new_console()
+    for part in (_summary(timing), _energy(timing), _streams(timing), _units(timing)):
+        console.print(part)
+        console.print()
+    bottleneck = timing.bottleneck
+    console.print(f"bottleneck: {escape(bottleneck.name)} {escape(bottleneck.why)}", soft_wrap=True)
+
+
+def trace_job(folder: Path, file: Path, inputs: int) -> None:
+    """`cimc trace`."""
+    check_writable(file)
+    timing = _timed(folder, inputs, record=True)
+    write_whole(file, trace_text(timing).encode("utf-8"))
+    text = (
+        f"{file}: {len(timing.intervals):,} slices of {len(timing.streams):,} streams, {_time(timing.completions[-1])}"
+    )
+    new_console().print(text, soft_wrap=True, markup=False)
+
+
+def timing_json(timing: Timing) -> str:
+    """A timing as one JSON object, without its intervals; seconds and joules."""
+    fields = {field.name: getattr(timing, field.name) for field in dataclasses.fields(timing)}
+    del fields["intervals"]
+    return json_text({**fields, "rate": timing.rate})
+
+
+def _timed(folder: Path, inputs: int, record: bool) -> Timing:
+    with steps() as progress:
+        progress("reading the program")
+        package = load_package(folder)
+        progress(f"timing {inputs} input{'s' if inputs != 1 else ''}")
+        return time_program(package.program, package.target, inputs, record)
+
+
+def _summary(timing: Timing) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("program", escape(f"{timing.program} for {timing.target}"))
+    table.add_row("latency of the first input", _time(timing.latency))
+    if timing.interval is not None and timing.rate is not None:
+        table.add_row("time between inputs", f"{_time(timing.interval)}, {timing.rate:,.0f} inputs a second")
+    table.add_row("energy of an input", f"{_energy_text(timing.joules)}, and once {_energy_text(timing.setup_joules)}")
+    return table
+
+
+def _energy(timing: Timing) -> Table:
+    table = new_table("energy by", "of an input>", "%>")
+    for sums, most in ((timing.joules_by_component, LAYERS), (timing.joules_by_layer, LAYERS)):
+        for name, joules in list(sums.items())[:most]:
+            table.add_row(escape(name), _energy_text(joules), f"{100 * joules / (timing.joules or 1):.1f}")
+        table.add_section()
+    return table
+
+
+def _streams(timing: Timing) -> Table:
+    table = new_table("busiest streams=", "layer", "busy>", "queued>", "waited>", "waits most for")
+    order = sorted(timing.streams, key=lambda stream: -(stream.busy + stream.queued))
+    for stream in order[:STREAMS]:
+        times = (_time(stream.busy), _time(stream.queued), _time(stream.waited))
+        table.add_row(escape(stream.name), escape(stream.layer), *times, escape(stream.waits_for))
+    return table
+
+
+def _units(timing: Timing) -> Table:
+    table = new_table("busiest units=", "kind", "busy>", "%>")
+    for unit in sorted(timing.units, key=lambda unit: -unit.seconds)[:UNITS]:
+        table.add_row(escape(unit.name), unit.kind, _time(unit.seconds), f"{100 * unit.utilisation:.1f}")
+    return table
+
+
+def _time(seconds: float) -> str:
+    return _scaled(seconds, "s")
+
+
+def _energy_text(joules: float) -> str:
+    return _scaled(joules, "J")
+
+
+def _scaled(value: float, unit: str) -> str:
+    """A value with four digits and the prefix that suits it."""
+    for prefix, factor in (("", 1.0), ("m", 1e3), ("u", 1e6), ("n", 1e9)):
+        if value * factor >= 1:
+            return f"{value * factor:.4g} {prefix}{unit}"
+    return f"{value * 1e12:.4g} p{unit}"

@@ -1,0 +1,172 @@
+"""Event-driven timing of a Program over a stream of inputs, without data.
+
+Every stream advances in its own time; waits, spaces, releases and signals order streams through rings, sends and
+receives through FIFOs, as in the token game. Shared units serve one at a time, first come first served: a tile's memory
+with its bus, links between routers, a chip's links. Converters are not shared between MVMUs on any target: their time
+is in the price of a product. Work is taken piece by piece (cimc.runtime.timing_ops), so that the time of a run grows
+with the loops that synchronise and not with the instructions.
+
+Approximations: a piece claims its memory in one go; a message claims all links of its route when it leaves; the host
+has the inputs at hand and reaches tile memory over the chip's link alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cimc.base.diagnostics import Place, fail
+from cimc.isa.costs import PriceList
+from cimc.isa.operands import Name, Window
+from cimc.isa.program import Program, Ring, RingRef
+from cimc.runtime.timing_account import Accounts, host_moves, link_seconds, settle
+from cimc.runtime.timing_ops import (
+    RELEASE,
+    SIGNAL,
+    SPACE,
+    WAIT,
+    WORK,
+    Costed,
+    Lists,
+    Names,
+    Op,
+    compile_ops,
+    cost_stream,
+    pieces,
+)
+from cimc.runtime.timing_queue import TimedFifo, TimedNetwork, TimedRing, TimedStream
+from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing_summary import Player, summary
+from cimc.target.mesh import Link, Mesh
+from cimc.target.model import Target
+
+MOST_PIECES = 250_000
+"""Pieces of work an input; a program that runs more iterations has several of them taken as one."""
+
+
+def time_program(
+    program: Program, target: Target, inputs: int = 4, record: bool = False, grain: int | None = None
+) -> Timing:
+    """Time a program that cimc.isa.verify finds right for the target.
+
+    inputs: how many stream through. record: keep the intervals of all streams. grain: iterations of a loop without
+    synchronisation that are one piece of work; None chooses. Raises CimcError where the target lacks a price.
+    """
+    assert inputs >= 1, f"{inputs} inputs"
+    prices = PriceList(target)
+    streams: list[Costed] = []
+    for tile in program.tiles:
+        streams += [cost_stream(tile, core, prices) for core in tile.cores]
+        streams += [cost_stream(tile, channel, prices) for channel in tile.channels]
+    if grain is None:
+        grain = -(-max(1, sum(map(pieces, streams))) // MOST_PIECES)
+    accounts = settle(program, streams, prices)
+    build = _Build(program, prices, grain)
+    lists = [build.stream(costed) for costed in streams]
+    players = [Player(c.tile.number, c.unit, c.code.number) for c in streams]
+    drains = []
+    for plug, fills in (*((p, True) for p in program.inputs), *((p, False) for p in program.outputs)):
+        for ref in plug.rings:
+            if not fills:
+                drains.append(len(lists))
+            lists.append(build.host(ref, fills, accounts))
+            players.append(Player(ref.tile, f'{"input" if fills else "output"} "{plug.name}"', -1))
+    prices.check()
+    network = TimedNetwork(build.rings, build.fifos, len(build.units))
+    network.streams = [TimedStream(number, one, inputs, record) for number, one in enumerate(lists)]
+    stuck = network.run()
+    if stuck:
+        what = f"{len(stuck)} streams wait for each other for ever, the first of them {players[stuck[0].number]}"
+        raise fail("time.deadlock", what, Place(program.name), "`cimc asm` or `cimc run` says who waits for what")
+    things = [f"ring {name} of tile {tile}" for tile, name in build.ring_number]
+    fifos = [f"FIFO {number} of tile {tile}" for tile, number in build.fifo_number]
+    ends = [network.streams[number].marks for number in drains] or [stream.marks for stream in network.streams]
+    completions = tuple(max(marks[image].time for marks in ends if marks) for image in range(inputs))
+    return summary(program, target, accounts, players, network.streams, completions, things, fifos, grain)
+
+
+class _Build:
+    """Turns streams into operations over shared units, rings and FIFOs, which it numbers as they come."""
+
+    def __init__(self, program: Program, prices: PriceList, grain: int) -> None:
+        self.prices, self.grain = prices, grain
+        self.mesh = Mesh.of(prices.target)
+        self.units: dict[str, int] = {}
+        self.rings: list[TimedRing] = []
+        self.ring_number: dict[tuple[int, str], int] = {}
+        self.fifos: list[TimedFifo] = []
+        self.fifo_number: dict[tuple[int, int], int] = {}
+        self._ring: dict[tuple[int, str], Ring] = {}
+        for tile in program.tiles:
+            for ring in tile.rings:
+                self.ring_number[tile.number, ring.name] = len(self.rings)
+                self.rings.append(TimedRing(ring.tickets, ring.capacity, [], [0] * ring.ports))
+                self._ring[tile.number, ring.name] = ring
+
+    def stream(self, costed: Costed) -> Lists:
+        """The operations of a stream of the program."""
+        tile = costed.tile
+        routes = {}
+        producers: dict[str, int] = {}
+        for instruction in costed.code.stream:
+            first, *others = instruction.operands or (None,)
+            if instruction.mnemonic == "send":
+                assert isinstance(first, Window) and isinstance(others[0], int), instruction
+                routes[others[0], first.words] = self._route(tile.number, others[0], first.words)
+                self._fifo((others[0], others[1]))
+            elif instruction.mnemonic == "receive":
+                self._fifo((tile.number, others[0]))
+            elif instruction.mnemonic == "signal":
+                assert isinstance(first, Name), instruction
+                if first.name not in producers:
+                    producers[first.name] = self._producer(tile.number, first.name)
+        rings = {ring.name: self.ring_number[tile.number, ring.name] for ring in tile.rings}
+        tickets = {ring.name: ring.tickets for ring in tile.rings}
+        memory = self._unit(f"tile {tile.number} memory")
+        names = Names(memory, rings, tickets, self.fifo_number, routes, producers, self.grain)
+        return compile_ops(costed, names)
+
+    def host(self, ref: RingRef, fills: bool, accounts: Accounts) -> Lists:
+        """The host at a ring: slot by slot over the chip's link and through the tile's memory."""
+        ring, thing = self._ring[ref.tile, ref.ring], self.ring_number[ref.tile, ref.ring]
+        chip = self.mesh.chip(ref.tile)
+        link = self.mesh.way_in(chip) if fills else self.mesh.way_out(chip)
+        words = ring.words // ring.capacity
+        host_moves(accounts, ref.tile, words * ring.tickets, link, self.prices)
+        by_link, by_memory = link_seconds(link, words, self.prices), self.prices.memory(words)
+        moves = [
+            Op(WORK, -1, 0.0, self._unit(link.name), hold=by_link, after=by_link),
+            Op(WORK, -1, 0.0, self._unit(f"tile {ref.tile} memory"), hold=by_memory, after=by_memory),
+        ]
+        number = self._producer(ref.tile, ref.ring) if fills else ref.port
+        lists = Lists()
+        for ticket in range(1, ring.tickets + 1):
+            lists.each.append(Op(SPACE if fills else WAIT, -1, 0.0, thing, number, ticket))
+            lists.each += moves if fills else reversed(moves)
+            lists.each.append(Op(SIGNAL if fills else RELEASE, -1, 0.0, thing, number, ticket))
+        return lists
+
+    def _producer(self, tile: int, ring: str) -> int:
+        """The next number among a ring's producers."""
+        signalled = self.rings[self.ring_number[tile, ring]].signalled
+        signalled.append(0)
+        return len(signalled) - 1
+
+    def _route(self, source: int, target: int, words: int) -> tuple[tuple[int, float, float], ...]:
+        return tuple(
+            (self._unit(link.name), self._delay(link), link_seconds(link, words, self.prices))
+            for link in self.mesh.route(source, target)
+        )
+
+    def _delay(self, link: Link) -> float:
+        return self.prices.seconds("network_hop") if link.router else 0.0
+
+    def _fifo(self, key: Sequence[object]) -> int:
+        tile, number = key
+        assert isinstance(tile, int) and isinstance(number, int), key
+        if (tile, number) not in self.fifo_number:
+            self.fifo_number[tile, number] = len(self.fifos)
+            self.fifos.append(TimedFifo(self.prices.target.tile.fifo_depth))
+        return self.fifo_number[tile, number]
+
+    def _unit(self, name: str) -> int:
+        return self.units.setdefault(name, len(self.units))
