@@ -32,8 +32,8 @@ def deepen_rings(graph: ScheduledGraph, used: Mapping[int, int], target: Target)
 
 
 def _pixels(plan: RingPlan, more: int) -> int:
-    """Pixels with `more` rows or segments, but not a whole map where it was not one: rows are handed over in passing."""
+    """Pixels with `more` rows or segments, but not a whole map where it was not one: rows pass through a ring."""
     if plan.pixels < plan.width:
-        return min(plan.pixels + more * plan.segment_pixels, plan.width)  # a row is a whole number of segments
+        return min(plan.pixels + more * plan.segment_pixels, plan.width)
     most = max(plan.pixels, (plan.height - 1) * plan.width)
     return min(plan.pixels + more * plan.width, most)

@@ -16,8 +16,8 @@ from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.passes.calibrate import measure_ranges
 from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
-from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.deepen_rings import deepen_rings
+from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.lower import lower
 from cimc.passes.pack import pack
