@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from onnx import ModelProto, NodeProto
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT
 from cimc.frontends.structure_shapes import (
+    INVALID,
     Shapes,
     integers_of,
     node_name,
@@ -84,14 +86,14 @@ def load_structure(path: str, bind: Mapping[str, int] | None = None) -> Structur
     walk = _Walk(model, shapes)
     for index, node in enumerate(model.graph.node):
         at = weight_operand(node)
-        if at is None or node.input[at[0]] in walk.constants:
+        if at is None or (len(node.input) > at[1] and node.input[at[0]] in walk.constants):
             continue
         name = node_name(node, index)
-        missing = [tensor for tensor in (*(node.input[i] for i in at), node.output[0]) if tensor not in shapes]
-        if missing:
-            what = f'{node.op_type} node "{name}": the shape of "{missing[0]}" does not follow from the inputs\''
-            todo = "export the network with static shapes, or fix a dimension with --bind NAME=INT"
-            wrong.append(Diagnostic("onnx.shape", what, Place(path, item=f'node "{name}"'), todo))
+        problem = _problem(node, at, walk)
+        if problem is not None:
+            what, todo = problem
+            where = Place(path, item=f'node "{name}"')
+            wrong.append(Diagnostic("onnx.shape", f'{node.op_type} node "{name}": {what}', where, todo))
         elif node.input[at[1]] not in walk.constants:
             dynamic[name] = math.prod(shapes[node.output[0]]) * shapes[node.input[at[0]]][-1]
         elif "Conv" in node.op_type:
@@ -103,6 +105,29 @@ def load_structure(path: str, bind: Mapping[str, int] | None = None) -> Structur
     nodes = enumerate(model.graph.node)
     uncounted = tuple(f"{node.op_type} {node_name(node, i)}" for i, node in nodes if node.op_type in UNCOUNTED)
     return Structure(model.graph.name, tuple(matrices), dynamic, uncounted)
+
+
+def _problem(node: NodeProto, at: tuple[int, int], walk: _Walk) -> tuple[str, str] | None:
+    """Why a node's matrix cannot be told from its shapes, and what to do; None where it can."""
+    shapes = walk.shapes
+    if len(node.input) <= at[1] or not node.output:
+        return "it lacks operands or a result", INVALID
+    names = (node.input[at[0]], node.input[at[1]], node.output[0])
+    missing = [name for name in names if name not in shapes]
+    if missing:
+        what = f'the shape of "{missing[0]}" does not follow from the inputs\''
+        return what, "export the network with static shapes, or fix a dimension with --bind NAME=INT"
+    x, weight, y = (shapes[name] for name in names)
+    if max(math.prod(x), math.prod(y)) > ELEMENTS_LIMIT:
+        return "it reads or makes more than 2^28 elements", "export or bind the network with smaller shapes"
+    if names[1] not in walk.constants:
+        return None
+    convolution = "Conv" in node.op_type
+    groups = integers_of(node, "group", (1,))[0] if convolution else 1
+    ranks = len(weight) == len(x) > 2 if convolution else len(weight) == 2
+    if not ranks or min(weight) < 1 or groups < 1 or weight[0] % groups:
+        return f"a weight of shape {weight} in {groups} groups is no matrix of it", INVALID
+    return None
 
 
 def _convolution(node: NodeProto, name: str, at: tuple[int, int], shapes: Shapes) -> MatrixShape:

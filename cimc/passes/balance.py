@@ -189,6 +189,12 @@ def _cost(layers: Sequence[Load], copies: Sequence[int]) -> int:
     return sum(load.crossbars_of(k) for load, k in zip(layers, copies, strict=True))
 
 
+def _next_cost(layers: Sequence[Load], bottleneck: Fraction) -> int:
+    """Crossbars of the slowest bottleneck that is faster than this one; 0 where there is none."""
+    faster = [time for time in _times(layers) if time < bottleneck and _fits(layers, time, None)]
+    return _cost(layers, _copies_at(layers, faster[-1])) if faster else 0
+
+
 def _price_list(load: Load) -> list[Step]:
     return [Step(copies, load.crossbars_of(copies), load.busy(copies)) for copies in load.steps()]
 
@@ -202,8 +208,7 @@ def _judged(
     load, k = next(((load, k) for load, k in slowest if _limit(load, k)), slowest[0])
     reason = _limit(load, k)
     if not reason:
-        faster = [time for time in _times(layers) if time < max(busy) and _fits(layers, time, None)]
-        needed = _cost(layers, _copies_at(layers, faster[-1])) if faster else 0
+        needed = 0 if budget is None else _next_cost(layers, max(busy))
         if budget is not None and needed > budget:
             reason = f"the next faster step takes {needed:,} MVMUs; the budget is {budget:,}"
         elif objective == "latency":

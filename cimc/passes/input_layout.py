@@ -27,16 +27,16 @@ def input_layout(graph: g.Graph, name: str) -> Places:
         if isinstance(node, g.Conv | g.Pool) and view.ndim == 4 and view.shape[0] == 1:
             wanted = view[0].transpose(1, 2, 0)
         elif isinstance(node, g.MatMul):
-            wanted = _spatial(start) if view.size == view.shape[-1] else view.reshape(-1, 1, view.shape[-1])
+            wanted = spatial(start) if view.size == view.shape[-1] else view.reshape(-1, 1, view.shape[-1])
         if wanted is not None and wanted.size == size and np.unique(wanted).size == size:
             return np.ascontiguousarray(wanted)
         moved = _moved(graph, node, view)
         if moved is not None:
             views[node.output] = moved
-    return np.ascontiguousarray(_spatial(start))
+    return np.ascontiguousarray(spatial(start))
 
 
-def _spatial(indices: Places) -> Places:
+def spatial(indices: Places) -> Places:
     """(1, C, H, W) as (H, W, C); anything else as tokens by its last axis."""
     if indices.ndim == 4 and indices.shape[0] == 1:
         return np.asarray(indices[0].transpose(1, 2, 0))

@@ -16,7 +16,7 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.ir import graph as g
 from cimc.ir.layers import Binding, FeatureMap, Layer, LayerGraph
 from cimc.passes.draft import Draft
-from cimc.passes.input_layout import input_layout
+from cimc.passes.input_layout import input_layout, spatial
 from cimc.passes.lower_elementwise import lower_batch_norm, lower_binary, lower_softmax, lower_unary
 from cimc.passes.lower_layout import lower_concat, lower_pad, lower_reshape, lower_slice, lower_transpose
 from cimc.passes.lower_matrices import lower_conv, lower_matmul
@@ -59,11 +59,9 @@ def lower(graph: g.Graph) -> LayerGraph:
 
 
 def _walk(low: Lowering) -> None:
-    """Lower every node."""
+    """Lower every node. Behind one that can't be, a map of its own stands in, so that the others are looked at too."""
     problems = []
     for node in low.graph.nodes:
-        if any(x not in low.places and x not in low.real_constants for x in node.inputs):
-            continue  # the node that should have made it is already reported
         handler = HANDLERS.get(type(node))
         try:
             if handler is None:
@@ -72,8 +70,19 @@ def _walk(low: Lowering) -> None:
         except Refusal as refusal:
             what = f"{type(node).__name__}: {refusal}"
             problems.append(Diagnostic("lower.unsupported", what, Place(item=node.origin)))
+            _stand_in(low, node)
     if problems:
-        raise CimcError(problems)
+        raise CimcError(dict.fromkeys(problems))
+
+
+def _stand_in(low: Lowering, node: g.Node) -> None:
+    """Places for the result of a node that is refused, laid out as its shape is usually read."""
+    shape = low.graph.tensors[node.output].shape
+    layout = spatial(np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape))
+    height, width, channels = layout.shape
+    places = np.empty(layout.size, np.int64)
+    places[layout.ravel()] = low.book.add(FeatureMap(node.output, height, width, channels)).ravel()
+    low.places[node.output] = places.reshape(shape)
 
 
 def _input(low: Lowering, name: str) -> Binding:

@@ -17,10 +17,14 @@ from onnx import TensorProto, helper
 from benchmarks.bram_table import COLUMNS, TABLE, Published, ours, printed_like, values
 from benchmarks.networks import lenet, resnet50, vgg16
 from cimc.base.diagnostics import CimcError
-from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.compile import CompileOptions, compile_network, synthetic_inputs
 from cimc.driver.estimate import Estimate, EstimateOptions, estimate_file
+from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure import load_structure
+from cimc.passes.formats import Widths
+from cimc.passes.pipelines import MapOptions, map_network
 from cimc.report.build import build_report
+from cimc.target.load import load_target
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL, cimc, node, write_network
 from tests.shared_data import MODELS, require
 
@@ -81,6 +85,22 @@ def test_grouped_convolutions_are_cut_as_the_compiler_does(tmp_path: Path) -> No
     for rows in ("dense", "channels"):
         _equals_compiled(str(file), "ideal", rows)
         _equals_compiled(str(file), "puma", rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["squeezenet1.0-deepcompressed.onnx", "mobilenet_v1_0.25_128_uint8_qdq.onnx"])
+@pytest.mark.parametrize("rows", ["dense", "channels"])
+def test_real_networks_are_cut_as_the_compiler_does(name: str, rows: str) -> None:
+    # On puma two layers of SqueezeNet reach more than half of a tile's memory and are cut by channels either way.
+    found = sorted(require(MODELS).rglob(name))
+    model = str(found[0] if found else require(MODELS / name))
+    target = load_target("puma")
+    graph = load_onnx(model, {})
+    lanes = {key: array[:2] for key, array in synthetic_inputs(graph, 0).items()}
+    widths = Widths(target.numbers.weight, target.numbers.input, {}, {})
+    mapped = map_network(graph, target, lanes, MapOptions(widths, rows))
+    blocks = [sum(len(task.blocks) for task in one.tasks) for one in mapped.layers if one.weights is not None]
+    assert [layer.mvmus for layer in estimate_file(model, EstimateOptions("puma", rows=rows)).layers] == blocks
 
 
 @pytest.mark.parametrize(("name", "mvmus"), [("cifar10_resnet20.onnx", 59), ("squeezenet1.0-deepcompressed.onnx", 109)])
@@ -215,6 +235,12 @@ def test_files_that_cannot_be_estimated(tmp_path: Path) -> None:
     assert "fix them: --bind width=INT" in refused(tmp_path / "open.onnx")
     write_network(tmp_path / "misfit.onnx", [node("MatMul", ["x", "w"])], (1, 5), (1, 4), weight)
     assert refused(tmp_path / "misfit.onnx").startswith("error[onnx.shape]: shapes do not fit: ")
+    stack = {"w": np.ones((2, 4, 4), np.float32)}
+    write_network(tmp_path / "stacked.onnx", [node("MatMul", ["x", "w"])], (2, 4, 4), (2, 4, 4), stack)
+    assert "a weight of shape (2, 4, 4) in 1 groups is no matrix of it" in refused(tmp_path / "stacked.onnx")
+    circle = [node("Relu", ["b"], "a", "first"), node("Flatten", ["a"], "b"), node("MatMul", ["b", "w"])]
+    write_network(tmp_path / "circle.onnx", circle, (1, 4), (1, 4), weight)
+    assert 'Relu reads "b", which nothing before it makes\n' in refused(tmp_path / "circle.onnx")
     unknown = [helper.make_node("Odd", ["x"], ["z"], domain="mine"), node("MatMul", ["z", "w"], "y", "after")]
     write_network(tmp_path / "odd.onnx", unknown, (1, 4), (1, 4), weight)
     model = onnx.load(tmp_path / "odd.onnx")

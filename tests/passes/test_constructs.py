@@ -98,3 +98,12 @@ def test_matrices_cut_by_channels(name: str) -> None:
         outcome = run_case(CASES[name](), target, rows="channels")
         assert outcome.mismatches == 0, str(outcome.first)
         assert min(outcome.snr.values()) >= FLOOR[target.name]
+
+
+def test_nodes_behind_a_refused_one_are_looked_at_too() -> None:
+    n = Net(1, 3, 9, 9)
+    quotient = n.node("Div", n.same("x", 3, 4), n.node("Exp", n.same("x", 3, 4)))
+    graph = load_onnx(n.model(n.node("Softmax", n.node("Relu", quotient), axis=2)))
+    with pytest.raises(CimcError) as caught:
+        build(graph, IDEAL, random_inputs(graph, 2))
+    assert [d.what.split(":")[0] for d in caught.value.diagnostics] == ["Binary", "Softmax"]
