@@ -174,6 +174,9 @@ def run(
 def report(
     folder: o.Folder,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON instead.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write it as a page for a browser, with time and energy.")
+    ] = None,
     all_tiles: Annotated[bool, typer.Option("--all-tiles", help="List every tile, however many there are.")] = False,
 ) -> None:
     """Show what of a network went where: crossbars, tiles, memory, code.
@@ -181,10 +184,15 @@ def report(
     \b
       cimc report net/
       cimc report net/ --json report.json
+      cimc report net/ --html report.html
     """
+    from cimc.cli.page import page_job
     from cimc.cli.running import report_job
 
-    report_job(folder, json, all_tiles)
+    if html is not None:
+        page_job(folder, html)
+    if html is None or json is not None:
+        report_job(folder, json, all_tiles)
 
 
 @app.command()

@@ -12,7 +12,6 @@ from functools import singledispatch
 import numpy as np
 import numpy.typing as npt
 
-from cimc.ir.elementwise import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 from cimc.ir.graph import (
     Array,
     BatchNorm,
@@ -37,6 +36,7 @@ from cimc.ir.graph import (
 )
 from cimc.ir.lanes import lanes_of
 from cimc.ir.windows import convolve, pool
+from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 from cimc.numerics.quant import settle
 
 __all__ = ["apply", "evaluate", "lanes_of"]

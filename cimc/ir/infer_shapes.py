@@ -12,7 +12,6 @@ from functools import singledispatch
 
 import numpy as np
 
-from cimc.ir.elementwise import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 from cimc.ir.graph import (
     BatchNorm,
     Binary,
@@ -33,6 +32,7 @@ from cimc.ir.graph import (
     Transpose,
     Unary,
 )
+from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 
 Shape = tuple[int, ...]
 

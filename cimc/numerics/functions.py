@@ -1,57 +1,67 @@
-"""Elementwise functions that a vector unit has no gates for, each ONE float32 expression; tables come from these."""
+"""Elementwise functions, each ONE float32 expression: the evaluator's meaning of them, and what tables are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erf
+from scipy.special import erf, expit
 
-F32 = npt.NDArray[np.float32]
-
-
-def _gelu(x: F32, a: float, b: float) -> F32:
-    return np.asarray(x * np.float32(0.5) * (np.float32(1) + erf(x * np.float32(0.70710678118654752))), np.float32)
+Floats = npt.NDArray[np.float32]
 
 
-def _softplus(x: F32, a: float, b: float) -> F32:
-    return np.asarray(np.logaddexp(np.float32(0), x), np.float32)
+def _gelu(x: Floats) -> Floats:
+    curve: Floats = erf(x * np.float32(0.5**0.5))
+    return np.float32(0.5) * x * (np.float32(1) + curve)
 
 
-def _hard_sigmoid(x: F32, a: float, b: float) -> F32:
-    return np.asarray(np.clip(x * np.float32(a) + np.float32(b), np.float32(0), np.float32(1)), np.float32)
+def _hard_sigmoid(x: Floats, alpha: float, beta: float) -> Floats:
+    line: Floats = np.float32(alpha) * x + np.float32(beta)
+    return np.clip(line, np.float32(0), np.float32(1))
 
 
-FUNCTIONS: Mapping[str, Callable[[F32, float, float], F32]] = MappingProxyType(
-    {
-        "identity": lambda x, a, b: x,
-        "affine": lambda x, a, b: x * np.float32(a) + np.float32(b),
-        "relu": lambda x, a, b: np.maximum(x, np.float32(0)),
-        "leaky_relu": lambda x, a, b: np.where(x < 0, x * np.float32(a), x),
-        "clip": lambda x, a, b: np.clip(x, np.float32(a), np.float32(b)),
-        "sigmoid": lambda x, a, b: np.float32(1) / (np.float32(1) + np.exp(-x)),
-        "tanh": lambda x, a, b: np.tanh(x),
-        "hard_sigmoid": _hard_sigmoid,
-        "hard_swish": lambda x, a, b: x * _hard_sigmoid(x, 1 / 6, 0.5),
-        "exp": lambda x, a, b: np.exp(x),
-        "log": lambda x, a, b: np.log(x),
-        "sqrt": lambda x, a, b: np.sqrt(x),
-        "reciprocal": lambda x, a, b: np.float32(1) / x,
-        "erf": lambda x, a, b: np.asarray(erf(x), np.float32),
-        "gelu": _gelu,
-        "softplus": _softplus,
-        "neg": lambda x, a, b: -x,
-        "abs": lambda x, a, b: np.abs(x),
-        "round": lambda x, a, b: np.rint(x),
-        "floor": lambda x, a, b: np.floor(x),
-        "ceil": lambda x, a, b: np.ceil(x),
-    }
-)
+UNARY_FUNCTIONS: dict[str, Callable[[Floats, float, float], Floats]] = {
+    "relu": lambda x, a, b: np.maximum(x, np.float32(0)),
+    "leaky_relu": lambda x, a, b: np.where(x < 0, np.float32(a) * x, x),
+    "clip": lambda x, a, b: np.minimum(np.maximum(x, np.float32(a)), np.float32(b)),
+    "sigmoid": lambda x, a, b: np.asarray(expit(x)),
+    "tanh": lambda x, a, b: np.tanh(x),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_swish": lambda x, a, b: x * _hard_sigmoid(x, 1 / 6, 0.5),
+    "exp": lambda x, a, b: np.exp(x),
+    "sqrt": lambda x, a, b: np.sqrt(x),
+    "reciprocal": lambda x, a, b: np.float32(1) / x,
+    "erf": lambda x, a, b: np.asarray(erf(x)),
+    "gelu": lambda x, a, b: _gelu(x),
+    "softplus": lambda x, a, b: np.logaddexp(x, np.float32(0)),
+    "neg": lambda x, a, b: -x,
+    "abs": lambda x, a, b: np.abs(x),
+    "round": lambda x, a, b: np.rint(x),
+    "floor": lambda x, a, b: np.floor(x),
+    "ceil": lambda x, a, b: np.ceil(x),
+    "log": lambda x, a, b: np.log(x),
+    "identity": lambda x, a, b: x,
+}
+"""Unary.function to its meaning, given x and the node's a and b."""
+
+BINARY_FUNCTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "div": lambda x, y: x / y,
+    "min": lambda x, y: np.minimum(x, y),
+    "max": lambda x, y: np.maximum(x, y),
+    "pow": lambda x, y: np.power(x, y),
+    "prelu": lambda x, y: np.where(x < 0, y * x, x),
+}
+"""Binary.function to its meaning."""
 
 
-def apply_function(name: str, a: float, b: float, x: F32) -> F32:
-    """Value of the function `name` with parameters a, b at float32 x (any shape)."""
+def apply_function(name: str, a: float, b: float, x: Floats) -> Floats:
+    """The function `name` of UNARY_FUNCTIONS with its parameters, or "affine", a * x + b, at float32 x of any shape."""
+    x = np.asarray(x, np.float32)
+    if name == "affine":
+        return x * np.float32(a) + np.float32(b)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        return np.asarray(FUNCTIONS[name](np.asarray(x, np.float32), a, b), np.float32)
+        return np.asarray(UNARY_FUNCTIONS[name](x, a, b), np.float32)

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pytest
 
 from cimc.ir import graph as operations
-from cimc.ir.elementwise import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 from cimc.ir.evaluate import apply, evaluate
 from cimc.ir.graph import Concat, Conv, Dequantize, Graph, Node, Pool, Quantize, Tensor, Unary
 from cimc.ir.infer_shapes import infer, result_of
 from cimc.ir.verify_graph import verify_graph
+from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 
 
 def one_node(node: Node, x: Sequence[int], constants: dict[str, npt.NDArray[np.generic]] | None = None) -> Graph:
