@@ -146,8 +146,3 @@ class Target:
     def xout_stride(self) -> int:
         """Words of XbarOut that each MVMU has (its columns at the narrowest weights)."""
         return self.mvmu_columns(2) if self.mvmu.slices == "columns" else self.crossbar.columns
-
-    @property
-    def word_bytes(self) -> int:
-        """Bytes of a memory word."""
-        return self.numbers.word // 8

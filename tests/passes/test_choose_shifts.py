@@ -1,0 +1,79 @@
+"""Shifts and scales of rounding targets: what calibration has not seen must still fit, and errors must have no mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from cimc.driver.compile import Compiled
+from cimc.driver.verify import reference_maps
+from cimc.frontends import load_onnx
+from cimc.ir.evaluate import evaluate
+from cimc.ir.reference import accumulate, windows_of
+from cimc.numerics.quant import dequantise
+from cimc.passes.choose_shifts import choose_shifts
+from tests.passes.end_to_end import PUMA, build
+
+
+def product(weights: np.ndarray, bias: np.ndarray, relu: bool = False) -> onnx.ModelProto:
+    """y = x @ weights + bias, (K, N), and perhaps a Relu."""
+    info = helper.make_tensor_value_info
+    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["g" if relu else "y"], name="gemm")]
+    if relu:
+        nodes.append(helper.make_node("Relu", ["g"], ["y"], name="relu"))
+    graph = helper.make_graph(
+        nodes,
+        "product",
+        [info("x", TensorProto.FLOAT, ["N", weights.shape[0]])],
+        [info("y", TensorProto.FLOAT, ["N", weights.shape[1]])],
+        [
+            numpy_helper.from_array(weights.astype(np.float32), "w"),
+            numpy_helper.from_array(bias.astype(np.float32), "b"),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def errors(made: Compiled, x: np.ndarray) -> np.ndarray:
+    """Chip minus float, in steps of the output, (lanes, outputs)."""
+    quant = made.mapped.quants["y"]
+    got = dequantise(reference_maps(made, {"x": x})["y"], quant).reshape(len(x), -1)
+    right = evaluate(made.graph, {"x": x})["y"].reshape(len(x), -1)
+    return (got - right) / quant.scale
+
+
+def test_columns_that_calibration_never_saw_loud_do_not_saturate() -> None:
+    """64 classes, one of them loud in the calibration data, so the shift suits quiet columns; others are loud later."""
+    generator = np.random.default_rng(0)
+    weights = np.eye(64) + generator.normal(0, 0.003, (64, 64))
+    x = np.eye(64, dtype=np.float32)[:, None]
+    seen = np.concatenate([x[:1], 0.2 * x[1:8]])
+    made = build(load_onnx(product(weights, np.zeros(64))), PUMA, {"x": seen})
+    worst = np.abs(errors(made, x[8:])).max()
+    assert worst < 20, f"{worst} steps of {made.mapped.quants['y'].high}"
+
+
+def test_sums_have_no_mean_error_on_calibration_data() -> None:
+    """Weights of loud columns become coarse, and behind positive inputs that would be an offset."""
+    generator = np.random.default_rng(1)
+    x = generator.uniform(0.4, 0.6, (64, 1, 512)).astype(np.float32)
+    weights = generator.normal(0, 1, (512, 64))
+    weights[:, :4] = generator.uniform(0, 20, (512, 4)) ** 2
+    made = build(load_onnx(product(weights, np.zeros(64))), PUMA, {"x": x})
+    (layer,) = made.mapped.layers
+    assert layer.finish.n is not None
+    maps = reference_maps(made, {"x": x})
+    unrounded = accumulate(made.mapped, layer, windows_of(made.mapped, layer, maps)) * layer.finish.m + layer.finish.n
+    real = evaluate(made.graph, {"x": x})["y"].reshape(unrounded.shape) / made.mapped.quants["y"].scale
+    mean = np.abs((unrounded - real).mean(axis=(0, 1, 2))).max()
+    assert mean < 0.05, f"a column is off by {mean} steps on average"
+
+
+def test_targets_that_do_not_round_have_no_shift() -> None:
+    made = build(load_onnx(product(np.eye(4), np.ones(4))), PUMA, {"x": np.ones((2, 1, 4), np.float32)})
+    exact = replace(PUMA, mvmu=replace(PUMA.mvmu, round="none"))
+    unsettled = replace(made.mapped, layers=tuple(replace(m, shift=-1) for m in made.mapped.layers))
+    assert all(m.shift == 0 for m in choose_shifts(unsettled, exact, {}).layers)
