@@ -25,7 +25,7 @@ from cimc.target.model import Target
 
 HEADROOM_BITS = 1
 WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out
-WORK = 2e10  # products that calibration may take
+WORK = 1.2e10  # products that calibration may take
 WINDOW_WORDS = 1 << 26  # of windows held at once
 
 

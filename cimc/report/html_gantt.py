@@ -1,4 +1,4 @@
-"""The pipeline over time: a row for each layer, as dark as the share of its cores that are at work.
+"""The pipeline over time: a row for each layer, as strong as the share of its cores that are at work.
 
 Time is cut into BINS pieces and the share into LEVELS shades; pieces of one shade that follow each other are one
 rectangle. So a page stays small however many slices a run has.
@@ -7,6 +7,7 @@ rectangle. So a page stays small however many slices a run has.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -21,6 +22,8 @@ LABEL, WIDTH, ROW, TOP = 210, 900, 20, 22
 """Lengths in the drawing: of labels, of the time axis, of a row, above the first row."""
 TICKS = 8
 """Marks on the time axis, about."""
+BEHIND = (sys.maxsize,)
+"""Where what belongs to no layer stands among layers by their indices: behind them."""
 LONGEST = 30
 """Characters of a label."""
 
@@ -35,15 +38,16 @@ class _Row:
     end: float = 0.0
 
 
-def gantt(timing: Timing, keys: Mapping[str, int]) -> Markup:
-    """The chart of a run that was timed with record=True. keys: index of a layer by its origin, in rows' order."""
+def gantt(timing: Timing, keys: Mapping[str, tuple[int, ...]]) -> Markup:
+    """The chart of a run that was timed with record=True. keys: indices of the
+    layers of an origin, which give the order of rows."""
     whole = max(timing.completions[-1], max((one.end for one in timing.intervals), default=0.0)) or 1.0
     rows = _rows(timing, whole)
-    order = sorted(rows, key=lambda name: (name == HOST, keys.get(name, len(keys)), name))
+    order = sorted(rows, key=lambda name: (keys.get(name, BEHIND), name))
     height = TOP + len(order) * ROW
     drawn = [_axis(whole, height)]
     for place, name in enumerate(order):
-        drawn.append(_row(rows[name], name, keys.get(name, -1), TOP + place * ROW, whole))
+        drawn.append(_row(rows[name], name, keys.get(name, ()), TOP + place * ROW, whole))
     for number, seconds in enumerate(timing.completions):
         title = element("title", f"input {number + 1} is out after {si(seconds, 's')}")
         x = LABEL + WIDTH * seconds / whole
@@ -54,7 +58,7 @@ def gantt(timing: Timing, keys: Mapping[str, int]) -> Markup:
             "svg",
             join(drawn, "\n"),
             viewBox=f"0 0 {full} {height + 4}",
-            style=f"width:100%;min-width:{full * 2 // 3}px",
+            style=f"width:100%;min-width:{full * 5 // 6}px",
             role="img",
             aria_label=f"pipeline of {len(order)} rows over {si(whole, 's')}",
         )
@@ -84,7 +88,7 @@ def _spread(seconds: list[float], start: float, end: float, whole: float) -> Non
         seconds[place] += max(0.0, high - low)
 
 
-def _row(row: _Row, name: str, layer: int, y: int, whole: float) -> Markup:
+def _row(row: _Row, name: str, layers: tuple[int, ...], y: int, whole: float) -> Markup:
     """A label and the shades, each one path."""
     busy = 100 * sum(row.seconds) / (len(row.streams) * whole)
     what = "streams of the host" if name == HOST else f"core{'s' if len(row.streams) != 1 else ''}"
@@ -92,10 +96,10 @@ def _row(row: _Row, name: str, layer: int, y: int, whole: float) -> Markup:
         f"{shortened(name, 120)}: {len(row.streams)} {what}, from {si(row.start, 's')} to {si(row.end, 's')}, "
         f"at work {busy:.0f} % of the whole time"
     )
-    shown = shortened(name, LONGEST)
-    label = element("text", f"{layer + 1} {shown}" if layer >= 0 else shown, x=2, y=y + 14)
+    numbers = ", ".join(str(layer + 1) for layer in layers)
+    label = element("text", shortened(f"{numbers} {name}".lstrip(), LONGEST), x=2, y=y + 14)
     paths = [
-        element("path", d=path, class_=f"row {hue_class(layer)}", fill_opacity=level / LEVELS)
+        element("path", d=path, class_=f"row {hue_class(layers[0] if layers else -1)}", fill_opacity=level / LEVELS)
         for level, path in _paths(_levels(row, whole), y)
     ]
     lane = element("rect", x=LABEL, y=y + 3, width=WIDTH, height=ROW - 6, class_="lane")
@@ -127,15 +131,11 @@ def _axis(whole: float, height: int) -> Markup:
     """Marks at round times."""
     step = _round_step(whole / TICKS)
     times = [number * step for number in range(int(whole / step + 1e-9) + 1)]
-    if len(times) > 1 and whole - times[-1] < 0.5 * (times[-1] - times[-2]):
-        shown = times[:-1]
-    else:
-        shown = times
     parts = []
     for seconds in times:
         x = LABEL + WIDTH * seconds / whole
         parts.append(element("line", x1=x, x2=x, y1=TOP - 4, y2=height, class_="tick"))
-        if seconds in shown:
+        if whole - seconds >= step / 3:  # a text nearer to the end would be cut off
             parts.append(element("text", si(seconds, "s"), x=x, y=12, class_="dim middle"))
     return join(parts)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 _VOID = frozenset({"input", "meta"})
+_COLUMN = {">": "number", "=": "whole"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
@@ -45,9 +46,10 @@ def section(name: str, heading: str, *children: str) -> Markup:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """A table that scrolls in a box of its own. A heading that ends in ">" sets its column right."""
-    kinds = ["number" if heading.endswith(">") else "text" for heading in headings]
-    head = [element("th", h.rstrip(">"), scope="col", class_=k) for h, k in zip(headings, kinds, strict=True)]
+    """A table that scrolls in a box of its own. A heading that ends in ">" sets its column right; that, or "=", keeps
+    its lines whole."""
+    kinds = [_COLUMN.get(heading[-1:], "text") for heading in headings]
+    head = [element("th", h.rstrip(">="), scope="col", class_=k) for h, k in zip(headings, kinds, strict=True)]
     body = [
         element("tr", *(element("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)))
         for row in rows

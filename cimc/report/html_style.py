@@ -28,21 +28,22 @@ font:15px/1.5 system-ui,sans-serif}
 h1{font-size:1.6rem;margin:.5rem 0;overflow-wrap:anywhere}
 h2{font-size:1.2rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);padding-bottom:.25rem}
 h3{font-size:1rem;margin:1.4rem 0 .4rem}
-p{margin:.4rem 0;max-width:75ch;overflow-wrap:anywhere}
+p{margin:.4rem 0;max-width:90ch;overflow-wrap:anywhere}
 .dim{color:var(--dim);font-size:.88rem}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem}
 a{color:var(--strong)}
-dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:.6rem;margin:.6rem 0}
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.6rem;margin:.6rem 0}
 dl div{background:var(--card);border-radius:6px;padding:.5rem .7rem;min-width:0}
 dt{color:var(--dim);font-size:.8rem}
 dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px}
 table{border-collapse:collapse;width:100%;font-size:.87rem;font-variant-numeric:tabular-nums}
-th,td{padding:.28rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+th,td{padding:.28rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 tbody tr:last-child td{border-bottom:0}
 th{color:var(--dim);font-weight:600;white-space:nowrap;background:var(--card)}
-.number{text-align:right;white-space:nowrap}
-td.text{min-width:6rem;overflow-wrap:anywhere}
+.number,.whole{white-space:nowrap}
+.number{text-align:right}
+td.text{max-width:24rem;overflow-wrap:break-word}
 .bar{display:flex;min-width:8rem;height:.8rem;margin-top:.3rem;background:var(--idle);border-radius:2px;
 overflow:hidden}
 .bar i{display:block;height:100%}
@@ -52,9 +53,10 @@ overflow:hidden}
 background:hsl(var(--h) 60% var(--tint))}
 .key.none{background:var(--idle)}
 .warning{border-left:3px solid var(--warn);padding-left:.6rem}
-svg{display:block}
+svg{display:block;padding:.4rem}
 svg text{fill:var(--text);font:12px system-ui,sans-serif}
 svg .dim{fill:var(--dim);font-size:11px}
+.fills .dim{fill:var(--text)}
 .tile{fill:var(--card);stroke:var(--line)}
 .tile.unused{fill:none;stroke-dasharray:3 3}
 .core{fill:hsl(var(--h) 60% var(--tint))}

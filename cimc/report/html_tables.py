@@ -50,7 +50,7 @@ def layers_part(report: Report) -> Markup:
     """A line for each layer: its matrix, how it is cut and stored, and its share of the work."""
     total = report.summary.memory_operations + report.summary.vector_operations
     headings = (
-        "#", "layer", "kind", "output>", "matrix>", "encoding", "bits>", "slices>", "split>", "MVMUs>", "copies>",
+        "#=", "layer", "kind=", "output>", "matrix>", "encoding=", "bits>", "slices>", "split>", "MVMUs>", "copies>",
         "rows %>", "columns %>", "cells %>", "vectors>", "cores>", "operations>", "% in memory>", "% on vector units>",
     )  # fmt: skip
     rows = [(layer_key(index), *_layer_cells(layer), *_work(layer, total)) for index, layer in enumerate(report.layers)]
@@ -107,7 +107,7 @@ def memory_part(report: Report) -> Markup:
         for tile in report.tiles
     )
     headings = ("tile>", "share of its memory", "%>", "words>", "of>", "most of it", "words>")
-    legend = "Dark: what takes most, named at the right; light: the rest."
+    legend = "Strong: what takes most, named at the right; weak: the rest."
     return section("memory", "Memory of tiles", element("p", legend, class_="dim"), table(headings, rows))
 
 
@@ -142,8 +142,10 @@ def instructions_part(program: Program) -> Markup:
 
 def _instructions(program: Program) -> Iterator[Instruction]:
     for tile in program.tiles:
-        for unit in (*tile.cores, *tile.channels):
-            yield from unit.stream
+        for core in tile.cores:
+            yield from core.stream
+        for channel in tile.channels:
+            yield from channel.stream
 
 
 def warnings_part(report: Report) -> Markup:

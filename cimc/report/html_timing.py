@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cimc.report.html_gantt import gantt
-from cimc.report.html_markup import Markup, bar, element, section, si, table
+from cimc.report.html_gantt import BEHIND, gantt
+from cimc.report.html_markup import Markup, bar, element, join, section, si, table
 from cimc.report.html_tables import fact_list, layer_key
 from cimc.report.model import Report
 from cimc.runtime.timing_result import Timing
@@ -13,12 +13,15 @@ from cimc.runtime.timing_result import Timing
 
 def timing_part(report: Report, timing: Timing) -> Markup:
     """What a run that was timed with record=True gives."""
-    keys: dict[str, int] = {}
+    keys: dict[str, tuple[int, ...]] = {}
     for index, layer in enumerate(report.layers):
-        keys.setdefault(layer.origin, index)
+        keys[layer.origin] = (*keys.get(layer.origin, ()), index)
     facts = [("latency of the first input", si(timing.latency, "s"))]
     if timing.interval is not None and timing.rate is not None:
-        facts += [("time between inputs", si(timing.interval, "s")), ("inputs a second", f"{timing.rate:,.0f}")]
+        facts += [
+            ("time between inputs", si(timing.interval, "s")),
+            ("inputs a second", f"{timing.rate:,.0f}" if timing.rate >= 100 else f"{timing.rate:.3g}"),
+        ]
     facts += [
         ("energy of one input", si(timing.joules, "J")),
         ("energy spent once", si(timing.setup_joules, "J")),
@@ -27,8 +30,8 @@ def timing_part(report: Report, timing: Timing) -> Markup:
         "p", element("strong", "Bottleneck: "), f"{timing.bottleneck.name} {timing.bottleneck.why}.", id="bottleneck"
     )
     note = (
-        f"{timing.inputs} inputs one after the other. The darker, the more of a layer's cores are at work; dashed "
-        "lines stand where an input is out."
+        f"{timing.inputs} inputs one after the other. The stronger the colour, the more of a layer's cores are at "
+        "work; dashed lines stand where an input is out."
     )
     return section(
         "timing",
@@ -57,12 +60,14 @@ def _components(joules: Mapping[str, float]) -> Markup:
     return table(("component", "against the largest", "energy>", "%>"), rows)
 
 
-def _by_layer(joules: Mapping[str, float], keys: Mapping[str, int]) -> Markup:
+def _by_layer(joules: Mapping[str, float], keys: Mapping[str, tuple[int, ...]]) -> Markup:
     """Layers as in their table, then what belongs to none."""
     most, total = max(joules.values(), default=0.0), sum(joules.values())
-    order = sorted(joules, key=lambda name: keys.get(name, len(keys)))
-    rows = ((layer_key(keys.get(name, -1)), name, *_energy(joules[name], most, total)) for name in order)
-    return table(("#", "layer, by its ONNX nodes", "against the largest", "energy>", "%>"), rows)
+    order = sorted(joules, key=lambda name: keys.get(name, BEHIND))
+    rows = (
+        (join(map(layer_key, keys.get(name, (-1,))), " "), name, *_energy(joules[name], most, total)) for name in order
+    )
+    return table(("#=", "layer, by its ONNX nodes", "against the largest", "energy>", "%>"), rows)
 
 
 def _energy(joules: float, most: float, total: float) -> tuple[Markup, str, str]:

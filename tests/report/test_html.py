@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import cimc
+from cimc.report.html import PARTS, html_page
+from cimc.report.html_markup import Markup, element, escaped, shortened, si, table
+from cimc.report.model import Report
+from cimc.runtime.timing import time_program
+from cimc.runtime.timing_result import Timing
+from cimc.target import load_target
+from cimc.target.model import Target
+from tests.cli.commands import CALIBRATION, DIGITS, RESIDUAL, compiled
+from tests.cli.commands import cimc as command
+
+LARGEST = 100_000
+"""Bytes of a page of the example, which has six layers on one tile: about 26,000, and room for more."""
+ODD = "conv<b>&\"'</title></svg><script>alert(1)</script> http://x.example/ \x00\u202e"
+VOID = {"meta", "input"}
+
+
+class Read(HTMLParser):
+    """What a page holds. stack: of open elements; loads: values of attributes that a browser would fetch."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+        self.handlers: list[str] = []
+        self.stack: list[str] = []
+        self.text: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.stack == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        self.loads += [
+            value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "srcset", "action", "data")
+        ]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def program() -> cimc.CompiledProgram:
+    return cimc.compile(RESIDUAL, "puma", CALIBRATION)
+
+
+@pytest.fixture(scope="module")
+def timing(program: cimc.CompiledProgram) -> Timing:
+    return time_program(program.program, program.target, 2, record=True)
+
+
+@pytest.fixture(scope="module")
+def page(program: cimc.CompiledProgram, timing: Timing) -> str:
+    return html_page(program.report(), program.program, program.target, timing)
+
+
+def test_the_page_needs_nothing_else(page: str) -> None:
+    read = Read(page)
+    assert all(target.startswith("#") for target in read.loads)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "image", "use"} & set(read.tags)
+    assert not read.handlers
+    assert not re.search(r"https?:|@import|url\(", page)
+    assert "default-src &#x27;none&#x27;" in page
+    assert len(page.encode()) < LARGEST
+
+
+def test_all_parts_are_there_once(page: str) -> None:
+    read = Read(page)
+    assert len(set(read.ids)) == len(read.ids)
+    assert {part for part, _ in PARTS} <= set(read.ids)
+    assert {"bottleneck", "pipeline", "by-layer", "by-fill"} <= set(read.ids)
+    assert {link.lstrip("#") for link in read.loads} <= set(read.ids)
+
+
+def test_it_says_what_the_report_says(page: str, program: cimc.CompiledProgram, timing: Timing) -> None:
+    text = "|".join(Read(page).text)
+    report = program.report()
+    for layer in report.layers:
+        assert f"|{layer.name}|" in text
+    for component in timing.joules_by_component:
+        assert f"|{component}|" in text
+    assert f"|{si(timing.latency, 's')}|" in text
+    assert timing.interval is not None and f"|{si(timing.interval, 's')}|" in text
+    tiles = program.program.tiles
+    streams = [c.stream for t in tiles for c in t.cores] + [c.stream for t in tiles for c in t.channels]
+    mnemonics = [instruction.mnemonic for stream in streams for instruction in stream]
+    for mnemonic in set(mnemonics):
+        assert re.search(rf"\|{mnemonic}\|\n?\|?{mnemonics.count(mnemonic):,}\|", text), mnemonic
+    cores = [core for tile in report.tiles for core in tile.cores]
+    assert len(re.findall('class="core h', page)) == len(cores)
+
+
+def test_the_same_bytes_twice(page: str, program: cimc.CompiledProgram) -> None:
+    again = time_program(program.program, program.target, 2, record=True)
+    assert html_page(program.report(), program.program, program.target, again) == page
+
+
+def test_odd_names_stay_text(program: cimc.CompiledProgram, timing: Timing) -> None:
+    odd = _renamed(program.report(), ODD)
+    intervals = tuple(replace(one, name=one.name if one.waiting else ODD) for one in timing.intervals)
+    bottleneck = replace(timing.bottleneck, why=ODD)
+    other = replace(timing, intervals=intervals, joules_by_layer={ODD: 1.0}, bottleneck=bottleneck)
+    page = html_page(odd, replace(program.program, name=ODD), program.target, other)
+    read = Read(page)
+    assert "script" not in read.tags
+    assert ODD.replace("\x00\u202e", "\ufffd\ufffd") in read.text
+    assert "\x00" not in page and "\u202e" not in page
+
+
+def _renamed(report: Report, name: str) -> Report:
+    """A report in which everything that a network names has this name."""
+    layers = tuple(replace(layer, name=name, origin=name, output=name) for layer in report.layers)
+    tiles = tuple(
+        replace(
+            tile,
+            largest=tile.largest and replace(tile.largest, name=name, tensor=name),
+            cores=tuple(replace(core, layer=name) for core in tile.cores),
+        )
+        for tile in report.tiles
+    )
+    plugs = tuple(replace(plug, name=name) for plug in report.inputs)
+    return replace(report, layers=layers, tiles=tiles, inputs=plugs, outputs=plugs)
+
+
+def test_without_prices_one_sentence_says_so(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "net", target="ideal")
+    file = tmp_path / "report.html"
+    done = command("report", folder, "--html", file)
+    assert done.code == 0, done.err
+    read = Read(file.read_text(encoding="utf-8"))
+    assert "No time and energy: target ideal has no prices: it says nothing about time and energy." in read.text
+    assert {part for part, _ in PARTS} <= set(read.ids) and "pipeline" not in read.ids
+
+
+def test_the_command_writes_it_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "net")
+    file = tmp_path / "report.html"
+    done = command("report", folder, "--html", file)
+    assert done.code == 0, done.err
+    data = file.read_bytes()
+    assert f"{len(data):,} bytes" in done.out
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["net", "report.html"]
+    (folder / "report.json").write_text("{}", encoding="utf-8")
+    assert command("report", folder, "--html", file).code == 2
+    assert file.read_bytes() == data
+    assert command("report", folder, "--html", tmp_path / "none" / "report.html").code == 2
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["net", "report.html"]
+
+
+def test_tiles_of_a_second_chip_have_a_plan_of_their_own(program: cimc.CompiledProgram, timing: Timing) -> None:
+    puma: Target = load_target("puma")
+    report = program.report()
+    (tile,) = report.tiles
+    two = replace(report, tiles=(tile, replace(tile, tile=puma.chip.tiles)))
+    read = Read(html_page(two, program.program, puma, timing))
+    assert {"Chip 0", "Chip 1", f"tile {puma.chip.tiles}"} <= set(read.text)
+
+
+def test_a_network_without_tiles_in_use_has_a_page(timing: Timing) -> None:
+    plain = cimc.compile(DIGITS, "puma", CALIBRATION)
+    empty = replace(plain.program, tiles=())
+    report = replace(plain.report(), tiles=(), layers=())
+    Read(html_page(report, empty, plain.target, timing))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0 s"), (1.0, "1.00 s"), (0.00099999, "1.00 ms"), (12.34e-6, "12.3 µs"), (999.6e-9, "1.00 µs")],
+)
+def test_quantities(value: float, text: str) -> None:
+    assert si(value, "s") == text
+
+
+def test_markup() -> None:
+    assert element("b", "<&", Markup("<i></i>"), class_="a", fill_opacity=0.5) == (
+        '<b class="a" fill-opacity="0.5">&lt;&amp;<i></i></b>'
+    )
+    assert escaped("a\x07\u2066b\n") == "a\ufffd\ufffdb\n"
+    assert shortened("abcdefghij", 7) == "abcd…ij"
+    cells = '<td class="text">x</td><td class="number">1</td><td class="whole">y z</td>'
+    assert cells in table(("a", "b>", "c="), [("x", "1", "y z")])
+
+
+def test_layers_of_one_onnx_node_share_their_energy_and_their_row(
+    program: cimc.CompiledProgram, timing: Timing
+) -> None:
+    report = program.report()
+    first, second, *others = report.layers
+    shared = replace(report, layers=(first, replace(second, origin=first.origin), *others))
+    text = Read(html_page(shared, program.program, program.target, timing)).text
+    assert any(part.startswith(f"1, 2 {first.origin}") for part in text)
