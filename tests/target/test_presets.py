@@ -60,7 +60,7 @@ def test_puma_holds_70_megabytes_of_weights() -> None:
     mvmus = puma.chip.tiles * puma.tile.cores * puma.core.mvmus
     assert mvmus == 2208
     assert mvmus * puma.mvmu_rows * puma.mvmu_columns(16) * 2 == pytest.approx(70e6, rel=0.05)
-    assert puma.core.registers * puma.word_bytes == 1024
+    assert puma.core.registers * (puma.numbers.word // 8) == 1024
     # One MVM takes 100 x (16 + 3 - 1) ns and 19.09 mW.
     assert puma.prices["mvm"].seconds == 1.8e-6
     assert puma.prices["mvm"].joules == pytest.approx(34.362e-9)
@@ -69,8 +69,8 @@ def test_puma_holds_70_megabytes_of_weights() -> None:
 def test_isaac_registers_follow_from_its_crossbars() -> None:
     # ISAAC, ISCA 2016: an IMA has an input register of 2 KB and an output register of 256 B.
     isaac = load_target("isaac")
-    assert isaac.xin_words * isaac.word_bytes == 2048
-    assert isaac.core.mvmus * isaac.mvmu_columns(16) * isaac.word_bytes == 256
+    assert isaac.xin_words * (isaac.numbers.word // 8) == 2048
+    assert isaac.core.mvmus * isaac.mvmu_columns(16) * (isaac.numbers.word // 8) == 256
 
 
 @pytest.mark.parametrize(("name", "rows", "picojoules"), [("bram-soc", 64, 2660), ("bram-256", 256, 2930)])
