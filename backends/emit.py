@@ -38,33 +38,50 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     """The program without its weights' digest, and its arrays."""
     arrays: Arrays = {}
     strings = list(dict.fromkeys(m.layer.origin or m.layer.name for m in graph.mapped.layers))
-    tiles = sorted({tile for tile, _ in graph.rings})
-    codes = tuple(_tile(graph, target, tile, strings, arrays) for tile in tiles)
+    rings: dict[int, list[RingPlan]] = {}
+    for (tile, _), plan in graph.rings.items():
+        rings.setdefault(tile, []).append(plan)
+    tasks: dict[int, list[PlacedTask]] = {}
+    for placed in graph.tasks:
+        tasks.setdefault(placed.tile, []).append(placed)
+    channels = _channels(graph, strings)
+    codes = tuple(
+        _tile(graph, target, tile, rings[tile], tasks.get(tile, []), channels.get(tile, []), strings, arrays)
+        for tile in sorted(rings)
+    )
     inputs = tuple(_input(graph, b, feed, arrays) for b, feed in zip(graph.mapped.inputs, graph.feeds, strict=True))
     outputs = tuple(
         _output(graph, b, drain, arrays) for b, drain in zip(graph.mapped.outputs, graph.drains, strict=True)
     )
-    program = Program(graph.mapped.name or "network", target.name, "", tuple(strings), inputs, outputs, codes)
+    name = graph.mapped.name or "network"
+    program = Program(name, target.name, "", tuple(strings), inputs, outputs, codes, graph.chips)
     return program, arrays
 
 
-def _tile(graph: ScheduledGraph, target: Target, tile: int, strings: list[str], arrays: Arrays) -> TileCode:
+def _tile(
+    graph: ScheduledGraph,
+    target: Target,
+    tile: int,
+    plans: list[RingPlan],
+    tasks: list[PlacedTask],
+    channels: list[tuple[Instruction, ...]],
+    strings: list[str],
+    arrays: Arrays,
+) -> TileCode:
     rings = []
     address = 0
-    for (number, _), plan in graph.rings.items():
-        if number == tile:
-            rings.append(_ring(plan, address))
-            address += plan.words
+    for plan in plans:
+        rings.append(_ring(plan, address))
+        address += plan.words
     constants = Constants(tile, target, arrays, address)
     there: dict[int, list[PlacedTask]] = {}
-    for placed in graph.tasks:
-        if placed.tile == tile:
-            there.setdefault(placed.core, []).append(placed)
+    for placed in tasks:
+        there.setdefault(placed.core, []).append(placed)
     cores = tuple(_core(graph, core, there[core], target, constants, strings) for core in sorted(there))
+    streams = tuple(ChannelCode(number, stream) for number, stream in enumerate(channels))
     return TileCode(
-        tile, tuple(rings), tuple(constants.scales), tuple(constants.vectors), tuple(constants.tables), cores,
-        _channels(graph, tile, strings),
-    )  # fmt: skip
+        tile, tuple(rings), tuple(constants.scales), tuple(constants.vectors), tuple(constants.tables), cores, streams
+    )
 
 
 def _ring(plan: RingPlan, address: int) -> Ring:
@@ -111,19 +128,19 @@ def _core(
     return replace(code, stream=core_stream(setup, each))
 
 
-def _channels(graph: ScheduledGraph, tile: int, strings: list[str]) -> tuple[ChannelCode, ...]:
-    """Sends and receives of a tile, each a channel of its own."""
+def _channels(graph: ScheduledGraph, strings: list[str]) -> dict[int, list[tuple[Instruction, ...]]]:
+    """Sends and receives, each a channel of its own, by tile. They count for the layer that made what they move."""
+    layers = {m.layer.output: m.layer for m in graph.mapped.layers}
     makers = {(p.tile, p.out): graph.layer_of(p).layer for p in graph.tasks}
-    found = []
+    found: dict[int, list[tuple[Instruction, ...]]] = {}
     for transfer in graph.transfers:
-        if tile not in (transfer.source_tile, transfer.tile):
-            continue
-        maker = makers[transfer.source_tile, transfer.source]
         source = graph.rings[transfer.source_tile, transfer.source]
         target = graph.rings[transfer.tile, transfer.ring]
+        maker = layers[source.tensor] if source.tensor else makers[transfer.source_tile, transfer.source]
         send, receive = transfer_streams(transfer, source, target, strings.index(maker.origin or maker.name))
-        found += [stream for stream, at in ((send, transfer.source_tile), (receive, transfer.tile)) if at == tile]
-    return tuple(ChannelCode(number, stream) for number, stream in enumerate(found))
+        found.setdefault(transfer.source_tile, []).append(send)
+        found.setdefault(transfer.tile, []).append(receive)
+    return found
 
 
 def _input(graph: ScheduledGraph, binding: Binding, feed: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:

@@ -20,11 +20,11 @@ def write_matrix(body: Body) -> None:
     _windows(body)
     body.do("mvm", sum({1 << body.task.seat(k)[0] for k in range(len(body.task.blocks))}))
     columns = _own_sums(body)
+    _partner_sums(body, columns)
     if body.task.is_partial:
         for low, reg in columns:
             body.store(reg, low - body.task.low)
         return
-    _partner_sums(body, columns)
     _finish(body, columns)
 
 

@@ -93,6 +93,7 @@ def compile(
     pack: bool = False,
     mvmus: int | None = None,
     objective: Literal["throughput", "latency"] = "throughput",
+    chips: int = 1,
     seed: int = 0,
 ) -> CompiledProgram:
     """Compile an ONNX file. The options are those of `cimc compile`. Raises CimcError with everything that is wrong."""
@@ -102,7 +103,7 @@ def compile(
     from cimc.target.write import write_target
 
     options = _options(target, weight_bits, input_bits, precision, bind, rows, calibration_method, seed)
-    options = replace(options, pack=pack, mvmus=mvmus, objective=objective)
+    options = replace(options, pack=pack, mvmus=mvmus, objective=objective, chips=chips)
     compiled = compile_network(model, options, _arrays(model, calibration))
     toml = write_target(compiled.target, load_sourced(options.target).sources)
     return CompiledProgram(compiled.program, compiled.weights, compiled.target, build_report(compiled), toml)
@@ -135,13 +136,14 @@ def verify(
     pack: bool = False,
     mvmus: int | None = None,
     objective: Literal["throughput", "latency"] = "throughput",
+    chips: int = 1,
     seed: int = 0,
 ) -> Verification:
     """Compile, emulate and compare. The options are those of `cimc verify`; docs/verify.md explains the result."""
     from cimc.driver.verify import verify_network
 
     options = _options(target, weight_bits, input_bits, precision, bind, rows, calibration_method, seed)
-    options = replace(options, pack=pack, mvmus=mvmus, objective=objective)
+    options = replace(options, pack=pack, mvmus=mvmus, objective=objective, chips=chips)
     inputs = _arrays(model, data)
     assert inputs is not None, "no data"
     return verify_network(model, inputs, options, _arrays(model, calibration), limit)

@@ -36,7 +36,7 @@ from cimc.isa.table import ISA_VERSION
 from cimc.isa.wellformed import problems
 
 MAGIC = b"\x7fCIM"
-FORMAT = 1
+FORMAT = 2
 _HEADER = struct.Struct("<4sBBIQ")
 
 _Record = TypeVar("_Record", Plug, Ring, Scale, Vector, Table, Matrix)
@@ -126,6 +126,7 @@ class _Texts:
 
 def _program(program: Program, texts: _Texts) -> bytes:
     out = [texts.number(program.name), texts.number(program.target), texts.number(program.weights)]
+    out.append(signed(program.chips))
     out.append(unsigned(len(program.strings)))
     out += [texts.number(text) for text in program.strings]
     out += [_records("input", program.inputs, texts), _records("output", program.outputs, texts)]
@@ -184,13 +185,14 @@ class _Decoder:
     def program(self) -> Program:
         """The whole program."""
         return Program(
-            self.text(),
-            self.text(),
-            self.text(),
-            tuple(self.text() for _ in range(self.reader.count())),
-            self._records("input", Plug),
-            self._records("output", Plug),
-            tuple(self._tile() for _ in range(self.reader.count())),
+            name=self.text(),
+            target=self.text(),
+            weights=self.text(),
+            chips=self.reader.signed(),
+            strings=tuple(self.text() for _ in range(self.reader.count())),
+            inputs=self._records("input", Plug),
+            outputs=self._records("output", Plug),
+            tiles=tuple(self._tile() for _ in range(self.reader.count())),
         )
 
     def text(self) -> str:

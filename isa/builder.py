@@ -129,6 +129,7 @@ class Builder:
             tuple(self._inputs),
             tuple(self._outputs),
             tuple(tile.frozen() for tile in self._tiles),
+            cast(int, self._head["chips"]),
         )
 
     def add_isa(self, values: Values) -> None:
@@ -143,7 +144,7 @@ class Builder:
         self.version = version
 
     def add_program(self, values: Values) -> None:
-        """Name, target and weights."""
+        """Name, target, weights and chips."""
         if self._head is not None:
             raise Misplaced("duplicate", "a second .program", "remove one")
         self._head = values

@@ -40,10 +40,15 @@ def _ring_error(ring: Ring) -> str:
 
 def check_capacity(program: Program, target: Target, findings: Findings) -> None:
     """Everything fits: tiles, cores, memory, code, FIFOs."""
+    if program.chips < 1:
+        findings.add("chips", f"{program.chips} chips; a program has at least one", ".program")
+    there = target.chip.tiles * program.chips
     for tile in program.tiles:
         item = f"tile {tile.number}"
-        if not 0 <= tile.number < target.chip.tiles:
-            findings.add("tile", f"a chip of {target.name} has {target.chip.tiles} tiles, numbered from 0", item)
+        if not 0 <= tile.number < there:
+            chips = "a chip" if program.chips == 1 else f"{program.chips} chips"
+            verb = "has" if program.chips == 1 else "have"
+            findings.add("tile", f"{chips} of {target.name} {verb} {there} tiles, numbered from 0", item)
         for core in tile.cores:
             if not 0 <= core.number < target.tile.cores:
                 findings.add(

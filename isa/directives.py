@@ -61,9 +61,17 @@ def _keys(sketch: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _directive(name: str, level: str, leading: str, keys: str, meaning: str, record: type | None = None) -> Directive:
-    """A directive from its sketch; `record` is the class whose fields it gives, all of them."""
-    defaults = {}
+def _directive(
+    name: str,
+    level: str,
+    leading: str,
+    keys: str,
+    meaning: str,
+    record: type | None = None,
+    defaults: Mapping[str, Value] | None = None,
+) -> Directive:
+    """A directive from its sketch; `record` is the class whose fields it gives, all of them, with their defaults."""
+    defaults = dict(defaults or {})
     if record is not None:
         fields = dataclasses.fields(record)
         defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
@@ -80,8 +88,9 @@ DIRECTIVES: tuple[Directive, ...] = (
         "program",
         "program",
         "name:text",
-        "target:text weights:text",
-        "name of the program, of its target, and the sha256 of its weights",
+        "target:text weights:text chips:int",
+        "name of the program, of its target, the sha256 of its weights, and how many chips it has",
+        defaults={"chips": 1},
     ),
     _directive("string", "program", "number:int text:text", "", "a text that origins point to; numbered 0, 1, ..."),
     _directive("input", "program", "name:name", _PLUG, "a network input and the rings that the host fills", Plug),
@@ -150,4 +159,5 @@ assert {field.name for field in dataclasses.fields(Program)} == {
     "inputs",
     "outputs",
     "tiles",
+    "chips",
 }, "a field of Program has no directive"

@@ -208,7 +208,8 @@ class Plug:
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program for a whole system. target: the name of the target whose limits it keeps; weights: sha256 of the
-    arrays that belong to it (hex), see docs/program.md."""
+    arrays that belong to it (hex), see docs/program.md. chips: how many it has; tiles are numbered through, chip after
+    chip."""
 
     name: str
     target: str
@@ -217,3 +218,4 @@ class Program:
     inputs: tuple[Plug, ...] = ()
     outputs: tuple[Plug, ...] = ()
     tiles: tuple[TileCode, ...] = field(default_factory=tuple)
+    chips: int = 1

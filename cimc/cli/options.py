@@ -66,7 +66,16 @@ Objective = Annotated[
     Literal["throughput", "latency"],
     typer.Option("--objective", help="What copies are for: a stream of inputs, or one input."),
 ]
-Seed = Annotated[int, typer.Option(help="Of the random inputs that stand in for missing calibration data.")]
+Chips = Annotated[
+    int,
+    typer.Option(
+        "--chips", min=1, metavar="N", help="Chips that the network may be mapped onto; it uses as many as it needs."
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(help="Of the search for places on the mesh, and of random inputs where calibration data are missing."),
+]
 Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Take the first N inputs only.", show_default=False)
 ]

@@ -38,7 +38,8 @@ class CompileOptions:
     target's. bind: values of symbolic dimensions. rows: "dense" or "channels", how matrices are cut. seed: of the
     synthetic calibration data, where none is given. calibration_method: how ranges are chosen from it. pack: small
     matrices of different layers share crossbars and cores. mvmus: of all layers together; what one copy of each leaves
-    is spent on copies (weight duplication). objective: what copies are for, "throughput" or "latency"."""
+    is spent on copies (weight duplication). objective: what copies are for, "throughput" or "latency". chips: that the network may be
+    mapped onto; as many of them are used as it needs. seed also orders the search for places on the mesh."""
 
     target: str = "ideal"
     weight_bits: int | None = None
@@ -51,6 +52,7 @@ class CompileOptions:
     pack: bool = False
     mvmus: int | None = None
     objective: Literal["throughput", "latency"] = "throughput"
+    chips: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def compile_network(
         what = f"the precision file names layers that the network has not: {', '.join(sorted(unknown))}"
         raise fail("precision.layer", what, todo=f"layers that have weights: {known}")
     progress("scheduling")
-    scheduled = schedule_network(mapped, target)
+    scheduled = schedule_network(mapped, target, options.chips, options.seed)
     progress("writing code")
     program, weights = emit(scheduled, target)
     program = replace(program, weights=weights_digest(weights))

@@ -88,8 +88,8 @@ class Task:
     """The work of one core for one layer: output channels low .. high of it.
 
     blocks: of a matrix layer, MVMU after MVMU; blocks of equal columns are added in this order. partials: tasks (by
-    index in the layer) whose sums are added after this one's own, in order. A task that is somebody's partial sends
-    its accumulator on and finishes nothing. shares: tasks with the same number, 0 or more, share a core. seats: (MVMU,
+    index in the layer) whose sums are added after this one's own, in order. A task that is somebody's partial
+    (is_partial) sends its sum on and finishes nothing; it may have partials itself. shares: tasks with the same number, 0 or more, share a core. seats: (MVMU,
     row, column) from which each block lies on its core; where there are none block k fills MVMU k.
     """
 

@@ -126,17 +126,15 @@ def accumulate(
                 watch(total[low, high], low, high)
         return np.concatenate(list(total.values()), axis=-1)
 
-    sums = [own(task) for task in mapped.tasks]
-    finished = []
-    for task, total in zip(mapped.tasks, sums, strict=True):
-        if task.is_partial:
-            continue
+    def whole(task: Task) -> Floats:
+        total = own(task)
         for partner in task.partials:
-            total = saturate(total + sums[partner], bits)
+            total = saturate(total + whole(mapped.tasks[partner]), bits)
             if watch is not None:
                 watch(total, task.low, task.high)
-        finished.append(total)
-    return np.concatenate(finished, axis=-1).astype(np.int64)
+        return total
+
+    return np.concatenate([whole(t) for t in mapped.tasks if not t.is_partial], axis=-1).astype(np.int64)
 
 
 def through_table(finish: Finish, q: Ints) -> Ints:

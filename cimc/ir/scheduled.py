@@ -120,9 +120,18 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class Travel:
+    """What one input makes travel: flits times the routers that they pass, and flits from one chip to another."""
+
+    hops: int
+    off_chip: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduledGraph:
     """Tasks, rings by (tile, name), transfers; and for every network input and output the (tile, ring, port) where
-    the host writes (port -1) or reads."""
+    the host writes (port -1) or reads. chips: in use; tiles are numbered through, chip after chip. travel: with tiles
+    in network order, and where they are; None while they have no places."""
 
     mapped: MappedGraph
     rings: dict[tuple[int, str], RingPlan]
@@ -130,6 +139,8 @@ class ScheduledGraph:
     transfers: tuple[Transfer, ...]
     feeds: tuple[tuple[tuple[int, str, int], ...], ...]
     drains: tuple[tuple[tuple[int, str, int], ...], ...]
+    chips: int = 1
+    travel: tuple[Travel, Travel] | None = None
 
     def layer_of(self, placed: PlacedTask) -> MappedLayer:
         """The layer that a task works for."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
-from cimc.base.diagnostics import CimcError, fail
+from cimc.base.diagnostics import fail
 from cimc.ir.borders import onto_map
 from cimc.ir.graph import Graph
 from cimc.ir.layers import LayerGraph, MatrixLayer, VectorLayer, operands_of, window_of
@@ -17,6 +18,7 @@ from cimc.ir.scheduled import ScheduledGraph
 from cimc.passes.calibrate import measure_ranges
 from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
 from cimc.passes.deepen_rings import deepen_rings
+from cimc.passes.depths import Depths
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.lower import lower
@@ -24,13 +26,14 @@ from cimc.passes.pack import pack
 from cimc.passes.place import Placer, choose_segments
 from cimc.passes.quantise import quantise
 from cimc.passes.schedule import Scheduler
+from cimc.passes.seat_tiles import seat_tiles
 from cimc.passes.settle_depths import settle_depths
 from cimc.passes.split import SplitOptions, split_matrices
 from cimc.passes.split_averages import split_averages
 from cimc.target.model import Target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-BUDGETS = (1.0, 0.9, 0.75, 0.6, 0.45, 0.3)  # shares of a tile's memory that first placements may fill
+ROUNDS = 12  # placements, each with the depths of rings that the ones before it learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +94,28 @@ def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions
     return SplitOptions(rows, frozenset(by_channels), narrow)
 
 
-def schedule_network(mapped: MappedGraph, target: Target) -> ScheduledGraph:
-    """Placement, rings, synchronisation; retried with less of each tile's memory while deepened rings overflow it."""
+def schedule_network(mapped: MappedGraph, target: Target, chips: int = 1, seed: int = 0) -> ScheduledGraph:
+    """Placement, rings, synchronisation; again with what was learned where deepened rings overflow a tile. chips: at
+    most. seed: see seat_tiles."""
     segments = choose_segments(mapped, target)
-    over: dict[int, int] = {}
-    for budget in BUDGETS:
-        placer = Placer(mapped, target, segments, budget)
-        try:
-            tiles = placer.run()
-        except CimcError:
-            if budget == BUDGETS[0]:
-                raise
-            break
-        scheduled = settle_depths(Scheduler(mapped, placer, tiles, segments).run(), target)
-        used = {tile.number: sum(placer.constants(w) for w in tile.works) for tile in tiles}
+    depths = Depths()
+    for _ in range(ROUNDS):
+        placer = Placer(mapped, target, segments, depths, chips)
+        tiles = placer.run()
+        constants = {tile.number: sum(placer.constants(w) for w in tile.works) for tile in tiles}
+        scheduler = Scheduler(mapped, placer, tiles, segments)
+        scheduled = settle_depths(scheduler.run(), target, constants)
+        used = dict(constants)
         for (tile, _), plan in scheduled.rings.items():
             used[tile] += plan.words
         over = {tile: words for tile, words in used.items() if words > target.tile.memory_words}
         if not over:
-            return deepen_rings(scheduled, used, target)
+            needed = math.ceil(len(tiles) / target.chip.tiles)
+            return seat_tiles(deepen_rings(scheduled, used, target), target, needed, seed)
+        for tile in (tiles[number] for number in over):
+            sizes = placer.rings_of(tile.works)
+            ends = {key: scheduled.rings[tile.number, scheduler.names[tile.number, key]].pixels for key in sizes}
+            depths.learn(tile, sizes, ends)
     worst = max(over, key=lambda tile: over[tile])
     raise fail(
         "place.memory",

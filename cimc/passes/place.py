@@ -1,100 +1,40 @@
 """place: tasks onto cores and tiles, in network order, each tile filled until cores, memory or FIFOs run out.
 
-Needs: tasks. Promises: every task has a core, and what its tile must hold for it - rings at their first depths,
-constants, receive FIFOs - fits the tile's budget.
+Needs: tasks. Promises: every task has a core, and what its tile must hold for it - rings at their first depths or
+those that were learned, constants, receive FIFOs - fits the tile. Tiles are numbered in network order here; seat_tiles
+moves them to where they have the shortest ways.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from cimc.base.diagnostics import Place, fail
 from cimc.ir.layers import MatrixLayer
-from cimc.ir.mapped import MappedGraph, MappedLayer, Task, pieces_of
+from cimc.ir.mapped import MappedGraph, pieces_of
+from cimc.passes.depths import Depths
 from cimc.passes.needs import Need, needs_of
+from cimc.passes.works import Key, RingSize, TileLoad, Work, core_numbers, partial_key
 from cimc.target.model import Target
 
 LOOK_BACK = 3  # tiles, newest first, that may still take a task
 
-Key = tuple[str, int]  # a piece of a map: (its name, first channel); with "\0" in the name what only one task needs
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A task of a copy of its layer, and what it reads. roomy: rings hold the rows of the next window beside those of
-    this one."""
-
-    layer: int
-    task: int
-    mapped: MappedLayer
-    body: Task
-    needs: tuple[Need, ...]
-    roomy: bool
-    copy: int
-
-    @property
-    def piece(self) -> Key:
-        """The piece of the layer's map that it works for."""
-        return self.mapped.layer.output, self.body.low
-
-    def makes(self, works: list[Work]) -> Key:
-        """The key of its out ring on a tile with these tasks.
-
-        Partial sums have rings of their own, and so has a copy away from the tile where copy 0 assembles the piece.
-        """
-        if self.body.is_partial:
-            return partial_key(self.mapped, self.task, self.copy)
-        at_home = self.copy == 0 or any(w.copy == 0 and w.piece == self.piece for w in works if not w.body.is_partial)
-        return self.piece if at_home else (f"{self.mapped.layer.output}\0copy{self.copy}", self.body.low)
-
-    def rows(self, height: int) -> int:
-        """How many of `height` rows its copy makes."""
-        return -(-(height - self.copy) // self.mapped.copies)
-
-
-def partial_key(mapped: MappedLayer, index: int, copy: int) -> Key:
-    """The key of a task's partial sums."""
-    return f"{mapped.layer.output}\0{index}\0{copy}", mapped.tasks[index].low
-
-
-@dataclass(slots=True)
-class TileLoad:
-    """What a tile holds so far."""
-
-    number: int
-    works: list[Work] = field(default_factory=list)
-
-
-def core_numbers(works: list[Work]) -> list[int]:
-    """The core of each task of a tile: tasks that share one have the same."""
-    numbers: dict[tuple[int, int], int] = {}
-    found = []
-    for position, work in enumerate(works):
-        key = (0, work.body.shares) if work.body.shares >= 0 else (1, position)
-        found.append(numbers.setdefault(key, len(numbers)))
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class RingSize:
-    """Extent of one ring of a tile: channels low .. high, pixels."""
-
-    low: int
-    high: int
-    pixels: int
-    remote: bool
-
 
 class Placer:
-    """Fills tiles; `tiles` is the result."""
+    """Fills tiles; `tiles` is the result, and `relays` tells the tiles that pass on what another one reads, first to
+    last, by (tile, key) of the ring that they fill."""
 
-    def __init__(self, graph: MappedGraph, target: Target, segments: Mapping[str, int], budget: float) -> None:
+    def __init__(
+        self, graph: MappedGraph, target: Target, segments: Mapping[str, int], depths: Depths, chips: int
+    ) -> None:
         self.graph = graph
         self.target = target
         self.segments = segments
-        self.budget = int(target.tile.memory_words * budget)
+        self.depths = depths
+        self.chips = chips
+        self.relays: dict[tuple[int, Key], list[int]] = {}
         self.tiles: list[TileLoad] = []
         tasks = {m.layer.output: m.tasks for m in graph.layers}
         self.pieces = {name: pieces_of(tasks, name) or ((0, graph.maps[name].channels),) for name in graph.maps}
@@ -105,10 +45,14 @@ class Placer:
         for works in self._together():
             if not self._place(works):
                 self._place_or_fail([replace(work, roomy=False) for work in works])
-        if len(self.tiles) > self.target.chip.tiles:
-            what = f"the network needs {len(self.tiles)} tiles; {self.target.name} has {self.target.chip.tiles}"
-            todo = "take a target with more tiles, or one whose tiles hold more"
-            raise fail("place.chip", what, todo=todo)
+        for tile in list(self.tiles):
+            self._relay(tile)
+        there = self.target.chip.tiles
+        if len(self.tiles) > there * self.chips:
+            on = there if self.chips == 1 else f"{there} on each of {self.chips} chips"
+            what = f"the network needs {len(self.tiles)} tiles; {self.target.name} has {on}"
+            needed = math.ceil(len(self.tiles) / there)
+            raise fail("place.chip", what, todo=f"map it onto more chips: --chips {needed}; or take a larger target")
         return self.tiles
 
     def _together(self) -> list[list[Work]]:
@@ -148,11 +92,62 @@ class Placer:
         return True
 
     def _place_or_fail(self, works: list[Work]) -> None:
-        if not self._place(works):
+        while not self._place(works):
+            if self._spill(works):
+                continue
             problem, todo = self._lacking(TileLoad(0), works)
             work = works[0]
             what = f'layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}'
             raise fail("place.memory", what, Place(item=work.mapped.layer.origin), todo)
+
+    def _spill(self, works: list[Work]) -> bool:
+        """Let other tiles hold what these tasks need of their largest deep ring; whether there was one."""
+        deep = []
+        for work in works:
+            for need in work.needs:
+                key = need.map, need.piece
+                extra = self.depths.of(work.who, key) - self.first_pixels(work, need)
+                if extra > 0 and need.map not in self.inputs:
+                    deep.append((extra * (need.high - need.low), work, need))
+        if not deep:
+            return False
+        _, work, need = max(deep, key=lambda one: one[0])
+        pixels, width = self.first_pixels(work, need), self.graph.maps[need.map].width
+        self.depths.relay(work.who, (need.map, need.piece), pixels, width)
+        return True
+
+    def _relay(self, tile: TileLoad) -> None:
+        """Find tiles for what is held on the way to this one: any with room, the nearest in network order first."""
+        sizes = self.rings_of(tile.works)
+        wanted: dict[Key, int] = {}
+        for work in tile.works:
+            for key in work.reads():
+                pixels = self.depths.relayed.get((work.who, key), 0)
+                if pixels and sizes[key].remote:
+                    wanted[key] = max(wanted.get(key, 0), pixels)
+        for key, pixels in wanted.items():
+            width = self.graph.maps[key[0]].width
+            channels = sizes[key].high - sizes[key].low
+            most = self.target.tile.memory_words // (channels * width) * width
+            chain: list[int] = []
+            while pixels > 0:
+                part = min(pixels, most)
+                ring = replace(sizes[key], pixels=part)
+                chain.append(self._relay_tile(tile, key, ring).number)
+                pixels -= part
+            self.relays[tile.number, key] = chain
+
+    def _relay_tile(self, tile: TileLoad, key: Key, ring: RingSize) -> TileLoad:
+        """A tile that has no ring of this piece, and room for one."""
+        for other in sorted(self.tiles, key=lambda t: (abs(t.number - tile.number), t.number)):
+            if key in other.relays or key in self.rings_of(other.works):
+                continue
+            other.relays[key] = ring
+            if self._lacking(other, []) == ("", ""):
+                return other
+            del other.relays[key]
+        self.tiles.append(TileLoad(len(self.tiles), relays={key: ring}))
+        return self.tiles[-1]
 
     def _lacking(self, tile: TileLoad, more: list[Work]) -> tuple[str, str]:
         """What a tile lacks for more tasks, and what to do about it; two empty texts where it lacks nothing."""
@@ -160,11 +155,11 @@ class Placer:
         cores = len(set(core_numbers(works)))
         if cores > self.target.tile.cores:
             return f"{cores} cores of {self.target.tile.cores}", "take a target with more cores a tile"
-        rings = self.rings_of(works)
+        rings = self.rings_of(works) | tile.relays
         words = sum((r.high - r.low) * r.pixels for r in rings.values()) + sum(self.constants(w) for w in works)
-        if words > self.budget:
+        if words > self.target.tile.memory_words:
             todo = "take a target with more tile memory, or a network with smaller feature maps"
-            return f"{words} words of shared memory of {self.budget}", todo
+            return f"{words} words of shared memory of {self.target.tile.memory_words}", todo
         fifos = sum(ring.remote and key[0] not in self.inputs for key, ring in rings.items())
         for work in works:
             if work.copy == 0 and not work.body.is_partial:  # copies on other tiles send their rows here
@@ -179,7 +174,8 @@ class Placer:
         rings: dict[Key, RingSize] = {}
         for work in works:
             key = work.makes(works)
-            rings[key] = RingSize(work.body.low, work.body.high, self._made_pixels(work, key), remote=False)
+            pixels = max(self._made_pixels(work, key), self.depths.of(work.who, key))
+            rings[key] = RingSize(work.body.low, work.body.high, pixels, remote=False)
         for work in works:
             for need in work.needs:
                 key = (need.map, need.piece)
@@ -189,8 +185,9 @@ class Placer:
                 rings[key] = RingSize(low, high, self.joined(need.map, old.pixels, pixels), old.remote)
             for partner in work.body.partials:
                 key = partial_key(work.mapped, partner, work.copy)
-                if key not in rings:
-                    rings[key] = RingSize(work.body.low, work.body.high, self._made_pixels(work, key), remote=True)
+                pixels = max(self._made_pixels(work, key), self.depths.of(work.who, key))
+                old = rings.get(key, RingSize(work.body.low, work.body.high, pixels, remote=True))
+                rings[key] = replace(old, pixels=max(old.pixels, pixels))
         return rings
 
     def _made_pixels(self, work: Work, key: Key) -> int:
@@ -201,7 +198,11 @@ class Placer:
         return 2 * width // self.segments[work.mapped.layer.output]
 
     def pixels_for(self, work: Work, need: Need) -> int:
-        """Pixels that a ring must hold for one reader: two segments of a stream, or the rows of its window and some."""
+        """Pixels that a ring must hold for one reader."""
+        return max(self.first_pixels(work, need), self.depths.of(work.who, (need.map, need.piece)))
+
+    def first_pixels(self, work: Work, need: Need) -> int:
+        """What a reader asks for at first: two segments of a stream, or the rows of its window and some."""
         source, out = self.graph.maps[need.map], self.graph.maps[work.mapped.layer.output]
         if need.streaming and self.segments[need.map] == self.segments[out.name]:
             return 2 * source.width // self.segments[need.map]
@@ -234,11 +235,13 @@ class Placer:
 
 
 def choose_segments(graph: MappedGraph, target: Target) -> dict[str, int]:
-    """Pieces that a row of each map is handed over in: the fewest that keep one to a sixteenth of a tile's memory."""
-    most = max(1, target.tile.memory_words // 16)
+    """Pieces that a row of each map is handed over in: the fewest that keep one to a sixteenth of a tile's memory, and
+    two of each partial sum that comes together in one task to a quarter of it."""
     tasks = {m.layer.output: m.tasks for m in graph.layers}
     segments = {}
     for name, m in graph.maps.items():
+        partners = max((len(task.partials) for task in tasks.get(name, ())), default=0)
+        most = max(1, target.tile.memory_words // (8 * max(2, partners)))
         widest = max((high - low for low, high in pieces_of(tasks, name)), default=m.channels)
         fitting = (s for s in range(1, m.width + 1) if m.width % s == 0 and m.width // s * widest <= most)
         segments[name] = next(fitting, m.width)

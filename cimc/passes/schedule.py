@@ -12,8 +12,10 @@ from dataclasses import replace
 
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Source, Sync, Transfer
+from cimc.passes.fan_out import Reader, feeders
 from cimc.passes.needs import Need
-from cimc.passes.place import Key, Placer, RingSize, TileLoad, Work, core_numbers, partial_key
+from cimc.passes.place import Placer
+from cimc.passes.works import Key, RingSize, TileLoad, Work, core_numbers, partial_key
 
 RingAt = tuple[int, str]
 
@@ -36,11 +38,12 @@ class Scheduler:
     def run(self) -> ScheduledGraph:
         """All of it."""
         transfers: list[Transfer] = []
-        sizes = {tile.number: self.placer.rings_of(tile.works) for tile in self.tiles}
+        sizes = {tile.number: self.placer.rings_of(tile.works) | tile.relays for tile in self.tiles}
         for tile in self.tiles:
             self._plan_rings(tile, sizes[tile.number])
+        fed_by = self._feeders(sizes)
         for tile in self.tiles:
-            transfers += self._transfers(tile, sizes[tile.number])
+            transfers += self._transfers(tile, sizes[tile.number], fed_by)
         tasks = [
             self._task(tile, core, work)
             for tile in self.tiles
@@ -102,18 +105,32 @@ class Scheduler:
             self.plans[tile.number, label] = plan
             self.names[tile.number, key] = label
 
-    def _transfers(self, tile: TileLoad, sizes: Mapping[Key, RingSize]) -> list[Transfer]:
+    def _feeders(self, sizes: Mapping[int, Mapping[Key, RingSize]]) -> dict[tuple[int, Key], int]:
+        """The tile that fills each ring that another tile fills, by (tile, key)."""
+        readers: dict[Key, list[Reader]] = {}
+        for tile in self.tiles:
+            for key, size in sizes[tile.number].items():
+                if size.remote and key not in tile.relays and key[0] not in self.placer.inputs:
+                    chain = tuple(self.placer.relays.get((tile.number, key), ()))
+                    readers.setdefault(key, []).append(Reader(tile.number, size.low, size.high, chain))
+        there = self.placer.target.chip.tiles
+        return {(tile, key): source for key, found in readers.items()
+                for tile, source in feeders(self.home[key], found, there).items()}  # fmt: skip
+
+    def _transfers(
+        self, tile: TileLoad, sizes: Mapping[Key, RingSize], fed_by: Mapping[tuple[int, Key], int]
+    ) -> list[Transfer]:
         """A transfer into every ring that is filled from another tile, and from every copy that is away."""
         found: list[Transfer] = []
         for key, size in sizes.items():
             if not size.remote or key[0] in self.placer.inputs:
                 continue
-            home = self.home[key]
-            source = self.names[home, key]
-            plan = self.plans[home, source]
+            there = fed_by[tile.number, key]
+            source = self.names[there, key]
+            plan = self.plans[there, source]
             low = size.low - plan.channel if "\0" not in key[0] else 0
             found.append(
-                Transfer(home, source, self._port((home, source)), low, low + size.high - size.low, tile.number,
+                Transfer(there, source, self._port((there, source)), low, low + size.high - size.low, tile.number,
                          len(found), self.names[tile.number, key])
             )  # fmt: skip
         for key, work in self.away:

@@ -1,13 +1,15 @@
 """settle_depths: deepen rings until the network of streams runs without deadlock.
 
-Plays the token game over several inputs. Where it stops, of the full rings whose slowest reader starves the one that
-takes the fewest words grows by a row (or segment), and the game goes on (Parks' rule for process networks with bounded
-queues). Needs: a schedule. Promises: the game ends, whatever the speed of the cores.
+Plays the token game over several inputs. Where it stops, streams wait for each other in a circle. Of the full rings of
+the circle one on a tile with room grows by a row (or segment), the one that takes the fewest words, and the game goes
+on (after Parks' rule for process networks with bounded queues). Needs: a schedule. Promises: the game ends, whatever the speed of the cores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from cimc.base import tokens
 from cimc.base.tokens import Event, TokenGame, TokenRing
@@ -19,8 +21,13 @@ IMAGES = 3
 KINDS = {"wait": tokens.WAIT, "space": tokens.SPACE, "release": tokens.RELEASE, "signal": tokens.SIGNAL}
 
 
-def settle_depths(graph: ScheduledGraph, target: Target) -> ScheduledGraph:
-    """The schedule with rings deep enough."""
+def settle_depths(
+    graph: ScheduledGraph, target: Target, constants: Mapping[int, int] = MappingProxyType({})
+) -> ScheduledGraph:
+    """The schedule with rings deep enough. constants: memory words of a tile, by its number, that rings can't have.
+
+    A tile's memory may not suffice: rings on tiles with room grow first, but what must grow grows.
+    """
     order = list(graph.rings)
     index = {at: i for i, at in enumerate(order)}
     plans = [graph.rings[at] for at in order]
@@ -28,30 +35,62 @@ def settle_depths(graph: ScheduledGraph, target: Target) -> ScheduledGraph:
     fifos = [target.tile.fifo_depth] * len(graph.transfers)
     rings = [TokenRing(p.tickets, p.pixels // p.segment_pixels, p.ports, p.producers) for p in plans]
     game = TokenGame(streams, rings, fifos, IMAGES)
-    readers = {(e.thing, e.port): i for i, events in enumerate(streams) for e in events if e.kind == tokens.RELEASE}
-    while blocked := game.play():
-        at = _ring_to_grow(game, plans, readers)
-        assert at is not None, f"a deadlock that no depth resolves: {[str(b) for b in blocked[:8]]}"
-        plans[at] = replace(plans[at], pixels=grown(plans[at]))
-        game.grow(at, plans[at].pixels // plans[at].segment_pixels)
+    partners = _Partners(streams)
+    free = {plan.tile: target.tile.memory_words - constants.get(plan.tile, 0) for plan in plans}
+    for plan in plans:
+        free[plan.tile] -= plan.words
+
+    def extra(ring: int) -> int:
+        return (grown(plans[ring]) - plans[ring].pixels) * plans[ring].channels
+
+    def cost(ring: int) -> tuple[bool, int, int]:
+        return extra(ring) > free[plans[ring].tile], extra(ring), ring
+
+    while game.play():
+        for circle in partners.circles(game):
+            at = min(circle, key=cost)
+            free[plans[at].tile] -= extra(at)
+            plans[at] = replace(plans[at], pixels=grown(plans[at]))
+            game.grow(at, plans[at].pixels // plans[at].segment_pixels)
     return replace(graph, rings=dict(zip(order, plans, strict=True)))
 
 
-def _ring_to_grow(game: TokenGame, plans: list[RingPlan], readers: dict[tuple[int, int], int]) -> int | None:
-    """The cheapest ring that is full while the reader it waits for starves; else the cheapest full one."""
-    blocked = {b.stream: b for b in game.blocked()}
-    starving, full = [], []
-    for b in blocked.values():
-        if b.event.kind != tokens.SPACE:
-            continue
-        ring = b.event.thing
-        cost = (grown(plans[ring]) - plans[ring].pixels) * plans[ring].channels
-        full.append((cost, ring))
-        slowest = min(game.released[ring])
-        owners = [readers[ring, p] for p, done in enumerate(game.released[ring]) if done == slowest]
-        if any(o in blocked and blocked[o].event.kind in (tokens.WAIT, tokens.RECEIVE) for o in owners):
-            starving.append((cost, ring))
-    return min(starving or full)[1] if full else None
+class _Partners:
+    """Which stream is at the other end of a ring or FIFO."""
+
+    def __init__(self, streams: list[list[Event]]) -> None:
+        self.ends = {(e.kind, e.thing, e.port): i for i, events in enumerate(streams) for e in events}
+
+    def circles(self, game: TokenGame) -> list[set[int]]:
+        """The full rings of every circle of streams that wait for each other. One of each must grow."""
+        blocked = {b.stream: b for b in game.blocked()}
+        seen: dict[int, int] = {}
+        found = []
+        for start in blocked:
+            path = []
+            stream = start
+            while stream not in seen:
+                assert stream in blocked, f"stream {stream} keeps others waiting and has come to its end"
+                seen[stream] = start
+                path.append(stream)
+                stream = self._waits_for(blocked[stream].event, game)
+            if seen[stream] == start:
+                events = [blocked[s].event for s in path[path.index(stream) :]]
+                full = {e.thing for e in events if e.kind == tokens.SPACE}
+                assert full, f"a deadlock that no depth resolves: {[str(e) for e in events[:8]]}"
+                found.append(full)
+        return found
+
+    def _waits_for(self, event: Event, game: TokenGame) -> int:
+        """The stream that an event waits for: the slowest reader of a full ring, the producer of an empty one."""
+        ring = event.thing
+        if event.kind == tokens.SPACE:
+            done = game.released[ring]
+            return self.ends[tokens.RELEASE, ring, done.index(min(done))]
+        if event.kind == tokens.WAIT:
+            made = game.signalled[ring]
+            return self.ends[tokens.SIGNAL, ring, made.index(min(made))]
+        return self.ends[tokens.RECEIVE if event.kind == tokens.SEND else tokens.SEND, ring, 0]
 
 
 def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event]]:

@@ -19,16 +19,22 @@ from cimc.ir.mapped import Block, MappedGraph, MappedLayer, RowRun, Task
 from cimc.target.model import Target
 
 
+FAN_IN = 4
+"""Groups of tasks whose sums come together in one group. Each takes a receive FIFO of its tile."""
+
+
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
     """How to cut. rows: "dense" or "channels". channels_of: layers (by name) cut by channels whatever `rows` says.
 
-    vector_channels: most channels of one task of a weightless layer.
+    vector_channels: most channels of one task of a weightless layer. weigh: False leaves the blocks without weights,
+    where only their shapes are asked for.
     """
 
     rows: str = "dense"
     by_channels: frozenset[str] = frozenset()
     vector_channels: Mapping[str, int] | None = None
+    weigh: bool = True
 
 
 def split_matrices(graph: MappedGraph, target: Target, options: SplitOptions) -> MappedGraph:
@@ -176,7 +182,11 @@ def _matrix_tasks(
     for low, high, first, last in _column_groups(layer, rows, columns):
         spans = _spans(layer, pieces, first, last)
         runs = _cut_channels(spans, kh * kw, rows) if by_channel else _cut_dense(spans, kh * kw, rows)
-        blocks = [Block(r, low, high, block_weights(mapped.weights, layer.groups, r, low, high)) for r in runs]
+        none = np.zeros((0, 0), np.int64)
+        blocks = [
+            Block(r, low, high, block_weights(mapped.weights, layer.groups, r, low, high) if options.weigh else none)
+            for r in runs
+        ]
         if len(blocks) <= most:
             if len(open_task) + len(blocks) > most:
                 flush()
@@ -185,10 +195,27 @@ def _matrix_tasks(
         flush()
         shares = [tuple(blocks[i : i + most]) for i in range(0, len(blocks), most)]
         index = len(tasks)
-        tasks.append(Task(low, high, shares[0], tuple(range(index + 1, index + len(shares)))))
-        tasks.extend(Task(low, high, share, is_partial=True) for share in shares[1:])
+        for k, (share, partners) in enumerate(zip(shares, partners_of(len(shares), target.tile.cores), strict=True)):
+            tasks.append(Task(low, high, share, tuple(index + p for p in partners), is_partial=k > 0))
     flush()
     return tuple(tasks)
+
+
+def partners_of(count: int, group: int) -> list[tuple[int, ...]]:
+    """Whose sums each of `count` tasks adds to its own, so that the first ends up with all of them.
+
+    Tasks are taken in groups, as many as a tile has cores: the first of a group adds the others, and then the firsts
+    of the FAN_IN groups below it, in a tree. So sums travel between tiles once a group, and few meet at one.
+    """
+    found: list[tuple[int, ...]] = []
+    for k in range(count):
+        number, place = divmod(k, group)
+        partners: list[int] = []
+        if place == 0:
+            partners += range(k + 1, min(k + group, count))
+            partners += range((FAN_IN * number + 1) * group, min((FAN_IN * number + FAN_IN) * group + 1, count), group)
+        found.append(tuple(partners))
+    return found
 
 
 # weightless layers

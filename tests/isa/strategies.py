@@ -230,4 +230,5 @@ class _Maker:
             self.many(self.plug),
             self.many(self.plug),
             tuple(self.make_tile(number) for number in self.distinct(self.number)),
+            self.number(),
         )

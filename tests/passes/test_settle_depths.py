@@ -17,6 +17,7 @@ from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network
+from cimc.passes.depths import Depths
 from cimc.passes.place import Placer, choose_segments
 from cimc.passes.schedule import Scheduler
 from cimc.passes.settle_depths import settle_depths
@@ -42,7 +43,7 @@ def branching(target: Target) -> tuple[ScheduledGraph, Compiled]:
     graph = load_onnx(net.model(net.node("Add", b, a)))
     mapped = map_network(graph, target, random_inputs(graph), MapOptions(Widths(8, 8, {}, {})))
     segments = choose_segments(mapped, target)
-    placer = Placer(mapped, target, segments, 1.0)
+    placer = Placer(mapped, target, segments, Depths(), 1)
     first = Scheduler(mapped, placer, placer.run(), segments).run()
     return first, Compiled(graph, mapped, first, Program("", "", ""), {}, target, ())
 

@@ -1,0 +1,55 @@
+"""Who fills whose ring when many tiles read the same piece of a map: a tree, so that no tile sends to all of them.
+
+A tile that has a piece hands it on to a few others. Its instruction memory holds the code of so many channels only,
+and what goes to another chip goes there once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+FAN_OUT = 8
+"""Tiles that one tile hands a ring on to, while another one can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A tile that needs channels low .. high of a piece; relays: tiles that hold it on the way, first to last."""
+
+    tile: int
+    low: int
+    high: int
+    relays: tuple[int, ...] = ()
+
+
+def feeders(home: int, readers: Iterable[Reader], tiles_a_chip: int) -> dict[int, int]:
+    """For every reader and relay the tile that fills its ring. home: the tile where the piece is made; it has all of
+    its channels. Tiles are by number in network order, which stands for where they will lie."""
+    chip = home // tiles_a_chip
+    found: dict[int, int] = {}
+    fed = {home: 0}
+    ranges = {home: (0, 1 << 62)}
+    order = sorted(readers, key=lambda r: (r.low - r.high, r.tile // tiles_a_chip != chip, abs(r.tile - home), r.tile))
+    for reader in order:
+        first = reader.relays[0] if reader.relays else reader.tile
+        able = [tile for tile, (low, high) in ranges.items() if low <= reader.low and reader.high <= high]
+
+        def preference(tile: int, to: int = first) -> tuple[bool, bool, bool, int, int]:
+            return (
+                fed[tile] >= FAN_OUT,
+                tile // tiles_a_chip != to // tiles_a_chip,
+                tile != home,
+                abs(tile - to),
+                tile,
+            )
+
+        source = min(able, key=preference)
+        fed[source] += 1
+        for tile in (*reader.relays, reader.tile):
+            found[tile] = source
+            source = tile
+        if not reader.relays:  # what comes through relays comes late
+            fed[reader.tile] = 0
+            ranges[reader.tile] = (reader.low, reader.high)
+    return found

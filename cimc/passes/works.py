@@ -1,0 +1,88 @@
+"""What placement moves about: tasks with what they read, tiles with what they hold, and the names of rings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cimc.ir.mapped import MappedLayer, Task
+from cimc.passes.needs import Need
+
+Key = tuple[str, int]  # a piece of a map: (its name, first channel); with "\0" in the name what only one task needs
+Who = tuple[int, int, int]  # a task of a copy: (layer, task, copy)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A task of a copy of its layer, and what it reads. roomy: rings hold the rows of the next window beside those of
+    this one."""
+
+    layer: int
+    task: int
+    mapped: MappedLayer
+    body: Task
+    needs: tuple[Need, ...]
+    roomy: bool
+    copy: int
+
+    @property
+    def who(self) -> Who:
+        """Which task it is."""
+        return self.layer, self.task, self.copy
+
+    @property
+    def piece(self) -> Key:
+        """The piece of the layer's map that it works for."""
+        return self.mapped.layer.output, self.body.low
+
+    def makes(self, works: list[Work]) -> Key:
+        """The key of its out ring on a tile with these tasks.
+
+        Partial sums have rings of their own, and so has a copy away from the tile where copy 0 assembles the piece.
+        """
+        if self.body.is_partial:
+            return partial_key(self.mapped, self.task, self.copy)
+        at_home = self.copy == 0 or any(w.copy == 0 and w.piece == self.piece for w in works if not w.body.is_partial)
+        return self.piece if at_home else (f"{self.mapped.layer.output}\0copy{self.copy}", self.body.low)
+
+    def reads(self) -> list[Key]:
+        """The keys of the rings that it reads: pieces of maps, and its partners' sums."""
+        partners = (partial_key(self.mapped, partner, self.copy) for partner in self.body.partials)
+        return [*((need.map, need.piece) for need in self.needs), *partners]
+
+    def rows(self, height: int) -> int:
+        """How many of `height` rows its copy makes."""
+        return -(-(height - self.copy) // self.mapped.copies)
+
+
+def partial_key(mapped: MappedLayer, index: int, copy: int) -> Key:
+    """The key of a task's partial sums."""
+    return f"{mapped.layer.output}\0{index}\0{copy}", mapped.tasks[index].low
+
+
+@dataclass(frozen=True, slots=True)
+class RingSize:
+    """Extent of one ring of a tile: channels low .. high, pixels. remote: another tile fills it."""
+
+    low: int
+    high: int
+    pixels: int
+    remote: bool
+
+
+@dataclass(slots=True)
+class TileLoad:
+    """What a tile holds so far. relays: rings that it keeps for others, which only pass through."""
+
+    number: int
+    works: list[Work] = field(default_factory=list)
+    relays: dict[Key, RingSize] = field(default_factory=dict)
+
+
+def core_numbers(works: list[Work]) -> list[int]:
+    """The core of each task of a tile: tasks that share one have the same."""
+    numbers: dict[tuple[int, int], int] = {}
+    found = []
+    for position, work in enumerate(works):
+        key = (0, work.body.shares) if work.body.shares >= 0 else (1, position)
+        found.append(numbers.setdefault(key, len(numbers)))
+    return found
