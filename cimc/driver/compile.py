@@ -38,8 +38,9 @@ class CompileOptions:
     target's. bind: values of symbolic dimensions. rows: "dense" or "channels", how matrices are cut. seed: of the
     synthetic calibration data, where none is given. calibration_method: how ranges are chosen from it. pack: small
     matrices of different layers share crossbars and cores. mvmus: of all layers together; what one copy of each leaves
-    is spent on copies (weight duplication). objective: what copies are for, "throughput" or "latency". chips: that the network may be
-    mapped onto; as many of them are used as it needs. seed also orders the search for places on the mesh."""
+    is spent on copies (weight duplication). objective: what copies are for, "throughput" or "latency". chips: that the
+    network may be mapped onto; as many of them are used as it needs. seed also orders the search for places on the
+    mesh."""
 
     target: str = "ideal"
     weight_bits: int | None = None

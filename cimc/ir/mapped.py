@@ -89,8 +89,9 @@ class Task:
 
     blocks: of a matrix layer, MVMU after MVMU; blocks of equal columns are added in this order. partials: tasks (by
     index in the layer) whose sums are added after this one's own, in order. A task that is somebody's partial
-    (is_partial) sends its sum on and finishes nothing; it may have partials itself. shares: tasks with the same number, 0 or more, share a core. seats: (MVMU,
-    row, column) from which each block lies on its core; where there are none block k fills MVMU k.
+    (is_partial) sends its sum on and finishes nothing; it may have partials itself. shares: tasks with the same number,
+    0 or more, share a core. seats: (MVMU, row, column) from which each block lies on its core; where there are none
+    block k fills MVMU k.
     """
 
     low: int

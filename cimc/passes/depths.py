@@ -16,8 +16,8 @@ from cimc.passes.works import Key, RingSize, TileLoad, Who
 
 @dataclass(slots=True)
 class Depths:
-    """Pixels of rings. grown: that a task needs of a ring that it reads or makes; relayed: of a ring that it reads, that
-    other tiles hold for it."""
+    """Pixels of rings. grown: that a task needs of a ring that it reads or makes; relayed: that other tiles hold for it
+    of a ring that it reads."""
 
     grown: dict[tuple[Who, Key], int] = field(default_factory=dict)
     relayed: dict[tuple[Who, Key], int] = field(default_factory=dict)

@@ -112,10 +112,10 @@ def schedule_network(mapped: MappedGraph, target: Target, chips: int = 1, seed: 
         if not over:
             needed = math.ceil(len(tiles) / target.chip.tiles)
             return seat_tiles(deepen_rings(scheduled, used, target), target, needed, seed)
-        for tile in (tiles[number] for number in over):
-            sizes = placer.rings_of(tile.works)
-            ends = {key: scheduled.rings[tile.number, scheduler.names[tile.number, key]].pixels for key in sizes}
-            depths.learn(tile, sizes, ends)
+        for number in over:
+            sizes = placer.rings_of(tiles[number].works)
+            ends = {key: scheduled.rings[number, scheduler.names[number, key]].pixels for key in sizes}
+            depths.learn(tiles[number], sizes, ends)
     worst = max(over, key=lambda tile: over[tile])
     raise fail(
         "place.memory",

@@ -7,7 +7,6 @@ schedule under other tile numbers, and the same numbers for the same seed.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -2,7 +2,8 @@
 
 Plays the token game over several inputs. Where it stops, streams wait for each other in a circle. Of the full rings of
 the circle one on a tile with room grows by a row (or segment), the one that takes the fewest words, and the game goes
-on (after Parks' rule for process networks with bounded queues). Needs: a schedule. Promises: the game ends, whatever the speed of the cores.
+on (after Parks' rule for process networks with bounded queues). Needs: a schedule. Promises: the game ends, whatever
+the speed of the cores.
 """
 
 from __future__ import annotations

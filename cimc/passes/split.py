@@ -18,7 +18,6 @@ from cimc.ir.layers import Ints, MatrixLayer, operands_of, window_of
 from cimc.ir.mapped import Block, MappedGraph, MappedLayer, RowRun, Task
 from cimc.target.model import Target
 
-
 FAN_IN = 4
 """Groups of tasks whose sums come together in one group. Each takes a receive FIFO of its tile."""
 

@@ -15,9 +15,9 @@ from cimc.frontends import load_onnx
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
+from cimc.passes.depths import Depths
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network
-from cimc.passes.depths import Depths
 from cimc.passes.place import Placer, choose_segments
 from cimc.passes.schedule import Scheduler
 from cimc.passes.settle_depths import settle_depths
