@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from cimc.backends.emit import emit
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.driver.precision import Precision
 from cimc.frontends.onnx_loader import load_onnx
-from cimc.ir.graph import Graph
+from cimc.ir.graph import Conv, Graph, MatMul
 from cimc.ir.lanes import lanes_of
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
@@ -30,6 +31,8 @@ from cimc.target.emulated import require_emulated
 Arrays = Mapping[str, npt.NDArray[Any]]
 Progress = Callable[[str], None]
 SYNTHETIC_LANES = 16
+SYNTHETIC_WORK = 4e10
+"""Products that running the network on synthetic inputs may take: large ones get fewer lanes, at least two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +146,25 @@ def _widths(options: CompileOptions, target: Target) -> Widths:
 def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
     """Standard normal lanes for float inputs, the whole range for integer ones."""
     generator = np.random.default_rng(seed)
+    lanes = int(np.clip(SYNTHETIC_WORK / max(1, _products(graph)), 2, SYNTHETIC_LANES))
     made: dict[str, npt.NDArray[Any]] = {}
     for name in graph.inputs:
         tensor = graph.tensors[name]
-        shape = (SYNTHETIC_LANES, *tensor.shape)
+        shape = (lanes, *tensor.shape)
         if tensor.dtype == "float32":
             made[name] = generator.standard_normal(shape).astype(np.float32)
         else:
             kind = np.iinfo(tensor.dtype)
             made[name] = generator.integers(kind.min, kind.max, shape, endpoint=True).astype(tensor.dtype)
     return made
+
+
+def _products(graph: Graph) -> int:
+    """Multiply-adds of one lane in convolutions and products with constants."""
+    total = 0
+    for node in graph.nodes:
+        if isinstance(node, Conv | MatMul):
+            weight = graph.tensors[node.inputs[1]].shape
+            window = weight[1:] if isinstance(node, Conv) else weight[:1]
+            total += math.prod(graph.tensors[node.output].shape) * math.prod(window)
+    return total

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from cimc.numerics.quant import Quant
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Reals = npt.NDArray[np.floating[Any]]
+Weights = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class MatrixLayer(Layer):
     """
 
     x: Operand
-    weight: Floats
+    weight: Reals
     bias: Floats
     strides: tuple[int, int]
     pads: tuple[int, int, int, int]

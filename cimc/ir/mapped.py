@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, MatrixLayer
+from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, MatrixLayer, Weights
 from cimc.numerics.quant import Quant
 
 Float32s = npt.NDArray[np.float32]
@@ -75,7 +75,7 @@ class Block:
     runs: tuple[RowRun, ...]
     low: int
     high: int
-    weights: Ints
+    weights: Weights
 
     @property
     def rows(self) -> int:
@@ -120,7 +120,7 @@ class MappedLayer:
     layer: Layer
     finish: Finish
     tasks: tuple[Task, ...]
-    weights: Ints | None = None
+    weights: Weights | None = None
     weight_bits: int = 0
     weight_scale: Float32s | None = None
     bias: Ints | None = None

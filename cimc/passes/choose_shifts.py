@@ -20,6 +20,7 @@ from cimc.ir.layers import Floats, Ints, MatrixLayer, operands_of
 from cimc.ir.mapped import Float32s, MappedGraph, MappedLayer
 from cimc.ir.reference import accumulate, evaluate_layer, finish_matrix, windows_of
 from cimc.numerics.quant import Quant
+from cimc.passes.quantise import round_weights
 from cimc.passes.split import block_weights
 from cimc.target.model import Target
 
@@ -42,7 +43,7 @@ def calibration_lanes(graph: MappedGraph) -> int:
 def choose_shifts(graph: MappedGraph, target: Target, inputs: Mapping[str, Ints]) -> MappedGraph:
     """Settle shifts, integer biases and multipliers. inputs: calibration lanes of the input maps, as integers."""
     if target.mvmu.round == "none":
-        return replace(graph, layers=tuple(_settled(m, graph.quants, 0, rounds=False) for m in graph.layers))
+        return replace(graph, layers=tuple(settled_layer(m, graph.quants, 0, rounds=False) for m in graph.layers))
     maps = dict(inputs)
     layers = []
     last_use = {name: i for i, m in enumerate(graph.layers) for o in operands_of(m.layer) for name in o.maps}
@@ -65,7 +66,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     peaks = np.ones(mapped.matrix.weight.shape[0])
     power, largest, parts = 0.0, 1.0, []
     wide = replace(graph, accumulator_bits=62)
-    unshifted = _settled(mapped, graph.quants, 0, rounds=True)
+    unshifted = settled_layer(mapped, graph.quants, 0, rounds=True)
     assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
 
     def watch(sums: Floats, low: int, high: int) -> None:
@@ -88,7 +89,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
     shift = min(range(highest, lowest - 1, -1), key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
     coarser = np.exp2(np.maximum(needed - shift, 0.0))
-    settled = _settled(_rescaled(mapped, coarser) if shift < highest else mapped, graph.quants, shift, rounds=True)
+    settled = settled_layer(_rescaled(mapped, coarser) if shift < highest else mapped, graph.quants, shift, rounds=True)
     return _corrected(graph, settled, windows, np.asarray(sums, np.float64) * unshifted.finish.m), result
 
 
@@ -147,8 +148,7 @@ def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
     layer = mapped.matrix
     assert mapped.weight_scale is not None, f"{layer.name} has no weight scale"
     scale = np.asarray(mapped.weight_scale * coarser, np.float32)
-    top = (1 << (mapped.weight_bits - 1)) - 1
-    weights = np.clip(np.rint(layer.weight / scale[:, None, None, None].astype(np.float64)), -top, top).astype(np.int64)
+    weights = round_weights(layer.weight, scale, mapped.weight_bits)
     tasks = tuple(
         replace(
             task,
@@ -163,7 +163,7 @@ def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
     return replace(mapped, weights=weights, weight_scale=scale, tasks=tasks, finish=finish)
 
 
-def _settled(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, rounds: bool) -> MappedLayer:
+def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, rounds: bool) -> MappedLayer:
     """A layer with this shift. Its input's zero point is taken off through the bias.
 
     The bias is an integer in units of the shifted sum; where sums are rounded (`rounds`) and nothing else is added

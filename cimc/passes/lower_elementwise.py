@@ -80,7 +80,7 @@ def binary_constant(low: Lowering, node: g.Binary) -> None:
     """Arithmetic of an activation with a constant."""
     a, b = node.inputs
     first = b in low.real_constants
-    tensor, constant = (a, low.real_constants[b]) if first else (b, low.real_constants[a])
+    tensor, constant = (a, low.real(b)) if first else (b, low.real(a))
     if low.graph.tensors[node.output].shape != low.graph.tensors[tensor].shape:
         raise Refusal("a constant that broadcasts the activation is not built yet")
     one, zero = np.asarray(1.0), np.asarray(0.0)

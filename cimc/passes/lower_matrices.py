@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cimc.ir import graph as g
-from cimc.ir.layers import Floats, GivenWeights, MatrixLayer, Operand
+from cimc.ir.layers import GivenWeights, MatrixLayer, Operand, Reals
 from cimc.passes.lowering import Lowering, Refusal
 from cimc.passes.places import Places
 
-Number = TypeVar("Number", np.float64, np.int64)
+Number = TypeVar("Number", bound=np.floating[Any] | np.int64)
 
 
-def given_weights(low: Lowering, node: g.Conv | g.MatMul) -> tuple[GivenWeights | None, Floats]:
+def given_weights(low: Lowering, node: g.Conv | g.MatMul) -> tuple[GivenWeights | None, Reals]:
     """Integers that the network carries for this node's weight, (O, ...) first axis outputs, and the real ones."""
-    weight = low.real(node.inputs[1])
+    weight = low.weight(node.inputs[1])
     source = low.dequantised.get(node.inputs[1])
     if source is None:
         return None, weight
@@ -110,8 +110,9 @@ def whole_maps(low: Lowering, places: Places) -> tuple[Operand, Places]:
 def spread(weight: npt.NDArray[Number], rows: Places) -> npt.NDArray[Number]:
     """Weights (O, K) at the map positions of their inputs: (O, C, H, W)."""
     shape = tuple(int(n) for n in rows[-3:])
-    out = np.zeros((weight.shape[0], int(np.prod(shape))), weight.dtype)
     at = rows[:-3]
-    for k in np.flatnonzero(at >= 0):
-        out[:, at[k]] += weight[:, k]
+    known = np.flatnonzero(at >= 0)
+    out = np.zeros((weight.shape[0], int(np.prod(shape))), weight.dtype)
+    for to, values in zip(out, weight, strict=True):  # row by row, so that a large matrix stays in the cache
+        np.add.at(to, at[known], values[known])
     return out.reshape(weight.shape[0], *shape)

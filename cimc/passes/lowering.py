@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cimc.ir import graph as g
-from cimc.ir.layers import FeatureMap, Floats, Layer, Operand, VectorLayer
+from cimc.ir.layers import FeatureMap, Floats, Layer, Operand, Reals, VectorLayer
 from cimc.passes.draft import Draft
 from cimc.passes.places import PlaceBook, Places
 
@@ -28,8 +30,8 @@ class Lowering:
         self.reads = {name: len(nodes) for name, nodes in graph.uses_of().items()}
         for name in graph.outputs:
             self.reads[name] = self.reads.get(name, 0) + 1
-        self.real_constants: dict[str, Floats] = {
-            name: np.asarray(value, np.float64) for name, value in graph.constants.items() if value.dtype.kind in "fiub"
+        self.real_constants: dict[str, npt.NDArray[Any]] = {
+            name: np.asarray(value) for name, value in graph.constants.items() if value.dtype.kind in "fiub"
         }
         self.dequantised: dict[str, g.Dequantize] = {}
 
@@ -141,6 +143,14 @@ class Lowering:
 
     def real(self, name: str) -> Floats:
         """A constant in real numbers."""
+        return np.asarray(self._constant(name), np.float64)
+
+    def weight(self, name: str) -> Reals:
+        """A constant in real numbers, of single precision where the network has it so."""
+        value = self._constant(name)
+        return np.asarray(value, np.float32) if value.dtype == np.float32 else np.asarray(value, np.float64)
+
+    def _constant(self, name: str) -> npt.NDArray[Any]:
         if name not in self.real_constants:
             raise Refusal(f'"{name}" must be a constant here')
         return self.real_constants[name]

@@ -16,10 +16,12 @@ from cimc.ir.layers import (
     MatrixLayer,
     Operand,
     PoolLayer,
+    Reals,
     SoftmaxLayer,
     VectorLayer,
+    Weights,
 )
-from cimc.ir.mapped import Finish, MappedGraph, MappedLayer, SoftmaxTables, TableValues
+from cimc.ir.mapped import Finish, Float32s, MappedGraph, MappedLayer, SoftmaxTables, TableValues
 from cimc.numerics.functions import apply_function
 from cimc.numerics.quant import Quant, dequantise, range_quant
 from cimc.numerics.quant import quantise as to_integers
@@ -118,7 +120,7 @@ def _matrix(layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out:
     source = scale_of(quants, layer.x)
     bits = widths.weight(layer.name)
     if layer.given is not None:
-        weights, scales = layer.given.weights, layer.given.scale
+        weights, scales = layer.given.weights.astype(np.int32), layer.given.scale
         bits = max(bits, int(np.abs(weights).max(initial=1)).bit_length() + 1)
     else:
         top = (1 << (bits - 1)) - 1
@@ -126,8 +128,7 @@ def _matrix(layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out:
         # A column of tiny weights with a large bias: in units of its sums the bias must stay an accumulator's number.
         peaks = np.maximum(peaks, np.abs(layer.bias) / (source.scale * LARGEST_BIAS))
         scales = np.where(peaks > 0, peaks, 1.0).astype(np.float32)
-        weights = np.clip(np.rint(layer.weight / scales[:, None, None, None].astype(np.float64)), -top, top)
-        weights = weights.astype(np.int64)
+        weights = round_weights(layer.weight, scales, bits)
     m = _ratio(np.asarray(np.float32(source.scale) * scales, np.float64), middle)
     n, b0 = None, 0
     if layer.residual is not None:
@@ -135,6 +136,15 @@ def _matrix(layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out:
         n = np.full(len(m), _ratio(other.scale * layer.residual_gain, middle))
         b0 = other.zero
     return MappedLayer(layer, _finish(m, n, 0, b0, layer, middle, out), (), weights, bits, scales)
+
+
+def round_weights(weight: Reals, scale: Float32s, bits: int) -> Weights:
+    """Weights (O, ...) in units of a scale for each output, (O,), as integers of so many bits, signs alike."""
+    top = (1 << (bits - 1)) - 1
+    rounded: Weights = np.empty(weight.shape, np.int32)
+    for to, of, unit in zip(rounded, weight, scale, strict=True):  # one by one: a large matrix has no room for copies
+        to[...] = np.clip(np.rint(of / np.float64(unit)), -top, top)
+    return rounded
 
 
 def _vector(layer: VectorLayer, quants: Mapping[str, Quant], middle: Quant, out: Quant) -> MappedLayer:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cimc.ir.layers import Ints, MatrixLayer, operands_of, window_of
+from cimc.ir.layers import MatrixLayer, Weights, operands_of, window_of
 from cimc.ir.mapped import Block, MappedGraph, MappedLayer, RowRun, Task
 from cimc.target.model import Target
 
@@ -118,10 +118,10 @@ def _cut_channels(spans: list[_Span], window: int, rows: int) -> list[tuple[RowR
     return [tuple(block) for block in blocks]
 
 
-def block_weights(weights: Ints, groups: int, runs: tuple[RowRun, ...], low: int, high: int) -> Ints:
+def block_weights(weights: Weights, groups: int, runs: tuple[RowRun, ...], low: int, high: int) -> Weights:
     """Integers (rows, high - low) of a block; weights (O, C/groups, KH, KW); zero across groups."""
     outputs, per_group, _, kw = weights.shape
-    out = np.zeros((sum(run.length for run in runs), high - low), np.int64)
+    out = np.zeros((sum(run.length for run in runs), high - low), np.int32)
     row = 0
     for run in runs:
         flat = np.arange(run.start, run.start + run.length)
@@ -181,7 +181,7 @@ def _matrix_tasks(
     for low, high, first, last in _column_groups(layer, rows, columns):
         spans = _spans(layer, pieces, first, last)
         runs = _cut_channels(spans, kh * kw, rows) if by_channel else _cut_dense(spans, kh * kw, rows)
-        none = np.zeros((0, 0), np.int64)
+        none = np.zeros((0, 0), np.int32)
         blocks = [
             Block(r, low, high, block_weights(mapped.weights, layer.groups, r, low, high) if options.weigh else none)
             for r in runs
