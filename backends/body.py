@@ -61,10 +61,11 @@ class Body:
         unit = ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
         kernel, strides, pads, dilations = window_of(layer) if role == 0 else unit
         step, offset = operand.step, operand.offset
-        advance = strides[0] * step[0]
+        share, down, along = self.placed.share, strides[0] * step[0], strides[1] * step[1]
+        column = share.column(self.graph.mapped.maps[layer.output].width)
         return View(
-            (-pads[0] * step[0] + offset[0] + advance * self.placed.copy, -pads[1] * step[1] + offset[1]),
-            (advance * self.placed.copies, strides[1] * step[1]),
+            (-pads[0] * step[0] + offset[0] + down * share.row, -pads[1] * step[1] + offset[1] + along * column),
+            (down * share.row_step, along),
             (dilations[0] * step[0], dilations[1] * step[1]),
             kernel,
             self.placed.pixels,
@@ -115,6 +116,8 @@ class Body:
 
     def out_window(self, channel: Affine, count: int) -> Window:
         """Channels of the output pixel in the task's ring."""
-        column = affine((SEGMENT, self.placed.pixels), (PIXEL, 1))
-        row = affine((ROW, self.placed.out_step), constant=self.placed.out_first)
+        share = self.placed.out_share
+        at = share.column(self.ring(self.placed.out).width)
+        column = affine((SEGMENT, self.placed.pixels), (PIXEL, 1), constant=at)
+        row = affine((ROW, share.row_step), constant=share.row)
         return Window(self.placed.out, Axis(row), Axis(column), Axis(channel, count))

@@ -99,6 +99,7 @@ def _ring(plan: RingPlan, address: int) -> Ring:
         producers=plan.producers,
         row=plan.row,
         row_step=plan.row_step,
+        column=plan.column,
     )
 
 

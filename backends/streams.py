@@ -67,32 +67,34 @@ def transfer_streams(
     transfer: Transfer, source: RingPlan, target: RingPlan, origin: int
 ) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
     """The sender's and the receiver's stream of a transfer, one segment a message."""
-    first, step, segments = transfer.first, transfer.step, source.segments
-    column = affine((SEGMENT, source.segment_pixels))
+    share, segments, per_row = transfer.share, source.segments, transfer.share.row_step * target.segments
 
-    def window(ring: str, row: Affine, low: int, high: int) -> Window:
-        return Window(ring, Axis(row), Axis(column, source.segment_pixels), Axis(Affine(low), high - low))
+    def window(ring: str, row: Affine, column: int, low: int, high: int) -> Window:
+        columns = Axis(affine((SEGMENT, source.segment_pixels), constant=column), source.segment_pixels)
+        return Window(ring, Axis(row), columns, Axis(Affine(low), high - low))
 
     port = Port(transfer.source, transfer.port)
     ticket = affine((ROW, segments), (SEGMENT, 1), constant=1)
-    rows = affine((ROW, 1))
-    sent = (window(transfer.source, rows, transfer.low, transfer.high), transfer.tile, transfer.fifo)
+    sent = (window(transfer.source, affine((ROW, 1)), 0, transfer.low, transfer.high), transfer.tile, transfer.fifo)
     send = [
         Instruction("wait", (port, ticket), origin),
         Instruction("send", sent, origin),
         Instruction("release", (port, ticket), origin),
     ]
     ring = Name(transfer.ring)
-    ticket = affine((ROW, step * segments), (SEGMENT, 1), constant=first * segments + 1)
-    rows = affine((ROW, step), constant=first)
+    first = share.first_ticket(segments)
+    ticket = affine((ROW, per_row), (SEGMENT, 1), constant=first + 1)
+    into = window(
+        transfer.ring, affine((ROW, share.row_step), constant=share.row), share.column(target.width), 0, target.channels
+    )
     receive = [
         Instruction("space", (ring, ticket), origin),
-        Instruction("receive", (window(transfer.ring, rows, 0, target.channels), transfer.fifo), origin),
+        Instruction("receive", (into, transfer.fifo), origin),
         Instruction("signal", (ring, ticket), origin),
     ]
-    following = affine((ROW, step * segments), constant=(first + step) * segments)
-    before = [Instruction("signal", (ring, Affine(first * segments)), origin)] if first else []
-    after = [Instruction("signal", (ring, following), origin)] if step > 1 else []
+    following = affine((ROW, per_row), constant=first + per_row)
+    before = [Instruction("signal", (ring, Affine(first)), origin)] if first else []
+    after = [Instruction("signal", (ring, following), origin)] if share.parts * share.row_step > 1 else []
     return _transfer_loops(source, send, [], [], origin), _transfer_loops(source, receive, before, after, origin)
 
 

@@ -42,10 +42,10 @@ def check_coverage(wiring: Wiring, findings: Findings) -> None:
                 item,
                 "store or receive every pixel before it is signalled",
             )
-        twice = _row_of_two(boxes)
+        twice = _pixel_of_two(boxes)
         if twice is not None:
-            what = f"row {twice} is written by two producers"
-            findings.add("written-twice", what, item, "let each producer write rows of its own")
+            what = f"row {twice[0]}, column {twice[1]} is written by two producers"
+            findings.add("written-twice", what, item, "let each producer write pixels of its own")
 
 
 def _boxes(stream: Stream, key: RingKey, ring: Ring) -> Iterator[_Box]:
@@ -70,11 +70,11 @@ def _boxes(stream: Stream, key: RingKey, ring: Ring) -> Iterator[_Box]:
             yield rows, columns, channels
 
 
-def _row_of_two(boxes: Sequence[Sequence[_Box]]) -> int | None:
-    """A row that more than one producer writes, or None."""
-    rows = [np.any([box[0] for box in one], axis=0) for one in boxes if one]
-    several = np.flatnonzero(np.sum(rows, axis=0) > 1)
-    return int(several[0]) if several.size else None
+def _pixel_of_two(boxes: Sequence[Sequence[_Box]]) -> tuple[int, int] | None:
+    """A (row, column) that more than one producer writes, or None."""
+    pixels = [np.any([np.outer(rows, columns) for rows, columns, _ in one], axis=0) for one in boxes if one]
+    several = np.argwhere(np.sum(pixels, axis=0) > 1) if len(pixels) > 1 else ()
+    return (int(several[0][0]), int(several[0][1])) if len(several) else None
 
 
 def _written(instruction: Instruction) -> str:

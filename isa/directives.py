@@ -101,7 +101,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "tile",
         "name:name",
         "addr=address:int height:int width:int channels:int segments:int pixels:int ports:int tensor:text channel:int "
-        "producers:int row:int row_step:int",
+        "producers:int row:int row_step:int column:int",
         "a circular buffer of pixels in tile memory",
         Ring,
     ),

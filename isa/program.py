@@ -29,8 +29,9 @@ class Ring:
     input on, row by row) lies at address + (p mod pixels) * channels. ports: consumers, each with a credit counter of
     its own. tensor, channel: the tensor of the network whose channels from `channel` on it holds ("" for partial
     sums). producers: streams that fill it, each slots of its own; a stream's signal says that its own slots below the
-    ticket are ready, and a consumer waits for all of them. row, row_step: row i of the ring is row `row + i * row_step`
-    of the tensor (other than 0 and 1 where a copy of a layer keeps the rows that it makes).
+    ticket are ready, and a consumer waits for all of them. row, row_step, column: row i of the ring is row
+    `row + i * row_step` of the tensor, from that column on (other than 0, 1 and 0 where a copy of a layer keeps what it
+    makes).
     """
 
     name: str
@@ -46,6 +47,7 @@ class Ring:
     producers: int = 1
     row: int = 0
     row_step: int = 1
+    column: int = 0
 
     @property
     def tickets(self) -> int:

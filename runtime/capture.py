@@ -20,7 +20,7 @@ from cimc.runtime.windows import Reach
 class Writer:
     """A store that writes channels low .. high - 1 of a tensor: its tile, core and index in the core's stream.
 
-    It writes rows row, row + row_step, ... (row alone where row_step is 0).
+    It writes columns left .. right - 1 of rows row, row + row_step, ... (row alone where row_step is 0).
     """
 
     tile: int
@@ -28,13 +28,15 @@ class Writer:
     index: int
     low: int
     high: int
+    left: int
+    right: int
     row: int = 0
     row_step: int = 1
 
-    def writes(self, row: int, channel: int) -> bool:
-        """Whether it writes this row and channel."""
+    def writes(self, row: int, column: int, channel: int) -> bool:
+        """Whether it writes this element."""
         own = row == self.row if self.row_step == 0 else row >= self.row and (row - self.row) % self.row_step == 0
-        return own and self.low <= channel < self.high
+        return own and self.left <= column < self.right and self.low <= channel < self.high
 
 
 class Capture:
@@ -65,7 +67,7 @@ class Capture:
             channel = ring.channel + reach.channel()
             first = ring.row + reach.row() * ring.row_step
             rows = _slice(first, window.rows.count, window.rows.step * ring.row_step)
-            columns = _slice(reach.column(), window.columns.count, window.columns.step)
+            columns = _slice(ring.column + reach.column(), window.columns.count, window.columns.step)
             whole[reach.counters[IMAGE], rows, columns, channel : channel + window.channels.count] = block
 
         return record
@@ -97,7 +99,8 @@ def _stores(program: Program) -> Iterator[tuple[str, Writer]]:
                 window = cast(Window, leaf.instruction.operands[0])
                 ring = rings[window.ring]
                 if ring.tensor:
-                    low, high = _channels(window.channels, loops)
+                    low, high = _extent(window.channels, loops)
+                    left, right = _extent(window.columns, loops)
                     start = window.rows.start
                     step = min((abs(c) for _, c in start.terms), default=0) * ring.row_step
                     writer = Writer(
@@ -106,14 +109,16 @@ def _stores(program: Program) -> Iterator[tuple[str, Writer]]:
                         leaf.index,
                         ring.channel + low,
                         ring.channel + high,
+                        ring.column + left,
+                        ring.column + right,
                         ring.row + start.constant * ring.row_step,
                         step,
                     )
                     yield ring.tensor, writer
 
 
-def _channels(axis: Axis, loops: tuple[Loop, ...]) -> tuple[int, int]:
-    """The channels of a ring that an axis reaches while its loops run: first, one past the last."""
+def _extent(axis: Axis, loops: tuple[Loop, ...]) -> tuple[int, int]:
+    """What an axis reaches of a ring while its loops run: first, one past the last."""
     low = high = axis.start.constant
     counts = {loop.counter: loop.count for loop in loops}
     for name, coefficient in axis.start.terms:

@@ -218,7 +218,7 @@ def differences(compiled: Compiled, reference: Mapping[str, Ints], execution: Ex
         found = int(wrong.sum())
         if found and first is None:
             element = tuple(int(i) for i in np.argwhere(wrong)[0])
-            writer = next(w for w in execution.writers[name] if w.writes(element[1], element[-1]))
+            writer = next(w for w in execution.writers[name] if w.writes(*element[1:]))
             line = line_of(compiled.program)[writer.tile, "core", writer.core, writer.index]
             text = f"tile {writer.tile}, core {writer.core}, instruction {writer.index}"
             first = Mismatch(name, element, int(reference[name][element]), int(got[element]), text, line)

@@ -108,13 +108,36 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What one copy makes of a layer's map: of the rows row, row + row_step, ... the part-th of `parts` equal parts."""
+
+    row: int = 0
+    row_step: int = 1
+    part: int = 0
+    parts: int = 1
+
+    def rows(self, height: int) -> int:
+        """How many rows of a map so high it makes."""
+        return -(-(height - self.row) // self.row_step)
+
+    def column(self, width: int) -> int:
+        """The first column that it makes of a map so wide."""
+        return self.part * (width // self.parts)
+
+    def first_ticket(self, segments: int) -> int:
+        """Segments of the whole map before its first. segments: of a row, that are its own."""
+        return (self.row * self.parts + self.part) * segments
+
+
+@dataclass(frozen=True, slots=True)
 class MappedLayer:
     """A layer with its integers. weights and bias are of matrix layers (see GivenWeights for shapes).
 
     shift: XbarOut's rounding; bias and finish.m are in units of the shifted sum. weight_bits: width of the weights;
     weight_scale: what one unit of a weight stands for, (O,).
     pre: of max, min: one Finish an operand, applied before the comparison. softmax: exponent tables, high and low part
-    of the difference, and their split in bits. copies: how often its tasks exist; copy j makes rows j, j + copies, ...
+    of the difference, and their split in bits. copies: how often its tasks exist; `across` of them make a row of the
+    map together (see share).
     """
 
     layer: Layer
@@ -128,6 +151,12 @@ class MappedLayer:
     pre: tuple[Finish, ...] = ()
     softmax: SoftmaxTables | None = None
     copies: int = 1
+    across: int = 1
+
+    def share(self, copy: int) -> Share:
+        """What a copy makes."""
+        row, part = divmod(copy, self.across)
+        return Share(row, self.copies // self.across, part, self.across)
 
     @property
     def matrix(self) -> MatrixLayer:

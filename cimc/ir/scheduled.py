@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+from cimc.ir.mapped import MappedGraph, MappedLayer, Share, Task
+
+WHOLE = Share()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class RingPlan:
     producers: int = 1
     row: int = 0
     row_step: int = 1
+    column: int = 0
 
     @property
     def segment_pixels(self) -> int:
@@ -79,8 +82,8 @@ class Sync:
 class PlacedTask:
     """A task on a core. rows, segments, pixels: the loops over its output (pixels of one segment).
 
-    copy, copies: it makes rows copy, copy + copies, ... of its layer; out_first, out_step: row i of these is row
-    out_first + i * out_step of its ring. partials: (ring, port) of each partner's sums, in the order of Task.partials.
+    copy: of its layer, which makes `share` of the map; out_share: where that lies in its ring, which is
+    compact where nobody else writes it. partials: (ring, port) of each partner's sums, in the order of Task.partials.
     """
 
     layer: int
@@ -95,16 +98,15 @@ class PlacedTask:
     out: str
     syncs: tuple[Sync, ...]
     copy: int = 0
-    copies: int = 1
-    out_first: int = 0
-    out_step: int = 1
+    share: Share = WHOLE
+    out_share: Share = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """A ring's channels low .. high (of the ring) copied into a ring of another tile through a FIFO of that tile.
 
-    first, step: row i of the source is row first + i * step of the ring it goes to.
+    share: what the source has of the ring it goes to, where it holds what one copy of a layer makes.
     """
 
     source_tile: int
@@ -115,8 +117,8 @@ class Transfer:
     tile: int
     fifo: int
     ring: str
-    first: int = 0
-    step: int = 1
+    copy: int = 0
+    share: Share = WHOLE
 
 
 @dataclass(frozen=True, slots=True)

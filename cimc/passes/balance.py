@@ -30,7 +30,9 @@ class Load:
 
     vectors: of one input. seconds: of one vector on one copy. crossbars: of one copy. together: copies that share one
     crossbar block-diagonally (see copies_in_one), 1 where a copy is larger. max_copies: more cannot be placed, or have
-    nothing to do. input_seconds: the time that the layer's input takes to arrive, which no copy shortens.
+    nothing to do. input_seconds: the time that the layer's input takes to arrive, which no copy shortens. offers: the
+    numbers of copies that can be had with the turns of each, rising and falling; where there are none any number can,
+    and copies share the vectors evenly.
     """
 
     name: str
@@ -40,30 +42,43 @@ class Load:
     together: int
     max_copies: int
     input_seconds: Fraction = Fraction(0)
+    offers: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         assert self.vectors > 0 and self.seconds > 0 and self.crossbars > 0, self
         assert self.together == 1 or self.crossbars == 1, f"copies of several crossbars do not share one: {self}"
         assert self.max_copies >= 1 and self.together >= 1, self
+        assert not self.offers or self.offers[0] == (1, self.vectors), f"one copy makes every vector: {self}"
 
     def crossbars_of(self, copies: int) -> int:
         """Crossbars of so many copies."""
         return -(-copies // self.together) * self.crossbars
 
+    def turns(self, copies: int) -> int:
+        """Vectors of the copy that has most."""
+        if self.offers:
+            return min(turns for offered, turns in self.offers if offered <= copies)
+        return -(-self.vectors // copies)
+
     def busy(self, copies: int) -> Fraction:
         """Seconds that an input keeps the layer busy."""
-        return max(-(-self.vectors // copies) * self.seconds, self.input_seconds)
+        return max(self.turns(copies) * self.seconds, self.input_seconds)
 
     def copies_for(self, seconds: Fraction) -> int | None:
         """The fewest copies whose busy time is at most this, or None where there are none."""
         turns = seconds // self.seconds
         if turns < 1 or seconds < self.input_seconds:
             return None
+        if self.offers:
+            return next((copies for copies, taken in self.offers if taken <= turns), None)
         copies = -(-self.vectors // turns)
         return copies if copies <= self.max_copies else None
 
     def steps(self) -> Iterator[int]:
         """The numbers of copies that are worth having: the fewest for each number of turns, rising."""
+        if self.offers:
+            yield from (copies for copies, _ in self.offers)
+            return
         copies = 1
         while copies <= self.max_copies:
             yield copies

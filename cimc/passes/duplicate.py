@@ -1,7 +1,8 @@
 """duplicate: copies of layers' weights, so that the slowest layer is as fast as a budget of MVMUs allows.
 
-A copy of a layer makes every n-th row of its map, so a layer's turns are its rows. Needs tasks; promises the same
-numbers: copies only share the work.
+Copies of a layer share the pixels of its map in a grid: `across` of them make a row together, each a part of it, and
+the others make further rows meanwhile. Parts of a row need little memory; rows are assembled side by side. Needs
+tasks; promises the same numbers: copies only share the work.
 """
 
 from __future__ import annotations
@@ -27,28 +28,64 @@ def duplicate(graph: MappedGraph, target: Target, duplication: Duplication) -> t
     """The graph with its layers' copies, and how they were chosen. Times are in products of one MVMU."""
     layers = [m for m in graph.layers if isinstance(m.layer, MatrixLayer)]
     chosen = balance([load_of(graph, target, m) for m in layers], duplication.budget, duplication.objective)
+    grids = {m.layer.name: dict(_grids(graph, target, m)) for m in layers}
     copies = {m.layer.name: k for m, k in zip(layers, chosen.copies, strict=True)}
-    mapped = tuple(replace(m, copies=copies.get(m.layer.name, 1)) for m in graph.layers)
+    mapped = tuple(
+        replace(m, copies=copies[m.layer.name], across=grids[m.layer.name][copies[m.layer.name]].across)
+        if m.layer.name in copies
+        else m
+        for m in graph.layers
+    )
     return replace(graph, layers=mapped), chosen
 
 
-def load_of(graph: MappedGraph, target: Target, mapped: MappedLayer) -> Load:
-    """A layer as the balance sees it: its rows, each a product for every pixel, on all its MVMUs at once.
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Copies of a layer: `across` of them share a row; turns: pixels of the one that has most."""
 
-    Half of a tile's memory holds what copies need beside each other: where their rows come together a row for each
-    and one more, and where they read the rows of a window and those that the others are at.
-    """
+    across: int
+    turns: int
+
+
+def load_of(graph: MappedGraph, target: Target, mapped: MappedLayer) -> Load:
+    """A layer as the balance sees it: a product for every pixel, on all its MVMUs at once."""
     out = graph.maps[mapped.layer.output]
     mvmus = sum(len(task.blocks) for task in mapped.tasks)
+    offers = tuple((copies, grid.turns) for copies, grid in _grids(graph, target, mapped))
+    return Load(mapped.layer.name, out.height * out.width, Fraction(1), mvmus, 1, offers[-1][0], offers=offers)
+
+
+def _grids(graph: MappedGraph, target: Target, mapped: MappedLayer) -> list[tuple[int, _Grid]]:
+    """The numbers of copies that are worth having, rising, with the best grid of each: of equal ones that which shares
+    most rows, as it takes least memory.
+
+    Half of a tile's memory holds what rows made at the same time need: where they come together one for each and one
+    more, and where they are read the rows of a window and those that the others are at. Copies on other tiles send
+    their part through a receive FIFO each; a quarter of a tile's FIFOs is left to what it reads.
+    """
+    out = graph.maps[mapped.layer.output]
     widest = max(task.high - task.low for task in mapped.tasks)
     memory = target.tile.memory_words // 2
-    together = memory // (out.width * widest) - 1
     kernel, strides, _, dilations = window_of(mapped.layer)
     span = (kernel[0] - 1) * dilations[0] + 1
     read = max(_row_words(graph, task) for task in mapped.tasks)
-    apart = (memory // read - span) // strides[0]
-    most = max(1, min(out.height, together, apart))
-    return Load(mapped.layer.name, out.height, Fraction(out.width), mvmus, together=1, max_copies=most)
+    rows = max(1, min(out.height, memory // (out.width * widest) - 1, (memory // read - span) // strides[0]))
+    fits = out.width * widest <= memory
+    parts = [c for c in range(1, out.width + 1) if out.width % c == 0 and (c == 1 or fits)]
+    most = max(1, target.tile.fifos * 3 // 4)
+    best: dict[int, _Grid] = {}
+    for across in parts:
+        for row_step in range(1, rows + 1):
+            if across * row_step > most:
+                break
+            grid = _Grid(across, -(-out.height // row_step) * (out.width // across))
+            old = best.get(across * row_step, grid)
+            best[across * row_step] = min(old, grid, key=lambda g: (g.turns, -g.across))
+    worth: list[tuple[int, _Grid]] = []
+    for copies, grid in sorted(best.items()):
+        if not worth or grid.turns < worth[-1][1].turns:
+            worth.append((copies, grid))
+    return worth
 
 
 def _row_words(graph: MappedGraph, task: Task) -> int:

@@ -49,15 +49,16 @@ def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces
                     old = hulls.get((name, piece_low), (first, last))
                     hulls[name, piece_low] = (min(old[0], first), max(old[1], last))
         for (name, piece), (low, high) in hulls.items():
-            found.append(_of_copy(_need(graph, mapped, role, operand, name, piece, low, high), copy, mapped.copies))
+            found.append(_of_copy(_need(graph, mapped, role, operand, name, piece, low, high), copy, mapped))
     return found
 
 
-def _of_copy(need: Need, copy: int, copies: int) -> Need:
-    """The need of a copy that makes every `copies`-th row from row `copy` on."""
-    if copies == 1:
+def _of_copy(need: Need, copy: int, mapped: MappedLayer) -> Need:
+    """The need of a copy, which makes some of the rows."""
+    if mapped.copies == 1:
         return need
-    first, advance = need.first + need.advance * copy, need.advance * copies
+    share = mapped.share(copy)
+    first, advance = need.first + need.advance * share.row, need.advance * share.row_step
     return replace(need, first=first, advance=advance, streaming=False)
 
 

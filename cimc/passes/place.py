@@ -191,10 +191,11 @@ class Placer:
         return rings
 
     def _made_pixels(self, work: Work, key: Key) -> int:
-        """Pixels of a ring for its producer: two segments, or a row for each copy that assembles the map and one."""
+        """Pixels of a ring for its producer: two segments, or where copies assemble the map the rows that they are at,
+        and one."""
         width = self.graph.maps[work.mapped.layer.output].width
         if key == work.piece and work.mapped.copies > 1:
-            return (work.mapped.copies + 1) * width
+            return (work.share.row_step + work.roomy) * width
         return 2 * width // self.segments[work.mapped.layer.output]
 
     def pixels_for(self, work: Work, need: Need) -> int:
@@ -236,13 +237,16 @@ class Placer:
 
 def choose_segments(graph: MappedGraph, target: Target) -> dict[str, int]:
     """Pieces that a row of each map is handed over in: the fewest that keep one to a sixteenth of a tile's memory, and
-    two of each partial sum that comes together in one task to a quarter of it."""
+    two of each partial sum that comes together in one task to a quarter of it. Copies that make a row together make
+    whole segments of it."""
     tasks = {m.layer.output: m.tasks for m in graph.layers}
+    across = {m.layer.output: m.across for m in graph.layers}
     segments = {}
     for name, m in graph.maps.items():
         partners = max((len(task.partials) for task in tasks.get(name, ())), default=0)
         most = max(1, target.tile.memory_words // (8 * max(2, partners)))
         widest = max((high - low for low, high in pieces_of(tasks, name)), default=m.channels)
-        fitting = (s for s in range(1, m.width + 1) if m.width % s == 0 and m.width // s * widest <= most)
+        parts = across.get(name, 1)
+        fitting = (s for s in range(parts, m.width + 1, parts) if m.width % s == 0 and m.width // s * widest <= most)
         segments[name] = next(fitting, m.width)
     return segments

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cimc.ir.mapped import MappedGraph
-from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Source, Sync, Transfer
+from cimc.ir.mapped import MappedGraph, Share
+from cimc.ir.scheduled import WHOLE, PlacedTask, RingPlan, ScheduledGraph, Source, Sync, Transfer
 from cimc.passes.fan_out import Reader, feeders
 from cimc.passes.needs import Need
 from cimc.passes.place import Placer
@@ -75,9 +75,10 @@ class Scheduler:
         for key, size in sizes.items():
             name, *own = key[0].split("\0")
             m = self.graph.maps[name]
-            height, producers = m.height, 1
+            height, width, segments, producers = m.height, m.width, self.segments[name], 1
             if own:
-                height = makers[key].rows(m.height)
+                share = makers[key].share
+                height, width, segments = share.rows(height), width // share.parts, segments // share.parts
             elif not size.remote:
                 producers = makers[key].mapped.copies
             label = plain_name(name, size.low if len(self.placer.pieces[name]) > 1 or size.low else None)
@@ -88,9 +89,9 @@ class Scheduler:
                 name=label,
                 tile=tile.number,
                 height=height,
-                width=m.width,
+                width=width,
                 channels=size.high - size.low,
-                segments=self.segments[name],
+                segments=segments,
                 pixels=size.pixels,
                 ports=0,
                 tensor="",
@@ -100,8 +101,9 @@ class Scheduler:
             if not own:
                 plan = replace(plan, tensor=name, channel=size.low)
             elif own[0].startswith("copy"):
-                copy = makers[key]
-                plan = replace(plan, tensor=name, channel=size.low, row=copy.copy, row_step=copy.mapped.copies)
+                share = makers[key].share
+                plan = replace(plan, tensor=name, channel=size.low, row=share.row, row_step=share.row_step,
+                               column=share.column(m.width))  # fmt: skip
             self.plans[tile.number, label] = plan
             self.names[tile.number, key] = label
 
@@ -139,7 +141,7 @@ class Scheduler:
                 source = self.names[away, key]
                 found.append(
                     Transfer(away, source, self._port((away, source)), 0, work.body.high - work.body.low, tile.number,
-                             len(found), self.names[tile.number, work.piece], work.copy, work.mapped.copies)
+                             len(found), self.names[tile.number, work.piece], work.copy, work.share)
                 )  # fmt: skip
         return found
 
@@ -150,7 +152,8 @@ class Scheduler:
 
     def _task(self, tile: TileLoad, core: int, work: Work) -> PlacedTask:
         out = self.graph.maps[work.mapped.layer.output]
-        segments, rows = self.segments[out.name], work.rows(out.height)
+        share = work.share
+        segments, rows = self.segments[out.name] // share.parts, share.rows(out.height)
         syncs: list[Sync] = []
         sources, partials = [], []
         for need in work.needs:
@@ -165,12 +168,11 @@ class Scheduler:
             syncs += stream_reads(ring, port, segments)
         key = work.makes(tile.works)
         ring = self.names[tile.number, key]
-        assembles = key == work.piece
-        first, step = (work.copy, work.mapped.copies) if assembles else (0, 1)
-        syncs += row_writes(ring, segments, first, step)
-        return PlacedTask(work.layer, work.task, tile.number, core, rows, segments, out.width // segments,
-                          tuple(sources), tuple(partials), ring, tuple(syncs), work.copy, work.mapped.copies, first,
-                          step)  # fmt: skip
+        out_share = share if key == work.piece else WHOLE
+        syncs += share_writes(ring, segments, out_share)
+        pixels = out.width // self.segments[out.name]
+        return PlacedTask(work.layer, work.task, tile.number, core, rows, segments, pixels, tuple(sources),
+                          tuple(partials), ring, tuple(syncs), work.copy, share, out_share)  # fmt: skip
 
     def _read_syncs(self, need: Need, ring: str, port: int, rows: int, segments: int) -> list[Sync]:
         """Waits and releases of one reader over the rows of its output."""
@@ -193,18 +195,20 @@ class Scheduler:
         return syncs
 
 
-def row_writes(ring: str, segments: int, first: int, step: int) -> list[Sync]:
-    """Space for and signals of rows first, first + step, ... of a ring, segment by segment.
+def share_writes(ring: str, segments: int, share: Share) -> list[Sync]:
+    """Space for and signals of what one producer writes of a ring, segment by segment. segments: of a row, that are
+    its own.
 
-    With other rows in between that others write, a signal after a row says that the next own row is the first missing.
+    With others writing in between, a signal after a row says that the next own segment is the first missing.
     """
-    per_row, at = step * segments, first * segments
+    per_row, at = segments * share.parts * share.row_step, share.first_ticket(segments)
     syncs = [Sync("space", ring, -1, "segment", False, per_row, 1, at + 1)]
-    if first:
+    if at:
         syncs.insert(0, Sync("signal", ring, -1, "image", False, 0, 0, at))
-    if segments > 1 or step == 1:
+    alone = share.parts * share.row_step == 1
+    if segments > 1 or alone:
         syncs.append(Sync("signal", ring, -1, "segment", True, per_row, 1, at + 1))
-    if step > 1:
+    if not alone:
         syncs.append(Sync("signal", ring, -1, "row", True, per_row, 0, at + per_row))
     return syncs
 

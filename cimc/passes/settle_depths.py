@@ -136,18 +136,20 @@ def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event
 
 
 def _receive_events(transfer: Transfer, fifo: int, rows: int, ring: RingPlan, index: int) -> list[Event]:
-    """A receiver's events: its rows of the ring, segment by segment."""
-    producer = transfer.first if ring.producers > 1 else 0
-    events = [Event(tokens.SIGNAL, index, producer, transfer.first * ring.segments)]
+    """A receiver's events: its share of the ring, segment by segment."""
+    share, segments = transfer.share, ring.segments // transfer.share.parts
+    producer = transfer.copy if ring.producers > 1 else 0
+    first, per_row = share.first_ticket(segments), ring.segments * share.row_step
+    events = [Event(tokens.SIGNAL, index, producer, first)]
     for row in range(rows):
-        start = (transfer.first + row * transfer.step) * ring.segments
-        for t in range(start + 1, start + ring.segments + 1):
+        start = first + row * per_row
+        for t in range(start + 1, start + segments + 1):
             events += [
                 Event(tokens.SPACE, index, 0, t),
                 Event(tokens.RECEIVE, fifo),
                 Event(tokens.SIGNAL, index, producer, t),
             ]
-        following = min(start + transfer.step * ring.segments, ring.tickets)
+        following = min(start + per_row, ring.tickets)
         events.append(Event(tokens.SIGNAL, index, producer, following))
     return events
 

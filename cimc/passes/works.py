@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cimc.ir.mapped import MappedLayer, Task
+from cimc.ir.mapped import MappedLayer, Share, Task
 from cimc.passes.needs import Need
 
 Key = tuple[str, int]  # a piece of a map: (its name, first channel); with "\0" in the name what only one task needs
@@ -49,9 +49,10 @@ class Work:
         partners = (partial_key(self.mapped, partner, self.copy) for partner in self.body.partials)
         return [*((need.map, need.piece) for need in self.needs), *partners]
 
-    def rows(self, height: int) -> int:
-        """How many of `height` rows its copy makes."""
-        return -(-(height - self.copy) // self.mapped.copies)
+    @property
+    def share(self) -> Share:
+        """What its copy makes of the map."""
+        return self.mapped.share(self.copy)
 
 
 def partial_key(mapped: MappedLayer, index: int, copy: int) -> Key:

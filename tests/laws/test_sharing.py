@@ -35,25 +35,28 @@ def again(made: Compiled, **changes: object) -> Compiled:
     return replace(made, mapped=scheduled.mapped, scheduled=scheduled, program=program, weights=weights)
 
 
-def with_copies(made: Compiled, copies: list[int]) -> Compiled:
-    """So many copies of each layer, as far as it has rows."""
-    maps = made.mapped.maps
-    layers = zip(made.mapped.layers, copies, strict=False)
-    return again(made, layers=tuple(replace(m, copies=min(k, maps[m.layer.output].height)) for m, k in layers))
+def with_copies(made: Compiled, copies: list[tuple[int, int]]) -> Compiled:
+    """Copies of each layer that make so many rows at a time, each row in so many parts, as far as its map goes."""
+    layers = []
+    for m, (rows, parts) in zip(made.mapped.layers, copies, strict=False):
+        out = made.mapped.maps[m.layer.output]
+        across = max(part for part in range(1, parts + 1) if out.width % part == 0)
+        layers.append(replace(m, copies=min(rows, out.height) * across, across=across))
+    return again(made, layers=tuple(layers))
 
 
 @pytest.mark.parametrize("target", [IDEAL, PUMA, SMALL_TILES], ids=["ideal", "puma", "two cores a tile"])
 @pytest.mark.parametrize("network", NETWORKS)
-@given(st.lists(st.integers(1, 5), min_size=8, max_size=8))
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=8, max_size=8))
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
-def test_copies_change_no_bit(network: str, target: Target, copies: list[int]) -> None:
+def test_copies_change_no_bit(network: str, target: Target, copies: list[tuple[int, int]]) -> None:
     made = compiled(network, target)
     assert same(bits_of(run(with_copies(made, copies))), bits_of(run(made)))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_copies_stream_like_one(seed: int) -> None:
-    made = with_copies(compiled("digits_residual", SMALL_TILES), [2, 3, 4, 2, 1, 1])
+    made = with_copies(compiled("digits_residual", SMALL_TILES), [(2, 1), (1, 4), (2, 2), (1, 2), (1, 1), (1, 1)])
     x = digits("test", 6)
     engine = StepEngine(made.program, made.weights, made.target)
     alone = engine.run({"input": x}).outputs["logits"]
@@ -79,9 +82,10 @@ def test_a_budget_is_spent_on_the_slowest_layers() -> None:
     one = mvmus(made.program)
     more, chosen = duplicate(made.mapped, PUMA, Duplication(2 * one))
     assert chosen.crossbars <= 2 * one
-    busy = {m.layer.name: -(-more.maps[m.layer.output].height // m.copies) for m in more.layers}
-    rows = {m.layer.name: more.maps[m.layer.output].height for m in more.layers}
-    assert max(busy.values()) < max(rows.values())
+    pixels = {m.layer.name: more.maps[m.layer.output] for m in more.layers}
+    busy = {m.layer.name: m.share(0).rows(pixels[m.layer.name].height) * (pixels[m.layer.name].width // m.across)
+            for m in more.layers}  # fmt: skip
+    assert max(busy.values()) < max(map_.height * map_.width for map_ in pixels.values())
     with pytest.raises(CimcError, match=r"balance\.budget"):
         duplicate(made.mapped, PUMA, Duplication(one - 1))
 
@@ -105,7 +109,7 @@ def _without_row_signals(program: Program) -> list[Program]:
 
 
 def test_every_dropped_row_signal_of_a_copy_is_refused() -> None:
-    made = with_copies(compiled("digits_residual", PUMA), [3, 2, 2, 2, 1, 1])
+    made = with_copies(compiled("digits_residual", PUMA), [(3, 1), (1, 2), (2, 2), (2, 1), (1, 1), (1, 1)])
     edited = _without_row_signals(made.program)
     assert len(edited) > 5
     for program in edited:
@@ -114,7 +118,7 @@ def test_every_dropped_row_signal_of_a_copy_is_refused() -> None:
 
 
 def test_a_copy_that_writes_another_copys_rows_is_refused() -> None:
-    made = with_copies(compiled("digits_plain", PUMA), [2, 1, 1, 1, 1])
+    made = with_copies(compiled("digits_plain", PUMA), [(2, 1), (1, 1), (1, 1), (1, 1), (1, 1)])
     tile = next(t for t in made.program.tiles if any(r.producers == 2 for r in t.rings))
     ring = next(r.name for r in tile.rings if r.producers == 2)
     cores = []

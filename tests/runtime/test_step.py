@@ -195,6 +195,6 @@ def test_what_cores_store_is_captured() -> None:
     execution = engine.run({"x": x}, images=2, capture=True)
     assert list(execution.stored) == ["m"]
     assert np.array_equal(execution.stored["m"], -x)
-    assert execution.writers == {"m": (Writer(tile=0, core=0, index=9, low=0, high=2),)}
+    assert execution.writers == {"m": (Writer(tile=0, core=0, index=9, low=0, high=2, left=0, right=4),)}
     assert engine.run({"x": x[0]}, capture={"other"}).stored == {}
     assert np.array_equal(engine.run({"x": x[0]}, capture={"m"}).stored["m"], -x[:1])
