@@ -35,7 +35,9 @@ class Depths:
             if pixels[key] <= size.pixels or key in tile.relays:
                 continue
             readers = [w.who for w in tile.works if key in w.reads()]
-            makers = [w.who for w in tile.works if w.makes(tile.works) == key]
+            makers = [w.who for w in tile.works if w.makes(tile) == key]
+            if key in tile.homes:
+                makers = [tile.homes[key].who]
             for who in readers or makers:
                 self.grown[who, key] = max(self.of(who, key), pixels[key])
 

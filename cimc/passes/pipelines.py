@@ -113,7 +113,7 @@ def schedule_network(mapped: MappedGraph, target: Target, chips: int = 1, seed: 
             needed = math.ceil(len(tiles) / target.chip.tiles)
             return seat_tiles(deepen_rings(scheduled, used, target), target, needed, seed)
         for number in over:
-            sizes = placer.rings_of(tiles[number].works)
+            sizes = placer.rings_of(tiles[number])
             ends = {key: scheduled.rings[number, scheduler.names[number, key]].pixels for key in sizes}
             depths.learn(tiles[number], sizes, ends)
     worst = max(over, key=lambda tile: over[tile])

@@ -43,7 +43,7 @@ class Placer:
     def run(self) -> list[TileLoad]:
         """Place every task; refuse with what is missing where a task fits no tile or the chip is full."""
         for works in self._together():
-            if not self._place(works):
+            if not self._place(works, self._homes(works)):
                 self._place_or_fail([replace(work, roomy=False) for work in works])
         for tile in list(self.tiles):
             self._relay(tile)
@@ -78,27 +78,52 @@ class Placer:
         needs = tuple(needs_of(self.graph, mapped, task, self.pieces, copy))
         return Work(layer, index, mapped, task, needs, roomy=True, copy=copy)
 
-    def _place(self, works: list[Work]) -> bool:
-        """Put the tasks of a core on one of the last tiles or a new one; whether they fit."""
-        for tile in self.tiles[: -LOOK_BACK - 1 : -1]:
-            if self._lacking(tile, works) == ("", ""):
+    def _place(self, works: list[Work], homes: Mapping[Key, Work]) -> bool:
+        """Put the tasks of a core, with the homes of their pieces, on one of the last tiles or a new one; whether they
+        fit."""
+        for tile in (*self.tiles[: -LOOK_BACK - 1 : -1], TileLoad(len(self.tiles))):
+            if self._lacking(tile.with_more(works, homes)) == ("", ""):
                 tile.works += works
+                tile.homes |= homes
+                if tile.number == len(self.tiles):
+                    self.tiles.append(tile)
                 return True
-        fresh = TileLoad(len(self.tiles))
-        if self._lacking(fresh, works) != ("", ""):
-            return False
-        fresh.works += works
-        self.tiles.append(fresh)
-        return True
+        return False
 
     def _place_or_fail(self, works: list[Work]) -> None:
-        while not self._place(works):
+        """Put tasks on a tile with the least that they can do with: homes elsewhere, and deep rings in relays."""
+        homes = self._homes(works)
+        while not self._place(works, homes):
+            if self._place(works, {}):
+                for key, work in homes.items():
+                    self._place_home(key, work)
+                return
             if self._spill(works):
                 continue
-            problem, todo = self._lacking(TileLoad(0), works)
+            alone = TileLoad(0).with_more(works, {})
+            problem, todo = self._lacking(alone)
             work = works[0]
             what = f'layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}'
             raise fail("place.memory", what, Place(item=work.mapped.layer.origin), todo)
+
+    def _homes(self, works: list[Work]) -> dict[Key, Work]:
+        """The pieces that copies of these tasks make together; copy 0 answers for where."""
+        return {work.piece: work for work in works if work.shares_piece and work.copy == 0}
+
+    def _place_home(self, key: Key, work: Work) -> None:
+        """Assemble a piece on a tile apart from copy 0: the nearest with room, the last ones first."""
+        for room in (True, False):
+            home = {key: replace(work, roomy=room)}
+            for tile in (*reversed(self.tiles), TileLoad(len(self.tiles))):
+                if key in self.rings_of(tile) or self._lacking(tile.with_more([], home)) != ("", ""):
+                    continue
+                tile.homes |= home
+                if tile.number == len(self.tiles):
+                    self.tiles.append(tile)
+                return
+        problem, todo = self._lacking(TileLoad(0).with_more([], home))
+        what = f'the map of layer "{work.mapped.layer.name}" does not fit a tile of {self.target.name}: {problem}'
+        raise fail("place.memory", what, Place(item=work.mapped.layer.origin), todo)
 
     def _spill(self, works: list[Work]) -> bool:
         """Let other tiles hold what these tasks need of their largest deep ring; whether there was one."""
@@ -118,7 +143,7 @@ class Placer:
 
     def _relay(self, tile: TileLoad) -> None:
         """Find tiles for what is held on the way to this one: any with room, the nearest in network order first."""
-        sizes = self.rings_of(tile.works)
+        sizes = self.rings_of(tile)
         wanted: dict[Key, int] = {}
         for work in tile.works:
             for key in work.reads():
@@ -140,43 +165,41 @@ class Placer:
     def _relay_tile(self, tile: TileLoad, key: Key, ring: RingSize) -> TileLoad:
         """A tile that has no ring of this piece, and room for one."""
         for other in sorted(self.tiles, key=lambda t: (abs(t.number - tile.number), t.number)):
-            if key in other.relays or key in self.rings_of(other.works):
+            if key in self.rings_of(other):
                 continue
             other.relays[key] = ring
-            if self._lacking(other, []) == ("", ""):
+            if self._lacking(other) == ("", ""):
                 return other
             del other.relays[key]
         self.tiles.append(TileLoad(len(self.tiles), relays={key: ring}))
         return self.tiles[-1]
 
-    def _lacking(self, tile: TileLoad, more: list[Work]) -> tuple[str, str]:
-        """What a tile lacks for more tasks, and what to do about it; two empty texts where it lacks nothing."""
-        works = [*tile.works, *more]
-        cores = len(set(core_numbers(works)))
+    def _lacking(self, tile: TileLoad) -> tuple[str, str]:
+        """What a tile lacks for what is on it, and what to do about it; two empty texts where it lacks nothing."""
+        cores = len(set(core_numbers(tile.works)))
         if cores > self.target.tile.cores:
             return f"{cores} cores of {self.target.tile.cores}", "take a target with more cores a tile"
-        rings = self.rings_of(works) | tile.relays
-        words = sum((r.high - r.low) * r.pixels for r in rings.values()) + sum(self.constants(w) for w in works)
+        rings = self.rings_of(tile)
+        words = sum((r.high - r.low) * r.pixels for r in rings.values()) + sum(self.constants(w) for w in tile.works)
         if words > self.target.tile.memory_words:
             todo = "take a target with more tile memory, or a network with smaller feature maps"
             return f"{words} words of shared memory of {self.target.tile.memory_words}", todo
         fifos = sum(ring.remote and key[0] not in self.inputs for key, ring in rings.items())
-        for work in works:
-            if work.copy == 0 and not work.body.is_partial:  # copies on other tiles send their rows here
-                fifos += work.mapped.copies - sum(w.piece == work.piece and not w.body.is_partial for w in works)
+        for key, work in tile.homes.items():  # copies on other tiles send what they make here
+            fifos += work.mapped.copies - sum(w.piece == key and w.shares_piece for w in tile.works)
         if fifos > self.target.tile.fifos:
             todo = "take a target with more receive FIFOs a tile, or with larger crossbars"
             return f"{fifos} receive FIFOs of {self.target.tile.fifos}", todo
         return "", ""
 
-    def rings_of(self, works: list[Work]) -> dict[Key, RingSize]:
-        """The rings that a tile with these tasks needs, at their first depths."""
+    def rings_of(self, tile: TileLoad) -> dict[Key, RingSize]:
+        """The rings that a tile needs, at their first depths."""
         rings: dict[Key, RingSize] = {}
-        for work in works:
-            key = work.makes(works)
+        made = [(work.makes(tile), work) for work in tile.works]
+        for key, work in (*tile.homes.items(), *((key, work) for key, work in made if key not in tile.homes)):
             pixels = max(self._made_pixels(work, key), self.depths.of(work.who, key))
             rings[key] = RingSize(work.body.low, work.body.high, pixels, remote=False)
-        for work in works:
+        for work in tile.works:
             for need in work.needs:
                 key = (need.map, need.piece)
                 pixels = self.pixels_for(work, need)
@@ -188,7 +211,7 @@ class Placer:
                 pixels = max(self._made_pixels(work, key), self.depths.of(work.who, key))
                 old = rings.get(key, RingSize(work.body.low, work.body.high, pixels, remote=True))
                 rings[key] = replace(old, pixels=max(old.pixels, pixels))
-        return rings
+        return rings | tile.relays
 
     def _made_pixels(self, work: Work, key: Key) -> int:
         """Pixels of a ring for its producer: two segments, or where copies assemble the map the rows that they are at,

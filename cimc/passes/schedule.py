@@ -31,14 +31,15 @@ class Scheduler:
         self.names: dict[tuple[int, Key], str] = {}
         self.plans: dict[RingAt, RingPlan] = {}
         self.ports: dict[RingAt, int] = {}
-        made = [(w.makes(tile.works), w, tile.number) for tile in tiles for w in tile.works]
-        self.home: dict[Key, int] = {key: tile for key, w, tile in made if w.copy == 0 or "\0" in key[0]}
+        made = [(w.makes(tile), w, tile.number) for tile in tiles for w in tile.works]
+        self.home: dict[Key, int] = {key: tile for key, _, tile in made}
+        self.home |= {key: tile.number for tile in tiles for key in tile.homes}
         self.away = [(key, w) for key, w, _ in made if "\0copy" in key[0]]
 
     def run(self) -> ScheduledGraph:
         """All of it."""
         transfers: list[Transfer] = []
-        sizes = {tile.number: self.placer.rings_of(tile.works) | tile.relays for tile in self.tiles}
+        sizes = {tile.number: self.placer.rings_of(tile) for tile in self.tiles}
         for tile in self.tiles:
             self._plan_rings(tile, sizes[tile.number])
         fed_by = self._feeders(sizes)
@@ -67,9 +68,9 @@ class Scheduler:
 
     def _plan_rings(self, tile: TileLoad, sizes: Mapping[Key, RingSize]) -> None:
         """A name, a height and its producers for every ring of a tile."""
-        makers: dict[Key, Work] = {}
+        makers = dict(tile.homes)
         for work in tile.works:
-            makers.setdefault(work.makes(tile.works), work)
+            makers.setdefault(work.makes(tile), work)
             for partner in work.body.partials:
                 makers.setdefault(partial_key(work.mapped, partner, work.copy), work)
         for key, size in sizes.items():
@@ -166,7 +167,7 @@ class Scheduler:
             port = self._port((tile.number, ring))
             partials.append((ring, port))
             syncs += stream_reads(ring, port, segments)
-        key = work.makes(tile.works)
+        key = work.makes(tile)
         ring = self.names[tile.number, key]
         out_share = share if key == work.piece else WHOLE
         syncs += share_writes(ring, segments, out_share)

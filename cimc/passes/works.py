@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cimc.ir.mapped import MappedLayer, Share, Task
@@ -34,15 +35,21 @@ class Work:
         """The piece of the layer's map that it works for."""
         return self.mapped.layer.output, self.body.low
 
-    def makes(self, works: list[Work]) -> Key:
-        """The key of its out ring on a tile with these tasks.
+    @property
+    def shares_piece(self) -> bool:
+        """Whether it makes a part of a piece, and other copies the rest of it."""
+        return self.mapped.copies > 1 and not self.body.is_partial
 
-        Partial sums have rings of their own, and so has a copy away from the tile where copy 0 assembles the piece.
+    def makes(self, tile: TileLoad) -> Key:
+        """The key of its out ring on a tile.
+
+        Partial sums have rings of their own, and so has a copy away from the tile where its piece is assembled.
         """
         if self.body.is_partial:
             return partial_key(self.mapped, self.task, self.copy)
-        at_home = self.copy == 0 or any(w.copy == 0 and w.piece == self.piece for w in works if not w.body.is_partial)
-        return self.piece if at_home else (f"{self.mapped.layer.output}\0copy{self.copy}", self.body.low)
+        if self.mapped.copies == 1 or self.piece in tile.homes:
+            return self.piece
+        return f"{self.mapped.layer.output}\0copy{self.copy}", self.body.low
 
     def reads(self) -> list[Key]:
         """The keys of the rings that it reads: pieces of maps, and its partners' sums."""
@@ -72,11 +79,17 @@ class RingSize:
 
 @dataclass(slots=True)
 class TileLoad:
-    """What a tile holds so far. relays: rings that it keeps for others, which only pass through."""
+    """What a tile holds so far. homes: pieces that copies make together and that are assembled here, with copy 0 of
+    their task. relays: rings that it keeps for others, which only pass through."""
 
     number: int
     works: list[Work] = field(default_factory=list)
+    homes: dict[Key, Work] = field(default_factory=dict)
     relays: dict[Key, RingSize] = field(default_factory=dict)
+
+    def with_more(self, works: list[Work], homes: Mapping[Key, Work]) -> TileLoad:
+        """The tile as it would be with more tasks and homes."""
+        return TileLoad(self.number, [*self.works, *works], {**self.homes, **homes}, self.relays)
 
 
 def core_numbers(works: list[Work]) -> list[int]:
