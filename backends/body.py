@@ -19,7 +19,8 @@ from cimc.target.model import Target
 
 @dataclass(slots=True)
 class Body:
-    """One core's stream in the making: `setup` runs once, `pixel` for every output pixel."""
+    """One core's stream in the making: `setup` runs once, `pixel` for every output pixel. first_row: of the layer's
+    matrix, that the task's first block takes."""
 
     graph: ScheduledGraph
     placed: PlacedTask
@@ -28,6 +29,7 @@ class Body:
     origin: int
     label: str
     registers: Registers
+    first_row: int
     setup: list[Instruction] = field(default_factory=list)
     pixel: list[Instruction] = field(default_factory=list)
     matrices: list[Matrix] = field(default_factory=list)

@@ -16,6 +16,7 @@ from cimc.backends.registers import Registers
 from cimc.backends.streams import core_stream, task_code, transfer_streams
 from cimc.backends.vector import write_vector
 from cimc.ir.layers import Binding, Ints
+from cimc.ir.mapped import MappedLayer
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
 from cimc.isa.operands import Reg
 from cimc.isa.program import (
@@ -45,8 +46,9 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     for placed in graph.tasks:
         tasks.setdefault(placed.tile, []).append(placed)
     channels = _channels(graph, strings)
+    firsts = [_first_rows(mapped) for mapped in graph.mapped.layers]
     codes = tuple(
-        _tile(graph, target, tile, rings[tile], tasks.get(tile, []), channels.get(tile, []), strings, arrays)
+        _tile(graph, target, tile, rings[tile], tasks.get(tile, []), channels.get(tile, []), strings, arrays, firsts)
         for tile in sorted(rings)
     )
     inputs = tuple(_input(graph, b, feed, arrays) for b, feed in zip(graph.mapped.inputs, graph.feeds, strict=True))
@@ -67,6 +69,7 @@ def _tile(
     channels: list[tuple[Instruction, ...]],
     strings: list[str],
     arrays: Arrays,
+    first_rows: list[list[int]],
 ) -> TileCode:
     rings = []
     address = 0
@@ -77,11 +80,22 @@ def _tile(
     there: dict[int, list[PlacedTask]] = {}
     for placed in tasks:
         there.setdefault(placed.core, []).append(placed)
-    cores = tuple(_core(graph, core, there[core], target, constants, strings) for core in sorted(there))
+    cores = tuple(_core(graph, core, there[core], target, constants, strings, first_rows) for core in sorted(there))
     streams = tuple(ChannelCode(number, stream) for number, stream in enumerate(channels))
     return TileCode(
         tile, tuple(rings), tuple(constants.scales), tuple(constants.vectors), tuple(constants.tables), cores, streams
     )
+
+
+def _first_rows(mapped: MappedLayer) -> list[int]:
+    """For every task of a layer the row of its matrix that the first block takes; 0 where it has none."""
+    taken: dict[int, int] = {}
+    found = []
+    for task in mapped.tasks:
+        found.append(taken.get(task.blocks[0].low, 0) if task.blocks else 0)
+        for block in task.blocks:
+            taken[block.low] = taken.get(block.low, 0) + block.rows
+    return found
 
 
 def _ring(plan: RingPlan, address: int) -> Ring:
@@ -104,7 +118,13 @@ def _ring(plan: RingPlan, address: int) -> Ring:
 
 
 def _core(
-    graph: ScheduledGraph, core: int, tasks: list[PlacedTask], target: Target, constants: Constants, strings: list[str]
+    graph: ScheduledGraph,
+    core: int,
+    tasks: list[PlacedTask],
+    target: Target,
+    constants: Constants,
+    strings: list[str],
+    first_rows: list[list[int]],
 ) -> CoreCode:
     """A core's matrices and stream; the tasks that share it take turns within every input."""
     names = ", ".join(graph.layer_of(placed).layer.name for placed in tasks)
@@ -113,7 +133,8 @@ def _core(
     for placed in tasks:
         layer = graph.layer_of(placed).layer
         origin = strings.index(layer.origin or layer.name)
-        body = Body(graph, placed, target, constants, origin, placed.out, registers)
+        first_row = first_rows[placed.layer][placed.task]
+        body = Body(graph, placed, target, constants, origin, placed.out, registers, first_row)
         if graph.layer_of(placed).weights is not None:
             write_matrix(body)
         else:

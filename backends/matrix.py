@@ -31,8 +31,7 @@ def write_matrix(body: Body) -> None:
 def _matrices(body: Body) -> None:
     mapped = body.mapped
     fed = body.graph.mapped.quants[mapped.matrix.x.maps[0]]
-    low = body.task.blocks[0].low
-    row = sum(b.rows for t in mapped.tasks[: body.placed.task] for b in t.blocks if b.low == low)
+    row = body.first_row
     for k, block in enumerate(body.task.blocks):
         name = f"t{body.placed.tile}/{body.label}/mvmu{k}"
         body.constants.arrays[name] = block.weights.astype(np.int16 if mapped.weight_bits > 8 else np.int8)

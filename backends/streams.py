@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cimc.backends.loads import PIXEL, ROW, SEGMENT, affine
@@ -24,7 +25,8 @@ def task_code(placed: PlacedTask, pixel: list[Instruction], origin: int) -> list
     code = loop(SEGMENT, placed.segments, code, origin)
     code = syncs("row", False) + code + syncs("row", True)
     code = loop(ROW, placed.rows, code, origin)
-    return syncs("image", False) + code + syncs("image", True)
+    code = syncs("image", False) + code + syncs("image", True)
+    return without_counters(code, {ROW: placed.rows, SEGMENT: placed.segments, PIXEL: placed.pixels})
 
 
 def core_stream(setup: list[Instruction], each: list[Instruction]) -> tuple[Instruction, ...]:
@@ -34,27 +36,35 @@ def core_stream(setup: list[Instruction], each: list[Instruction]) -> tuple[Inst
 
 
 def loop(counter: str, count: int, body: list[Instruction], origin: int) -> list[Instruction]:
-    """A loop around a body; a body that runs once needs none, its counter being 0."""
+    """A loop around a body; a body that runs once needs none, its counter being 0 (see without_counters)."""
     if count == 1:
-        return [replace(i, operands=tuple(_without(o, counter) for o in i.operands)) for i in body]
+        return body
     return [Instruction("loop", (counter, count), origin), *body, Instruction("end", (), origin)]
 
 
-def _without(operand: Operand, counter: str) -> Operand:
-    """An operand with a counter that is always 0 taken out of its addresses."""
+def without_counters(code: list[Instruction], counts: Mapping[str, int]) -> list[Instruction]:
+    """Code with the counters that only ever are 0 taken out of its addresses. counts: of all loops."""
+    idle = frozenset(counter for counter, count in counts.items() if count == 1)
+    if not idle:
+        return code
+    return [replace(i, operands=tuple(_without(operand, idle) for operand in i.operands)) for i in code]
+
+
+def _without(operand: Operand, idle: frozenset[str]) -> Operand:
     if isinstance(operand, Affine):
-        return _dropped(operand, counter)
+        return _dropped(operand, idle)
     if isinstance(operand, Window):
-        rows, columns, channels = (
-            replace(axis, start=_dropped(axis.start, counter))
-            for axis in (operand.rows, operand.columns, operand.channels)
-        )
-        return Window(operand.ring, rows, columns, channels)
+        axes = operand.rows, operand.columns, operand.channels
+        if any(axis.start.terms for axis in axes):
+            rows, columns, channels = (Axis(_dropped(axis.start, idle), axis.count, axis.step) for axis in axes)
+            return Window(operand.ring, rows, columns, channels)
     return operand
 
 
-def _dropped(number: Affine, counter: str) -> Affine:
-    return Affine(number.constant, tuple(term for term in number.terms if term[0] != counter))
+def _dropped(number: Affine, idle: frozenset[str]) -> Affine:
+    if not number.terms:
+        return number
+    return Affine(number.constant, tuple(term for term in number.terms if term[0] not in idle))
 
 
 def _sync(sync: Sync, origin: int) -> Instruction:
@@ -102,6 +112,6 @@ def _transfer_loops(
     ring: RingPlan, body: list[Instruction], before: list[Instruction], after: list[Instruction], origin: int
 ) -> tuple[Instruction, ...]:
     """A channel's stream: `before` once an input, `after` behind every row."""
-    code = [*loop(SEGMENT, ring.segments, body, origin), *after]
-    code = loop(IMAGE, EVERY, [*before, *loop(ROW, ring.height, code, origin)], origin)
-    return (*code, Instruction("hlt", (), origin))
+    code = [*before, *loop(ROW, ring.height, [*loop(SEGMENT, ring.segments, body, origin), *after], origin)]
+    code = without_counters(code, {ROW: ring.height, SEGMENT: ring.segments})
+    return (*loop(IMAGE, EVERY, code, origin), Instruction("hlt", (), origin))

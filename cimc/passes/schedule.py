@@ -84,7 +84,7 @@ class Scheduler:
                 producers = makers[key].mapped.copies
             label = plain_name(name, size.low if len(self.placer.pieces[name]) > 1 or size.low else None)
             label += "".join(f".p{part}" if part.isdigit() else f".{part}" for part in own)
-            while any(at == (tile.number, label) for at in self.plans):
+            while (tile.number, label) in self.plans:
                 label += "_"
             plan = RingPlan(
                 name=label,
