@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from cimc import __version__
+from cimc.base.diagnostics import fail
 from cimc.cli import options as o
 
 app = typer.Typer(
@@ -63,6 +64,7 @@ def compile(
     pack: o.Pack = False,
     mvmus: o.Mvmus = None,
     objective: o.Objective = "throughput",
+    chips: o.Chips = 1,
     seed: o.Seed = 0,
 ) -> None:
     """Compile a network into a folder that stands alone: program, weights, target and mapping report.
@@ -85,6 +87,7 @@ def compile(
         pack=pack,
         mvmus=mvmus,
         objective=objective,
+        chips=chips,
     )
     compile_job(Job(model, chosen, calibration, precision), out)
 
@@ -109,6 +112,7 @@ def verify(
     pack: o.Pack = False,
     mvmus: o.Mvmus = None,
     objective: o.Objective = "throughput",
+    chips: o.Chips = 1,
     seed: o.Seed = 0,
     limit: o.Limit = None,
     as_json: Annotated[
@@ -136,6 +140,7 @@ def verify(
         pack=pack,
         mvmus=mvmus,
         objective=objective,
+        chips=chips,
     )
     if not verify_job(Job(model, chosen, calibration, precision), data, limit, as_json):
         raise typer.Exit(1)
@@ -172,27 +177,56 @@ def run(
 
 @app.command()
 def report(
-    folder: o.Folder,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="A folder that `cimc compile` wrote.", show_default=False)
+    ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON instead.")] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write it as a page for a browser, with time and energy.")
     ] = None,
     all_tiles: Annotated[bool, typer.Option("--all-tiles", help="List every tile, however many there are.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of reports and stop.")] = False,
 ) -> None:
-    """Show what of a network went where: crossbars, tiles, memory, code.
+    """Show what of a network went where - crossbars, tiles, memory, code - what it takes, and what limits it.
 
     \b
       cimc report net/
       cimc report net/ --json report.json
       cimc report net/ --html report.html
+      cimc report --schema > report.schema.json
     """
-    from cimc.cli.page import page_job
-    from cimc.cli.running import report_job
+    from cimc.cli.running import report_job, schema_job
 
+    if schema:
+        schema_job()
+        return
+    if folder is None:
+        raise fail("options.report", "no program is named", todo="write cimc report DIR, or cimc report --schema")
     if html is not None:
+        from cimc.cli.page import page_job  # with the plots, which take a while to load
+
         page_job(folder, html)
     if html is None or json is not None:
         report_job(folder, json, all_tiles)
+
+
+@app.command()
+def compare(
+    a: Annotated[
+        Path, typer.Argument(metavar="A", help="A compiled program, or its report as JSON.", show_default=False)
+    ],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Put two mappings side by side: sizes, time and energy of the whole programs and layer by layer.
+
+    \b
+      cimc compare net/ net-with-copies/
+      cimc compare before.json net/ --json
+    """
+    from cimc.cli.comparing import compare_job
+
+    compare_job(a, b, as_json)
 
 
 @app.command()
@@ -218,6 +252,10 @@ def estimate(
     rate: Annotated[
         float | None, typer.Option(min=1e-9, metavar="N", help='Inputs a second, of --objective "area".')
     ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, metavar="N", help="Inputs a layer stays for, where layers take turns."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Estimate crossbars, copies, time and energy from a network's structure. No code is made and no weight is read.
@@ -226,6 +264,7 @@ def estimate(
       cimc estimate net.onnx --target puma --budget 1chip
       cimc estimate net.onnx --target bram-256 --rows channels --copies conv1=4
       cimc estimate net.onnx --target isaac --objective area --rate 1000
+      cimc estimate net.onnx --target atomlayer --batch 64
     """
     from cimc.cli.estimating import copies_by_layer, estimate_job
     from cimc.driver.estimate import EstimateOptions
@@ -240,7 +279,7 @@ def estimate(
         objective=objective,
         rate=rate,
     )
-    estimate_job(model, chosen, budget, as_json)
+    estimate_job(model, chosen, budget, as_json, batch)
 
 
 @app.command()
@@ -267,15 +306,19 @@ def trace(
         Path, typer.Option("-o", "--out", metavar="FILE.json", help="The file to write.", show_default=False)
     ],
     inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 2,
+    slices: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Join short slices until there are at most N; 0: keep all.")
+    ] = 100_000,
 ) -> None:
     """Write what every core does when, as a trace to open at ui.perfetto.dev or in chrome://tracing.
 
     \b
       cimc trace net/ -o trace.json
+      cimc trace net/ -o trace.json --inputs 1 --slices 0
     """
     from cimc.cli.timing import trace_job
 
-    trace_job(folder, out, inputs)
+    trace_job(folder, out, inputs, slices)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from cimc.cli.options import not_a_place, split_numbers
 from cimc.cli.stopping import show_stop
 from cimc.isa.program import Matrix, Program
 from cimc.numerics.encoding import Cells, encode
-from cimc.report.view import new_table
+from cimc.report.view_table import new_table
 from cimc.runtime.package import Package, load_package
 
 

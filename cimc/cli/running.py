@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cimc.isa.program import Plug, Program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report
 from cimc.report.json_text import json_text
+from cimc.report.schema import schema_text
 from cimc.report.view import report_view
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.package import Package, load_package
@@ -94,6 +96,11 @@ def run_job(
     new_console().print(escape(text), soft_wrap=True)
 
 
+def schema_job() -> None:
+    """`cimc report --schema`."""
+    sys.stdout.write(schema_text())
+
+
 def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:
     """`cimc report`."""
     report = load_report(folder, load_package(folder).program)
@@ -102,4 +109,4 @@ def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:
         return
     console = new_console()
     for part in report_view(report, all_tiles):
-        console.print(part)
+        console.print(part, markup=False)

@@ -96,7 +96,7 @@ def _place_of_layer(package: Package, folder: Path, layer: str) -> tuple[Probe, 
     report = load_report(folder, package.program)
     for tile in report.tiles:
         for core in tile.cores:
-            code = _core(package.program, tile.tile, core.core) if core.layer == layer else None
+            code = _core(package.program, tile.tile, core.core) if layer in core.layers else None
             if code is not None:
                 names = [instruction.mnemonic for instruction in code.stream]
                 index = names.index("mvm") if "mvm" in names else names.index("store")

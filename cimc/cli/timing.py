@@ -10,10 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from cimc.cli.console import new_console, steps
+from cimc.report.cost_model import Writing
 from cimc.report.files import check_writable, write_whole
 from cimc.report.json_text import json_text
+from cimc.report.thin import thinned
 from cimc.report.trace import trace_text
-from cimc.report.view import new_table
+from cimc.report.view_cost import writing_text
+from cimc.report.view_table import new_table
+from cimc.report.writing import writing_of
 from cimc.runtime.package import load_package
 from cimc.runtime.timing import time_program
 from cimc.runtime.timing_result import Timing
@@ -24,51 +28,54 @@ STREAMS, UNITS, LAYERS = 8, 12, 40
 
 def time_job(folder: Path, inputs: int, as_json: bool) -> None:
     """`cimc time`."""
-    timing = _timed(folder, inputs, record=False)
+    timing, writing = _timed(folder, inputs, record=False)
     if as_json:
-        sys.stdout.write(timing_json(timing))
+        sys.stdout.write(timing_json(timing, writing))
         return
     console = new_console()
-    for part in (_summary(timing), _energy(timing), _streams(timing), _units(timing)):
+    for part in (_summary(timing, writing), _energy(timing), _streams(timing), _units(timing)):
         console.print(part)
         console.print()
     bottleneck = timing.bottleneck
     console.print(f"bottleneck: {escape(bottleneck.name)} {escape(bottleneck.why)}", soft_wrap=True)
 
 
-def trace_job(folder: Path, file: Path, inputs: int) -> None:
+def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
     """`cimc trace`."""
     check_writable(file)
-    timing = _timed(folder, inputs, record=True)
-    write_whole(file, trace_text(timing).encode("utf-8"))
-    text = (
-        f"{file}: {len(timing.intervals):,} slices of {len(timing.streams):,} streams, {_time(timing.completions[-1])}"
-    )
+    timing, _ = _timed(folder, inputs, record=True)
+    kept, resolution = thinned(timing.intervals, slices or len(timing.intervals))
+    write_whole(file, trace_text(timing, kept, resolution).encode("utf-8"))
+    text = f"{file}: {len(kept):,} slices of {len(timing.streams):,} streams, {_time(timing.completions[-1])}"
+    if resolution:
+        text += f"; {len(timing.intervals):,} were joined to {_time(resolution)} each, or more (--slices 0 keeps all)"
     new_console().print(text, soft_wrap=True, markup=False)
 
 
-def timing_json(timing: Timing) -> str:
-    """A timing as one JSON object, without its intervals; seconds and joules."""
+def timing_json(timing: Timing, writing: Writing) -> str:
+    """A timing as one JSON object, without its intervals, and what writing the weights takes; seconds and joules."""
     fields = {field.name: getattr(timing, field.name) for field in dataclasses.fields(timing)}
     del fields["intervals"]
-    return json_text({**fields, "rate": timing.rate})
+    return json_text({**fields, "rate": timing.rate, "writing": writing})
 
 
-def _timed(folder: Path, inputs: int, record: bool) -> Timing:
+def _timed(folder: Path, inputs: int, record: bool) -> tuple[Timing, Writing]:
     with steps() as progress:
         progress("reading the program")
         package = load_package(folder)
         progress(f"timing {inputs} input{'s' if inputs != 1 else ''}")
-        return time_program(package.program, package.target, inputs, record)
+        timing = time_program(package.program, package.target, inputs, record)
+        return timing, writing_of(package.program, package.target)
 
 
-def _summary(timing: Timing) -> Table:
+def _summary(timing: Timing, writing: Writing) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row("program", escape(f"{timing.program} for {timing.target}"))
     table.add_row("latency of the first input", _time(timing.latency))
     if timing.interval is not None and timing.rate is not None:
         table.add_row("time between inputs", f"{_time(timing.interval)}, {timing.rate:,.0f} inputs a second")
     table.add_row("energy of an input", f"{_energy_text(timing.joules)}, and once {_energy_text(timing.setup_joules)}")
+    table.add_row("writing the weights", escape(writing_text(writing)))
     return table
 
 

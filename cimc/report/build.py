@@ -9,10 +9,12 @@ from cimc.driver.compile import Compiled
 from cimc.driver.sizes import sizes_of
 from cimc.ir.layers import Binding, Layer, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.binary import encode
-from cimc.isa.program import Program, TileCode
+from cimc.isa.program import CoreCode, Program, TileCode
 from cimc.isa.usage import TileUsage, tile_usage
 from cimc.numerics.quant import Quant
+from cimc.report.cost_model import LayerCost
 from cimc.report.model import (
     REPORT_FORMAT,
     CoreReport,
@@ -24,8 +26,12 @@ from cimc.report.model import (
     Report,
     Summary,
     TileReport,
+    TravelReport,
     Warned,
 )
+from cimc.report.pricing import CoreCost, Priced, price
+from cimc.report.quantities import percent
+from cimc.report.writing import cells_of, writing_of
 from cimc.target import Target
 
 SOFTMAX_OPERATIONS = 2
@@ -36,17 +42,23 @@ def build_report(compiled: Compiled) -> Report:
     """The report of a compiled network."""
     mapped, program, target = compiled.mapped, compiled.program, compiled.target
     placed: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    on_core: dict[tuple[int, int], str] = {}
+    on_core: dict[tuple[int, int], dict[str, None]] = defaultdict(dict)
     for task in compiled.scheduled.tasks:
         placed[task.layer].append((task.tile, task.core))
-        on_core[task.tile, task.core] = mapped.layers[task.layer].layer.name
-    layers = tuple(_layer(mapped, index, target, placed[index]) for index in range(len(mapped.layers)))
-    tiles = tuple(_tile(tile, tile_usage(tile, target.numbers), target, on_core) for tile in program.tiles)
+        on_core[task.tile, task.core][mapped.layers[task.layer].layer.name] = None
+    priced = price(compiled)
+    costs = [None] * len(mapped.layers) if isinstance(priced, str) else priced.layers
+    layers = tuple(_layer(mapped, index, target, placed[index], cost) for index, cost in enumerate(costs))
+    tiles = tuple(_tile(tile, tile_usage(tile, target.numbers), target, on_core, priced) for tile in program.tiles)
     return Report(
         format=REPORT_FORMAT,
         program=program_digest(program),
         weights=program.weights,
         summary=_summary(program, target, layers, tiles),
+        cost=None if isinstance(priced, str) else priced.report,
+        unpriced=priced if isinstance(priced, str) else "",
+        writing=writing_of(program, target),
+        travel=_travel(compiled.scheduled),
         inputs=tuple(_plug(mapped, binding) for binding in mapped.inputs),
         outputs=tuple(_plug(mapped, binding) for binding in mapped.outputs),
         layers=layers,
@@ -70,6 +82,7 @@ def _summary(
         network=program.name,
         target=target.name,
         tiles=sizes.tiles,
+        chips=len({tile.chip for tile in tiles}),
         tiles_of_chip=target.chip.tiles,
         cores=sizes.cores,
         mvmus=sizes.crossbars,
@@ -80,11 +93,20 @@ def _summary(
         weights=sum(layer.matrix.weights for layer in layers if layer.matrix is not None),
         memory_operations=memory,
         vector_operations=vector,
-        in_memory_percent=_percent(memory, memory + vector),
+        in_memory_percent=percent(memory, memory + vector),
     )
 
 
-def _layer(mapped: MappedGraph, index: int, target: Target, placed: list[tuple[int, int]]) -> LayerReport:
+def _travel(scheduled: ScheduledGraph) -> TravelReport | None:
+    if scheduled.travel is None:
+        return None
+    before, after = scheduled.travel
+    return TravelReport(after.hops, before.hops, after.off_chip, before.off_chip)
+
+
+def _layer(
+    mapped: MappedGraph, index: int, target: Target, placed: list[tuple[int, int]], cost: LayerCost | None
+) -> LayerReport:
     one = mapped.layers[index]
     out = mapped.maps[one.layer.output]
     matrix = _matrix(mapped, one, target) if isinstance(one.layer, MatrixLayer) else None
@@ -101,6 +123,7 @@ def _layer(mapped: MappedGraph, index: int, target: Target, placed: list[tuple[i
         cores=len(set(placed)),
         operations=matrix.vectors * matrix.weights if matrix is not None else out.words * _operations(one.layer),
         matrix=matrix,
+        cost=cost,
     )
 
 
@@ -145,9 +168,10 @@ def _matrix(mapped: MappedGraph, one: MappedLayer, target: Target) -> MatrixRepo
         row_split=max(stack.values()),
         column_split=len(stack),
         mvmus=len(blocks) * one.copies,
-        rows_percent=_percent(sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
-        columns_percent=_percent(sum(block.high - block.low for block in blocks), len(blocks) * columns),
-        cells_percent=_percent(cells, there),
+        crossbars=len(blocks) * one.copies * target.mvmu.crossbars,
+        rows_percent=percent(sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
+        columns_percent=percent(sum(block.high - block.low for block in blocks), len(blocks) * columns),
+        cells_percent=percent(cells, there),
         shift=one.shift,
         vectors=out.height * out.width,
         copies=one.copies,
@@ -162,12 +186,20 @@ def _format(quant: Quant) -> Format:
     return Format(quant.scale, quant.zero, quant.low, quant.high, quant.bits)
 
 
-def _tile(tile: TileCode, used: TileUsage, target: Target, on_core: dict[tuple[int, int], str]) -> TileReport:
+def _tile(
+    tile: TileCode,
+    used: TileUsage,
+    target: Target,
+    on_core: dict[tuple[int, int], dict[str, None]],
+    priced: Priced | str,
+) -> TileReport:
     tensors = {ring.name: ring.tensor for ring in tile.rings}
     largest = used.largest
     bytes_of = dict(used.core_bytes)
+    costs = [None if isinstance(priced, str) else priced.cores[tile.number, core.number] for core in tile.cores]
     return TileReport(
         tile=tile.number,
+        chip=tile.number // target.chip.tiles,
         memory_words=used.words,
         memory_capacity=target.tile.memory_words,
         largest=None
@@ -177,20 +209,26 @@ def _tile(tile: TileCode, used: TileUsage, target: Target, on_core: dict[tuple[i
         channel_capacity=target.tile.instruction_bytes,
         fifos=used.fifos,
         fifo_capacity=target.tile.fifos,
+        joules=None if isinstance(priced, str) else priced.tiles[tile.number],
         cores=tuple(
-            CoreReport(
-                core.number,
-                on_core[tile.number, core.number],
-                bytes_of[core.number],
-                target.core.instruction_bytes,
-                len(core.by_mvmu()),
-                target.core.mvmus,
-            )
-            for core in tile.cores
+            _core(core, tuple(on_core[tile.number, core.number]), bytes_of[core.number], target, cost)
+            for core, cost in zip(tile.cores, costs, strict=True)
         ),
     )
 
 
-def _percent(part: int, whole: int) -> float:
-    """A share in percent, to two places."""
-    return round(100 * part / whole, 2) if whole else 0.0
+def _core(
+    core: CoreCode, layers: tuple[str, ...], code_bytes: int, target: Target, cost: CoreCost | None
+) -> CoreReport:
+    there = len(core.by_mvmu()) * target.mvmu.crossbars * target.crossbar.rows * target.crossbar.columns
+    return CoreReport(
+        core=core.number,
+        layers=layers,
+        code_bytes=code_bytes,
+        code_capacity=target.core.instruction_bytes,
+        mvmus=len(core.by_mvmu()),
+        mvmu_capacity=target.core.mvmus,
+        cells_percent=percent(cells_of(core, target), there),
+        seconds=None if cost is None else cost.seconds,
+        joules=None if cost is None else cost.joules,
+    )

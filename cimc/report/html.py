@@ -9,35 +9,45 @@ from cimc import __version__
 from cimc.isa.program import Program
 from cimc.report.html_floor import floor_part
 from cimc.report.html_markup import Markup, element, join
+from cimc.report.html_memory import memory_part
 from cimc.report.html_style import style_sheet
-from cimc.report.html_tables import instructions_part, layers_part, memory_part, summary_part, warnings_part
-from cimc.report.html_timing import no_timing_part, timing_part
+from cimc.report.html_tables import (
+    instructions_part,
+    layers_part,
+    summary_part,
+    warnings_part,
+    work_part,
+)
+from cimc.report.html_timing import limits_part, timing_part
+from cimc.report.html_ways import way_styles
 from cimc.report.model import Report
 from cimc.runtime.timing_result import Timing
 from cimc.target.model import Target
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What the page may load: nothing but the styles in it."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""What the page may load: nothing but the styles and the pictures in it."""
 PARTS = (
     ("summary", "Summary"),
+    ("limits", "What limits"),
     ("layers", "Layers"),
+    ("work", "Work, time and energy"),
     ("floor", "Floor plan"),
+    ("timing", "Pipeline"),
     ("memory", "Memory"),
-    ("timing", "Time and energy"),
     ("instructions", "Instructions"),
 )
 """The id of every part that each page has, and its name in the list of contents."""
 
 
-def html_page(report: Report, program: Program, target: Target, timing: Timing | str) -> str:
-    """The page. timing: a run that was timed with record=True, or why there is none, in words."""
+def html_page(report: Report, program: Program, target: Target, timing: Timing | None) -> str:
+    """The page. timing: a run that was timed with record=True; None where the report has no cost."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", f"{program.name} on {target.name}"),
-        element("style", Markup(style_sheet(len(report.layers)))),
+        element("style", Markup(style_sheet(len(report.layers)) + way_styles())),
     )
     contents = element("nav", *(element("a", name, href=f"#{part}") for part, name in PARTS), aria_label="contents")
     parts = [
@@ -45,10 +55,12 @@ def html_page(report: Report, program: Program, target: Target, timing: Timing |
         contents,
         summary_part(report),
         warnings_part(report),
+        limits_part(report),
         layers_part(report),
+        work_part(report),
         floor_part(report, target),
+        timing_part(report, timing),
         memory_part(report),
-        no_timing_part(timing) if isinstance(timing, str) else timing_part(report, timing),
         instructions_part(program),
         element("p", f"cimc {__version__}, program {report.program}", class_="dim"),
     ]

@@ -1,27 +1,32 @@
 """The pipeline over time: a row for each layer, as strong as the share of its cores that are at work.
 
-Time is cut into BINS pieces and the share into LEVELS shades; pieces of one shade that follow each other are one
-rectangle. So a page stays small however many slices a run has.
+Time is cut into BINS pieces, and the rows are one picture. So a page stays small however many slices a run has.
 """
 
 from __future__ import annotations
 
+import colorsys
 import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
-from cimc.report.html_markup import Markup, element, join, scrolled, shortened, si
-from cimc.report.html_style import hue_class
+import numpy as np
+import numpy.typing as npt
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from cimc.report.html_markup import Markup, shortened
+from cimc.report.html_style import hue
+from cimc.report.plot import IDLE, TEXT, drawn, new_figure, own_settings
+from cimc.report.quantities import si
 from cimc.runtime.timing_account import HOST
 from cimc.runtime.timing_result import Timing
 
-BINS, LEVELS = 600, 4
-LABEL, WIDTH, ROW, TOP = 210, 900, 20, 22
-"""Lengths in the drawing: of labels, of the time axis, of a row, above the first row."""
-TICKS = 8
-"""Marks on the time axis, about."""
+BINS = 900
+WIDTH, LABELS, ROW, TOP, REST = 1120.0, 210.0, 20.0, 24.0, 10.0
+"""Lengths in the drawing: of it all, of labels, of a row, above the first row, right of and below the last."""
+LANE, LINES = (0.15, 0.85), 20
+"""What of a row its work takes, and lines of the picture that a row has."""
 BEHIND = (sys.maxsize,)
 """Where what belongs to no layer stands among layers by their indices: behind them."""
 LONGEST = 30
@@ -38,31 +43,41 @@ class _Row:
     end: float = 0.0
 
 
+@own_settings()
 def gantt(timing: Timing, keys: Mapping[str, tuple[int, ...]]) -> Markup:
     """The chart of a run that was timed with record=True. keys: indices of the
     layers of an origin, which give the order of rows."""
     whole = max(timing.completions[-1], max((one.end for one in timing.intervals), default=0.0)) or 1.0
     rows = _rows(timing, whole)
     order = sorted(rows, key=lambda name: (keys.get(name, BEHIND), name))
-    height = TOP + len(order) * ROW
-    drawn = [_axis(whole, height)]
-    for place, name in enumerate(order):
-        drawn.append(_row(rows[name], name, keys.get(name, ()), TOP + place * ROW, whole))
-    for number, seconds in enumerate(timing.completions):
-        title = element("title", f"input {number + 1} is out after {si(seconds, 's')}")
-        x = LABEL + WIDTH * seconds / whole
-        drawn.append(element("line", title, x1=x, x2=x, y1=TOP - 6, y2=height, class_="done"))
-    full = LABEL + WIDTH + 10
-    return scrolled(
-        element(
-            "svg",
-            join(drawn, "\n"),
-            viewBox=f"0 0 {full} {height + 4}",
-            style=f"width:100%;min-width:{full * 5 // 6}px",
-            role="img",
-            aria_label=f"pipeline of {len(order)} rows over {si(whole, 's')}",
-        )
+    count = len(order)
+    figure, axes = new_figure(WIDTH, TOP + count * ROW + REST, (LABELS, TOP, REST, REST))
+    axes.imshow(
+        _picture([rows[name] for name in order], [keys.get(name, ()) for name in order], whole),
+        aspect="auto",
+        interpolation="none",
+        extent=(0, whole, count, 0),
+        zorder=2,
     )
+    titles = {}
+    for place, name in enumerate(order):
+        (lane,) = axes.barh(place + 0.5, whole, height=LANE[1] - LANE[0], color=IDLE, zorder=1)
+        lane.set_gid(f"row-{place}")
+        titles[f"row-{place}"] = _says(rows[name], name, whole)
+    for number, seconds in enumerate(timing.completions):
+        axes.axvline(seconds, color=TEXT, linestyle=(0, (4, 3)), linewidth=1, zorder=3, gid=f"done-{number}")
+        titles[f"done-{number}"] = f"input {number + 1} is out after {si(seconds, 's')}"
+    labels = [_label(name, keys.get(name, ())) for name in order]
+    axes.set_yticks([place + 0.5 for place in range(count)], labels, ha="left")
+    axes.tick_params("y", length=0, pad=LABELS - 4)
+    axes.xaxis.set_ticks_position("top")
+    axes.xaxis.set_major_locator(MaxNLocator(8))
+    axes.xaxis.set_major_formatter(EngFormatter("s"))
+    axes.set_xlim(0, whole * 1.002)
+    axes.set_ylim(count, 0)
+    axes.grid(axis="x", zorder=0)
+    label = f"pipeline of {count} rows over {si(whole, 's')}"
+    return drawn(figure, "pipeline-plot", label, titles, round(WIDTH * 5 / 6))
 
 
 def _rows(timing: Timing, whole: float) -> dict[str, _Row]:
@@ -88,59 +103,34 @@ def _spread(seconds: list[float], start: float, end: float, whole: float) -> Non
         seconds[place] += max(0.0, high - low)
 
 
-def _row(row: _Row, name: str, layers: tuple[int, ...], y: int, whole: float) -> Markup:
-    """A label and the shades, each one path."""
+def _picture(rows: Sequence[_Row], layers: Sequence[tuple[int, ...]], whole: float) -> npt.NDArray[np.uint8]:
+    """Rows in the hue of their layer, as opaque as the share of their cores that are at work; a third at least."""
+    picture = np.zeros((len(rows) * LINES, BINS, 4), np.uint8)
+    low, high = (round(part * LINES) for part in LANE)
+    for place, (row, own) in enumerate(zip(rows, layers, strict=True)):
+        share = np.array(row.seconds) / (whole / BINS * len(row.streams))
+        opaque = np.where(share > 0, np.clip((1 + 2 * share) / 3, 0, 1), 0)
+        lines = picture[place * LINES + low : place * LINES + high]
+        lines[..., :3] = _colour(own[0] if own else -1)
+        lines[..., 3] = np.round(255 * opaque).astype(np.uint8)
+    return picture
+
+
+def _colour(layer: int) -> tuple[int, int, int]:
+    """A layer's hue between what the page takes in light and in dark; grey for none."""
+    red, green, blue = colorsys.hls_to_rgb(hue(layer) / 360, 0.55, 0.65) if layer >= 0 else (0.5, 0.5, 0.5)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _label(name: str, layers: tuple[int, ...]) -> str:
+    numbers = ", ".join(str(layer + 1) for layer in layers)
+    return shortened(f"{numbers} {name}".lstrip(), LONGEST)
+
+
+def _says(row: _Row, name: str, whole: float) -> str:
     busy = 100 * sum(row.seconds) / (len(row.streams) * whole)
     what = "streams of the host" if name == HOST else f"core{'s' if len(row.streams) != 1 else ''}"
-    says = (
+    return (
         f"{shortened(name, 120)}: {len(row.streams)} {what}, from {si(row.start, 's')} to {si(row.end, 's')}, "
         f"at work {busy:.0f} % of the whole time"
     )
-    numbers = ", ".join(str(layer + 1) for layer in layers)
-    label = element("text", shortened(f"{numbers} {name}".lstrip(), LONGEST), x=2, y=y + 14)
-    paths = [
-        element("path", d=path, class_=f"row {hue_class(layers[0] if layers else -1)}", fill_opacity=level / LEVELS)
-        for level, path in _paths(_levels(row, whole), y)
-    ]
-    lane = element("rect", x=LABEL, y=y + 3, width=WIDTH, height=ROW - 6, class_="lane")
-    return element("g", element("title", says), label, lane, *paths)
-
-
-def _levels(row: _Row, whole: float) -> list[int]:
-    """The shade of each piece of time; anything at work is at least the lightest."""
-    full = whole / BINS * len(row.streams)
-    return [min(LEVELS, math.ceil(LEVELS * part / full - 1e-6)) if part > 0 else 0 for part in row.seconds]
-
-
-def _paths(levels: Sequence[int], y: int) -> list[tuple[int, str]]:
-    """Rectangles of each shade as the text of a path."""
-    width, high = WIDTH / BINS, ROW - 6
-    paths: dict[int, list[str]] = {}
-    place = 0
-    for level, run in groupby(levels):
-        count = len(list(run))
-        if level:
-            paths.setdefault(level, []).append(
-                f"M{LABEL + place * width:g} {y + 3}h{count * width:g}v{high}h{-count * width:g}z"
-            )
-        place += count
-    return [(level, "".join(parts)) for level, parts in sorted(paths.items())]
-
-
-def _axis(whole: float, height: int) -> Markup:
-    """Marks at round times."""
-    step = _round_step(whole / TICKS)
-    times = [number * step for number in range(int(whole / step + 1e-9) + 1)]
-    parts = []
-    for seconds in times:
-        x = LABEL + WIDTH * seconds / whole
-        parts.append(element("line", x1=x, x2=x, y1=TOP - 4, y2=height, class_="tick"))
-        if whole - seconds >= step / 3:  # a text nearer to the end would be cut off
-            parts.append(element("text", si(seconds, "s"), x=x, y=12, class_="dim middle"))
-    return join(parts)
-
-
-def _round_step(least: float) -> float:
-    """1, 2 or 5 times a power of ten, not below `least`."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(power * times for times in (1, 2, 5, 10) if power * times >= least * (1 - 1e-9))

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 _VOID = frozenset({"input", "meta"})
-_COLUMN = {">": "number", "=": "whole"}
+_COLUMN = {">": "number", "=": "whole", "|": "bars"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
 class Markup(str):
@@ -37,7 +36,12 @@ def join(parts: Iterable[str], between: str = "") -> Markup:
 
 def escaped(text: str) -> str:
     """Text for an element or an attribute. Control characters and turns of the writing direction become U+FFFD."""
-    return html.escape(_CONTROL.sub("\ufffd", text), quote=True)
+    return html.escape(without_controls(text), quote=True)
+
+
+def without_controls(text: str) -> str:
+    """Text in which control characters and turns of the writing direction are U+FFFD."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def section(name: str, heading: str, *children: str) -> Markup:
@@ -45,22 +49,22 @@ def section(name: str, heading: str, *children: str) -> Markup:
     return element("section", element("h2", heading), *children, id=name)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> Markup:
     """A table that scrolls in a box of its own. A heading that ends in ">" sets its column right; that, or "=", keeps
-    its lines whole."""
+    its lines whole; "|": a column of bars. kind: of the box."""
     kinds = [_COLUMN.get(heading[-1:], "text") for heading in headings]
-    head = [element("th", h.rstrip(">="), scope="col", class_=k) for h, k in zip(headings, kinds, strict=True)]
+    head = [element("th", h.rstrip(">=|"), scope="col", class_=k) for h, k in zip(headings, kinds, strict=True)]
     body = [
         element("tr", *(element("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)))
         for row in rows
     ]
     whole = element("table", element("thead", element("tr", *head)), element("tbody", join(body, "\n")))
-    return scrolled(whole)
+    return scrolled(whole, kind)
 
 
-def scrolled(inside: Markup) -> Markup:
-    """A box that scrolls sideways where the screen is too narrow, by keyboard too."""
-    return element("div", inside, class_="scroll", tabindex="0")
+def scrolled(inside: Markup, kind: str = "") -> Markup:
+    """A box that scrolls sideways where the screen is too narrow, by keyboard too; of kind "tall" downwards as well."""
+    return element("div", inside, class_=f"scroll {kind}".rstrip(), tabindex="0")
 
 
 def bar(percent: float, first: float | None = None) -> Markup:
@@ -84,14 +88,3 @@ def shortened(text: str, most: int) -> str:
         return text
     tail = (most - 1) // 3
     return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
-
-
-def si(value: float, unit: str) -> str:
-    """A quantity with an SI prefix and three digits; 0 where it is below a thousandth of the smallest prefix."""
-    size = abs(value)
-    if size < 1e-15:
-        return f"0 {unit}"
-    scale, prefix = next((pair for pair in _PREFIXES if size >= pair[0] * 0.9995), _PREFIXES[-1])
-    scaled = value / scale
-    digits = 0 if abs(scaled) >= 99.95 else 1 if abs(scaled) >= 9.995 else 2
-    return f"{scaled:.{digits}f} {prefix}{unit}"

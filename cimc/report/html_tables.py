@@ -1,4 +1,4 @@
-"""The parts of the page that are tables: summary, layers, memory of tiles, instructions, warnings."""
+"""The parts of the page that are tables: summary, layers, work, instructions, warnings."""
 
 from __future__ import annotations
 
@@ -6,34 +6,66 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cimc.isa.program import Instruction, Program
-from cimc.report.html_markup import Markup, bar, element, join, number, section, table
+from cimc.report.html_markup import Markup, bar, element, join, number, section, shortened, table
 from cimc.report.html_style import hue_class
-from cimc.report.model import LayerReport, PlugReport, Report, TileReport
+from cimc.report.model import LayerReport, PlugReport, Report
+from cimc.report.quantities import per_second, si, tiles_text, travel_text
+
+SHORT = 26
+"""Characters of a layer's name where a table has little room."""
 
 
 def summary_part(report: Report) -> Markup:
-    """The whole program in a few numbers, and what of the work is done in memory."""
+    """The whole program in a few numbers, what it takes, and what of the work is done in memory."""
     s = report.summary
     operations = s.memory_operations + s.vector_operations
     facts = [
         ("target", s.target),
         ("inputs", ", ".join(map(_plug, report.inputs))),
         ("outputs", ", ".join(map(_plug, report.outputs))),
-        ("tiles", f"{s.tiles:,} of {s.tiles_of_chip:,} on a chip"),
+        ("tiles", tiles_text(s.tiles, s.chips, s.tiles_of_chip)),
         ("cores", f"{s.cores:,}"),
-        ("MVMUs that hold a matrix", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
+        ("MVMUs in use", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
         ("weights", f"{s.weights:,}"),
         ("tile memory in use", f"{s.memory_words:,} words"),
         ("instructions", f"{s.instructions:,} in {s.code_bytes:,} bytes"),
     ]
+    t = report.travel
+    if t is not None and t.hops:
+        facts.append(("flits times routers passed", travel_text(t.hops, t.hops_in_order)))
+    if t is not None and (t.off_chip or s.chips > 1):
+        facts.append(("flits between chips", travel_text(t.off_chip, t.off_chip_in_order)))
     share = f"{number(s.in_memory_percent)} % of {operations:,} operations of one input are done in memory"
     return section(
         "summary",
         "Summary",
         fact_list(facts),
-        element("p", f"{share}, the others on vector units."),
+        fact_list(cost_facts(report)),
+        element("p", f"{share}, {s.vector_operations:,} on vector units."),
         bar(100, s.in_memory_percent) if operations else "",
     )
+
+
+def cost_facts(report: Report) -> list[tuple[str, str]]:
+    """Time and energy of an input, and of writing the weights, or what lacks for them."""
+    cost, writing = report.cost, report.writing
+    facts = [("time and energy", f"not known: {report.unpriced}")]
+    if cost is not None:
+        facts = [
+            ("latency of the first input", si(cost.latency, "s")),
+            ("time between inputs", si(cost.interval, "s")),
+            ("inputs a second", per_second(cost.rate)),
+            ("energy of one input", si(cost.joules, "J")),
+        ]
+    cells = f"{writing.cells:,} cells, at most {writing.rows:,} rows an MVMU"
+    if writing.seconds is None or writing.joules is None:
+        return [*facts, ("writing the weights", f"{cells}; time and energy not known: {writing.unpriced}")]
+    return [
+        *facts,
+        ("time to write the weights", f"{si(writing.seconds, 's')}, once"),
+        ("energy to write the weights", f"{si(writing.joules, 'J')}, once"),
+        ("written", cells),
+    ]
 
 
 def fact_list(facts: list[tuple[str, str]]) -> Markup:
@@ -47,37 +79,35 @@ def layer_key(layer: int) -> Markup:
 
 
 def layers_part(report: Report) -> Markup:
-    """A line for each layer: its matrix, how it is cut and stored, and its share of the work."""
-    total = report.summary.memory_operations + report.summary.vector_operations
+    """A line for each layer: its matrix, and how it is cut and stored."""
     headings = (
-        "#=", "layer", "kind=", "output>", "matrix>", "encoding=", "bits>", "slices>", "split>", "MVMUs>", "copies>",
-        "rows %>", "columns %>", "cells %>", "vectors>", "cores>", "operations>", "% in memory>", "% on vector units>",
+        "#=", "layer", "kind=", "matrix>", "encoding=", "bits>", "slices>", "split>", "MVMUs>", "crossbars>", "copies>",
+        "filled % of rows>", "of columns>", "of cells>", "vectors>",
     )  # fmt: skip
-    rows = [(layer_key(index), *_layer_cells(layer), *_work(layer, total)) for index, layer in enumerate(report.layers)]
+    rows = [(layer_key(index), *_layer_cells(layer)) for index, layer in enumerate(report.layers)]
     legend = (
         "matrix: rows × columns, /groups of a grouped convolution; bits: of weights/inputs, s signed, u unsigned; "
-        "split: blocks along rows × columns; rows, columns, cells: what is filled of the layer's MVMUs; vectors: "
-        "products of one input, shared by the copies; the last two: of all operations of one input."
+        "split: blocks along rows × columns; MVMUs, crossbars: of all copies; rows, columns, cells: what is filled of "
+        "the layer's MVMUs; vectors: products of one input, shared by the copies."
     )
     return section("layers", "Layers", table(headings, rows), element("p", legend, class_="dim"))
 
 
 def _layer_cells(layer: LayerReport) -> tuple[str, ...]:
-    shape = f"{layer.height}×{layer.width}×{layer.channels}"
     named = element("span", layer.name, title=layer.origin)
     m = layer.matrix
     if m is None:
-        return (named, layer.kind, shape, *[""] * 11)
+        return (named, layer.kind, *[""] * 12)
     return (
         named,
         layer.kind,
-        shape,
         f"{m.rows:,}×{m.columns:,}" + (f" /{m.groups}" if m.groups > 1 else ""),
         m.encoding,
         f"{m.weight_bits}/{m.input_bits}{'s' if m.input_signed else 'u'}",
         str(m.slices),
         f"{m.row_split}×{m.column_split}",
         f"{m.mvmus:,}",
+        f"{m.crossbars:,}",
         str(m.copies),
         f"{m.rows_percent:.1f}",
         f"{m.columns_percent:.1f}",
@@ -86,41 +116,39 @@ def _layer_cells(layer: LayerReport) -> tuple[str, ...]:
     )
 
 
-def _work(layer: LayerReport, total: int) -> tuple[str, str, str, str]:
+def work_part(report: Report) -> Markup:
+    """What each layer does and takes for one input: its share of the work, time and energy."""
+    total = report.summary.memory_operations + report.summary.vector_operations
+    headings = ["#=", "layer=", "output>", "tiles>", "cores>", "copies>"]
+    headings += ["operations>", "work in memory %>", "on vector units %>"]
+    if report.cost is not None:
+        headings += ["busy>", "of time between inputs|", "%>", "energy>", "of energy of one input|", "%>"]
+    rows = [(layer_key(index), _short(layer.name), *_work(layer, total)) for index, layer in enumerate(report.layers)]
+    for share in report.cost.elsewhere if report.cost is not None else ():
+        spent = (si(share.joules, "J"), bar(share.percent), f"{share.percent:.1f}")
+        rows.append((layer_key(-1), share.name, *[""] * 10, *spent))
+    legend = "Shares of the work are of all operations of one input" + (
+        "; busy: the work of the layer's busiest core, waiting not counted." if report.cost is not None else "."
+    )
+    return section("work", "Work, time and energy by layer", table(headings, rows), element("p", legend, class_="dim"))
+
+
+def _short(name: str) -> Markup:
+    """A name that keeps to its line, whole where the pointer is over it."""
+    return element("span", shortened(name, SHORT), title=name)
+
+
+def _work(layer: LayerReport, total: int) -> tuple[str, ...]:
     share = f"{100 * layer.operations / total:.2f}" if total else ""
     sides = (share, "") if layer.matrix is not None else ("", share)
-    return (str(layer.cores), f"{layer.operations:,}", *sides)
-
-
-def memory_part(report: Report) -> Markup:
-    """What each tile takes of its memory, and what takes most of it."""
-    rows = (
-        (
-            str(tile.tile),
-            bar(_share(tile.memory_words, tile), _share(0 if tile.largest is None else tile.largest.words, tile)),
-            f"{_share(tile.memory_words, tile):.1f}",
-            f"{tile.memory_words:,}",
-            f"{tile.memory_capacity:,}",
-            _largest(tile),
-            "" if tile.largest is None else f"{tile.largest.words:,}",
-        )
-        for tile in report.tiles
-    )
-    headings = ("tile>", "share of its memory", "%>", "words>", "of>", "most of it", "words>")
-    legend = "Strong: what takes most, named at the right; weak: the rest."
-    return section("memory", "Memory of tiles", element("p", legend, class_="dim"), table(headings, rows))
-
-
-def _share(words: int, tile: TileReport) -> float:
-    return 100 * words / tile.memory_capacity if tile.memory_capacity else 0.0
-
-
-def _largest(tile: TileReport) -> str:
-    if tile.largest is None:
-        return ""
-    tensor = tile.largest.tensor
-    of = f" of {tensor}" if tensor and tensor != tile.largest.name else ""
-    return f"{tile.largest.kind} {tile.largest.name}{of}"
+    copies = str(layer.matrix.copies) if layer.matrix is not None else ""
+    shape = f"{layer.height}×{layer.width}×{layer.channels}"
+    work = (shape, f"{layer.tiles:,}", f"{layer.cores:,}", copies, f"{layer.operations:,}", *sides)
+    cost = layer.cost
+    if cost is None:
+        return work
+    busy = (si(cost.seconds, "s"), bar(cost.busy_percent), f"{cost.busy_percent:.1f}")
+    return (*work, *busy, si(cost.joules, "J"), bar(cost.joules_percent), f"{cost.joules_percent:.1f}")
 
 
 def instructions_part(program: Program) -> Markup:
@@ -136,7 +164,7 @@ def instructions_part(program: Program) -> Markup:
         "instructions",
         "Instructions",
         element("p", note, class_="dim"),
-        table(("instruction", "count against the most frequent", "count>", "%>"), rows),
+        table(("instruction=", "count against the most frequent|", "count>", "%>"), rows),
     )
 
 

@@ -1,34 +1,39 @@
-"""Time and energy on the page: latency and rate, what limits them, energy by component and layer, the pipeline."""
+"""Time and energy on the page: what limits and what would help, energy by component, the pipeline."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from cimc.report.html_gantt import BEHIND, gantt
-from cimc.report.html_markup import Markup, bar, element, join, section, si, table
-from cimc.report.html_tables import fact_list, layer_key
+from cimc.report.cost_model import CostReport, Share
+from cimc.report.html_gantt import gantt
+from cimc.report.html_markup import Markup, bar, element, section, table
 from cimc.report.model import Report
+from cimc.report.quantities import si
 from cimc.runtime.timing_result import Timing
 
 
-def timing_part(report: Report, timing: Timing) -> Markup:
-    """What a run that was timed with record=True gives."""
+def limits_part(report: Report) -> Markup:
+    """What sets the rate of a stream of inputs, and what would raise it."""
+    cost = report.cost
+    if cost is None:
+        return section("limits", "What limits", element("p", f"No time and energy: {report.unpriced}."))
+    limit = cost.limit
+    return section(
+        "limits",
+        "What limits",
+        element("p", element("strong", "Bottleneck: "), f"{limit.name} {limit.why}.", id="bottleneck"),
+        *(element("p", element("strong", "What would help: "), advice, class_="help") for advice in limit.help),
+    )
+
+
+def timing_part(report: Report, timing: Timing | None) -> Markup:
+    """Energy by component and the pipeline. timing: a run that was timed with record=True; None without prices."""
+    cost = report.cost
+    if cost is None or timing is None:
+        return section("timing", "Time and energy", element("p", f"No time and energy: {report.unpriced}."))
     keys: dict[str, tuple[int, ...]] = {}
     for index, layer in enumerate(report.layers):
         keys[layer.origin] = (*keys.get(layer.origin, ()), index)
-    facts = [("latency of the first input", si(timing.latency, "s"))]
-    if timing.interval is not None and timing.rate is not None:
-        facts += [
-            ("time between inputs", si(timing.interval, "s")),
-            ("inputs a second", f"{timing.rate:,.0f}" if timing.rate >= 100 else f"{timing.rate:.3g}"),
-        ]
-    facts += [
-        ("energy of one input", si(timing.joules, "J")),
-        ("energy spent once", si(timing.setup_joules, "J")),
-    ]
-    limits = element(
-        "p", element("strong", "Bottleneck: "), f"{timing.bottleneck.name} {timing.bottleneck.why}.", id="bottleneck"
-    )
     note = (
         f"{timing.inputs} inputs one after the other. The stronger the colour, the more of a layer's cores are at "
         "work; dashed lines stand where an input is out."
@@ -36,43 +41,31 @@ def timing_part(report: Report, timing: Timing) -> Markup:
     return section(
         "timing",
         "Time and energy",
-        element("p", f"Modelled for {timing.inputs} inputs with the prices of {timing.target}.", class_="dim"),
-        fact_list(facts),
-        limits,
-        element("h3", "Energy of one input by component"),
-        _components(timing.joules_by_component),
-        element("h3", "Energy of one input by layer"),
-        _by_layer(timing.joules_by_layer, keys),
+        element("p", _about(cost, timing), class_="dim"),
         element("h3", "Pipeline", id="pipeline"),
         element("p", note, class_="dim"),
         gantt(timing, keys),
+        element("h3", "Energy of one input by component"),
+        _components(cost.by_component),
     )
 
 
-def no_timing_part(reason: str) -> Markup:
-    """The same part where there are no prices. reason: what lacks, as a diagnostic says it."""
-    return section("timing", "Time and energy", element("p", f"No time and energy: {reason}."))
-
-
-def _components(joules: Mapping[str, float]) -> Markup:
-    most, total = max(joules.values(), default=0.0), sum(joules.values())
-    rows = ((name, *_energy(value, most, total)) for name, value in joules.items())
-    return table(("component", "against the largest", "energy>", "%>"), rows)
-
-
-def _by_layer(joules: Mapping[str, float], keys: Mapping[str, tuple[int, ...]]) -> Markup:
-    """Layers as in their table, then what belongs to none."""
-    most, total = max(joules.values(), default=0.0), sum(joules.values())
-    order = sorted(joules, key=lambda name: keys.get(name, BEHIND))
-    rows = (
-        (join(map(layer_key, keys.get(name, (-1,))), " "), name, *_energy(joules[name], most, total)) for name in order
-    )
-    return table(("#=", "layer, by its ONNX nodes", "against the largest", "energy>", "%>"), rows)
-
-
-def _energy(joules: float, most: float, total: float) -> tuple[Markup, str, str]:
+def _about(cost: CostReport, timing: Timing) -> str:
     return (
-        bar(100 * joules / most if most else 0.0),
-        si(joules, "J"),
-        f"{100 * joules / total:.1f}" if total else "",
+        f"Modelled for {cost.inputs} inputs with the prices of {timing.target}. Spent once, before the first input and "
+        f"beside writing the weights: {si(cost.setup_joules, 'J')}."
     )
+
+
+def _components(shares: Sequence[Share]) -> Markup:
+    most = max((share.joules for share in shares), default=0.0)
+    rows = (
+        (
+            share.name,
+            bar(100 * share.joules / most if most else 0.0),
+            si(share.joules, "J"),
+            f"{share.percent:.1f}",
+        )
+        for share in shares
+    )
+    return table(("component=", "against the largest|", "energy>", "%>"), rows)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-REPORT_FORMAT = 1
-"""The version of report.json; it changes when a field changes its meaning or goes away."""
+from cimc.report.cost_model import CostReport, LayerCost, Writing
+
+REPORT_FORMAT = 2
+"""The version of report.json; it changes when a field changes its meaning, comes or goes away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The whole program.
 
-    mvmus: units that hold a matrix; mvmus_on_tiles: units of the tiles in use. weights: numbers stored in cells, in
-    all. memory_operations, vector_operations: multiply-adds of one input in crossbars, and operations of the layers
-    without a matrix on the vector units (an element once for each operand or window place); in_memory_percent: the
-    first one's share of both.
+    tiles, chips: in use; tiles_of_chip: that one chip has. mvmus: units that hold a matrix; mvmus_on_tiles: units of
+    the tiles in use. weights: numbers stored in cells, in all, copies not counted. memory_operations,
+    vector_operations: multiply-adds of one input in crossbars, and operations of the layers without a matrix on the
+    vector units (an element once for each operand or window place); in_memory_percent: the first one's share of both.
     """
 
     network: str
     target: str
     tiles: int
+    chips: int
     tiles_of_chip: int
     cores: int
     mvmus: int
@@ -64,7 +67,7 @@ class MatrixReport:
     into how many blocks it is cut along each. rows_percent, columns_percent: what the blocks take of the rows and
     columns of their MVMUs; cells_percent: of the cells.
     shift: bits that XbarOut is rounded by. vectors: matrix-vector products of one input, shared by the copies.
-    mvmus: of all copies together.
+    mvmus, crossbars: of all copies together.
     """
 
     rows: int
@@ -79,6 +82,7 @@ class MatrixReport:
     row_split: int
     column_split: int
     mvmus: int
+    crossbars: int
     rows_percent: float
     columns_percent: float
     cells_percent: float
@@ -92,7 +96,7 @@ class LayerReport:
     """A layer. kind: "matrix", "max pool", "average pool", "sum", "product", "max", "min" or "softmax".
 
     origin: its ONNX nodes. output: the tensor it makes, height x width x channels, and its format. tiles, cores: how
-    many it runs on. operations: see Summary. matrix: None where it has none.
+    many it runs on. operations: see Summary. matrix: None where it has none. cost: None where the report has none.
     """
 
     name: str
@@ -107,18 +111,26 @@ class LayerReport:
     cores: int
     operations: int
     matrix: MatrixReport | None
+    cost: LayerCost | None
 
 
 @dataclass(frozen=True, slots=True)
 class CoreReport:
-    """A core: the layer it works for, bytes of code of how many, MVMUs that hold a matrix of how many."""
+    """A core: the layers it works for, bytes of code of how many, MVMUs that hold a matrix of how many.
+
+    cells_percent: cells that hold weights, of all cells of its MVMUs. seconds, joules: that it works and spends for one
+    input; None where the report has no cost.
+    """
 
     core: int
-    layer: str
+    layers: tuple[str, ...]
     code_bytes: int
     code_capacity: int
     mvmus: int
     mvmu_capacity: int
+    cells_percent: float
+    seconds: float | None
+    joules: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +147,12 @@ class RegionReport:
 class TileReport:
     """A tile: memory words and bytes of transfer code of how many, receive FIFOs of how many, its cores.
 
-    largest: what takes most of its memory (None where it is empty).
+    tile: counted over all chips, chip after chip. largest: what takes most of its memory (None where it is empty).
+    joules: that it spends for one input; None where the report has no cost.
     """
 
     tile: int
+    chip: int
     memory_words: int
     memory_capacity: int
     largest: RegionReport | None
@@ -146,7 +160,21 @@ class TileReport:
     channel_capacity: int
     fifos: int
     fifo_capacity: int
+    joules: float | None
     cores: tuple[CoreReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TravelReport:
+    """What one input makes travel over the mesh, with the tiles where they are, and with tiles in network order.
+
+    hops: flits times the routers that they pass. off_chip: flits from one chip to another.
+    """
+
+    hops: int
+    hops_in_order: int
+    off_chip: int
+    off_chip_in_order: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +189,20 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The mapping report of a program. program: sha256 of its binary form (hex); weights: of its arrays."""
+    """The mapping report of a program. program: sha256 of its binary form (hex); weights: of its arrays.
+
+    cost: time and energy of a stream of inputs; None where the target lacks prices for it, which `unpriced` then says.
+    travel: None where tiles have no places.
+    """
 
     format: int
     program: str
     weights: str
     summary: Summary
+    cost: CostReport | None
+    unpriced: str
+    writing: Writing
+    travel: TravelReport | None
     inputs: tuple[PlugReport, ...]
     outputs: tuple[PlugReport, ...]
     layers: tuple[LayerReport, ...]

@@ -2,14 +2,15 @@
 
 Tiles are processes, cores, channels and the host's streams are threads; a slice is a layer at work, or a wait. Format:
 "Trace Event Format", Google, 2016: complete events ("ph": "X") with times in microseconds, and metadata ("ph": "M").
+"resolution" in "otherData": the length in us that shorter slices were joined to (cimc.report.thin); 0 where none were.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing_result import Interval, Timing
 
 Event = dict[str, str | int | float | dict[str, str | int]]
 
@@ -18,13 +19,18 @@ HOST_TRACKS = 1000
 CHANNEL_TRACKS = 500
 
 
-def trace_text(timing: Timing) -> str:
-    """The trace of a run that was timed with record=True; the same text for the same run."""
+def trace_text(timing: Timing, intervals: Sequence[Interval], resolution: float = 0.0) -> str:
+    """The trace of a run; the same text for the same run. intervals: the run's, all or thinned to a resolution in s."""
     tracks = _tracks(timing)
-    events = [*_metadata(timing, tracks), *_slices(timing, tracks)]
+    events = [*_metadata(timing, tracks), *_slices(intervals, tracks)]
     lines = ",\n".join(json.dumps(event, sort_keys=True, ensure_ascii=False) for event in events)
     about = json.dumps(
-        {"program": timing.program, "target": timing.target, "inputs": timing.inputs},
+        {
+            "program": timing.program,
+            "target": timing.target,
+            "inputs": timing.inputs,
+            "resolution": resolution * 1e6,
+        },
         sort_keys=True,
         ensure_ascii=False,
     )
@@ -60,9 +66,9 @@ def _metadata(timing: Timing, tracks: list[tuple[int, int]]) -> Iterator[Event]:
         yield {"ph": "M", "name": "thread_sort_index", "pid": tile, "tid": thread, "args": {"sort_index": thread}}
 
 
-def _slices(timing: Timing, tracks: list[tuple[int, int]]) -> Iterator[Event]:
+def _slices(intervals: Sequence[Interval], tracks: list[tuple[int, int]]) -> Iterator[Event]:
     """Work and waits."""
-    for interval in timing.intervals:
+    for interval in intervals:
         tile, thread = tracks[interval.stream]
         yield {
             "ph": "X",

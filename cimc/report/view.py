@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from cimc.report.model import Format, LayerReport, Report, TileReport
+from cimc.report.quantities import tiles_text, travel_text
+from cimc.report.view_cost import cost_facts, cost_view
+from cimc.report.view_table import new_table
+
+__all__ = ["new_table", "report_view"]
 
 LEGEND = """\
 matrix: rows x columns, /groups of a grouped convolution
@@ -31,6 +35,7 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
         yield Text(LEGEND, style="dim")
     yield Text("\nAll layers", style="bold")
     yield _layers(report.layers)
+    yield from cost_view(report)
     yield Text("\nTiles", style="bold")
     shown = report.tiles
     if len(shown) > TILES and not all_tiles:
@@ -45,20 +50,6 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
             yield Text(f"  help: {warning.todo}")
 
 
-def new_table(*columns: str) -> Table:
-    """A table in the style of all reports. A heading that ends in ">" sets its column right; that, or "=", keeps its
-    lines whole, and the other columns fold where the terminal is too narrow."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(
-            column.rstrip(">="),
-            justify="right" if column.endswith(">") else "left",
-            no_wrap=column.endswith((">", "=")),
-            overflow="fold",
-        )
-    return table
-
-
 def _summary(report: Report) -> Table:
     s = report.summary
     table = Table.grid(padding=(0, 2))
@@ -69,17 +60,28 @@ def _summary(report: Report) -> Table:
         ("inputs", ", ".join(shapes[: len(report.inputs)])),
         ("outputs", ", ".join(shapes[len(report.inputs) :])),
         ("target", s.target),
-        ("tiles", f"{s.tiles:,} of {s.tiles_of_chip:,}"),
+        ("tiles", tiles_text(s.tiles, s.chips, s.tiles_of_chip)),
         ("cores", f"{s.cores:,}"),
         ("MVMUs", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
         ("weights", f"{s.weights:,}"),
         ("tile memory", f"{s.memory_words:,} words"),
+        *_travel(report),
         ("instructions", f"{s.instructions:,}, {s.code_bytes:,} bytes"),
         ("work in memory", f"{s.in_memory_percent:.2f} % of {operations:,} operations an input"),
+        *cost_facts(report),
     ]
     for name, value in rows:
-        table.add_row(Text(name, style="bold"), value)
+        table.add_row(Text(name, style="bold"), Text(value))
     return table
+
+
+def _travel(report: Report) -> list[tuple[str, str]]:
+    """Ways between tiles and between chips, where there are any."""
+    t = report.travel
+    if t is None or not t.hops:
+        return []
+    found = [("flit hops", travel_text(t.hops, t.hops_in_order))]
+    return [*found, ("between chips", f"{travel_text(t.off_chip, t.off_chip_in_order)} flits")] if t.off_chip else found
 
 
 def _crossbars(layers: list[LayerReport]) -> Table:

@@ -13,7 +13,7 @@ def check_consistency(target: Target, place: Callable[[Path], Place]) -> list[Di
     """Every contradiction in a target. `place` tells where a key was set."""
     return [
         Diagnostic("target.inconsistent", what, place(path), todo)
-        for rule in (_widths, _encoding, _slices, _sums)
+        for rule in (_widths, _encoding, _slices, _sums, _writing)
         for path, what, todo in rule(target)
     ]
 
@@ -80,4 +80,13 @@ def _sums(target: Target) -> Iterator[tuple[Path, str, str]]:
             f"a sum over {target.crossbar.rows} rows of {numbers.weight}-bit weights times {numbers.input}-bit inputs "
             f"has up to {sum_bits} bits; the accumulator has {numbers.accumulator} and nothing rounds",
             'set mvmu.round to "shift", or make numbers.accumulator wider',
+        )
+
+
+def _writing(target: Target) -> Iterator[tuple[Path, str, str]]:
+    if target.chip.resident == "one layer" and target.writing is None:
+        yield (
+            ("chip", "resident"),
+            "layers take turns on the crossbars, and the target does not say what writing them takes",
+            'add [writing], or set chip.resident to "all layers"',
         )

@@ -70,6 +70,7 @@ SECTIONS: Mapping[str, Mapping[str, Field]] = {
         "dac_bits":  Count("bits", 1, 16, "input bits applied in one step"),
         "adc_bits":  Count("bits", 1, 32, "bits of one conversion"),
         "conversions": Choice(("each step", "once"), "a column sum is converted at every step, or once in all"),
+        "adc_keeps":   Choice(("low bits", "high bits"), "of a wider sum; the rest clips or is rounded away"),
     },
     "mvmu": {
         "encoding":  Choice(("offset", "differential"), "how a signed weight becomes cells"),
@@ -91,8 +92,15 @@ SECTIONS: Mapping[str, Mapping[str, Field]] = {
         "fifo_depth":        Count("entries", 1, 65_536, "depth of a FIFO"),
     },
     "chip": {
-        "tiles": Count("tiles", 1, 2**20, "tiles of one chip"),
+        "tiles":    Count("tiles", 1, 2**20, "tiles of one chip"),
+        "resident": Choice(("all layers", "one layer"), "whose weights crossbars hold: all layers' or one's in turn"),
     },
+}
+
+WRITING: Mapping[str, Field] = {
+    "row_seconds": Quantity("s", 0.0, 1.0, "how long it takes to write one row of an array, verification included"),
+    "cell_joules": Quantity("J", 0.0, 1.0, "energy to write one cell"),
+    "endurance":   Count("writes", 1, 10**15, "how often a cell can be written until it is worn out"),
 }
 
 PRICE: Mapping[str, Field] = {
@@ -137,6 +145,8 @@ def field_at(path: Path) -> Field | None:
     match path:
         case ("prices", action, key) if action in ACTIONS:
             return PRICE.get(key)
+        case ("writing", key):
+            return WRITING.get(key)
         case (section, key):
             return SECTIONS.get(section, {}).get(key)
         case _:
@@ -147,11 +157,13 @@ def known_keys(table: Path) -> tuple[str, ...]:
     """The keys that may stand in a table: () for the top of the file, ("crossbar",), ("prices", "mvm")."""
     match table:
         case ():
-            return (*TEXTS, *SECTIONS, "prices")
+            return (*TEXTS, *SECTIONS, "writing", "prices")
         case ("prices",):
             return tuple(ACTIONS)
         case ("prices", _):
             return tuple(PRICE)
+        case ("writing",):
+            return tuple(WRITING)
         case (section,):
             return tuple(SECTIONS.get(section, ()))
         case _:

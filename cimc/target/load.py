@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
 from cimc.target.consistency import check_consistency
-from cimc.target.fields import SECTIONS, Path
-from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Price, Target, Tile
+from cimc.target.fields import SECTIONS, WRITING, Path
+from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Price, Target, Tile, Writing
 from cimc.target.source import Entry, TargetFile, read_target_file
 
 PRESETS = resources.files("cimc.target") / "presets"
@@ -123,6 +123,8 @@ def _missing(entries: Mapping[Path, Entry], file: TargetFile) -> list[Diagnostic
     """A diagnostic for each key that no file gives."""
     todo = 'add it, or start the file with extends = "ideal" to take over what it does not name'
     needed: list[Path] = [(section, key) for section, keys in SECTIONS.items() for key in keys]
+    if any(path[0] == "writing" for path in entries):
+        needed += [("writing", key) for key in WRITING]
     absent = [path for path in needed if path not in entries]
     for action in sorted({path[1] for path in entries if path[0] == "prices"}):
         if ("prices", action, "seconds") not in entries:
@@ -148,12 +150,23 @@ def _build(entries: Mapping[Path, Entry], files: list[TargetFile]) -> Target:
         tile=_part(Tile, "tile", entries),
         chip=_part(Chip, "chip", entries),
         prices={action: _price(action, entries) for action in actions},
+        writing=_writing(entries),
     )
 
 
 def _part(kind: type[Part], section: str, entries: Mapping[Path, Entry]) -> Part:
     # The keys of SECTIONS are the fields of the model's classes, and their types agree; a test holds both to it.
     return kind(**{key: entries[(section, key)].value for key in SECTIONS[section]})  # type: ignore[arg-type]
+
+
+def _writing(entries: Mapping[Path, Entry]) -> Writing | None:
+    if ("writing", "endurance") not in entries:
+        return None
+    return Writing(
+        float(entries[("writing", "row_seconds")].value),
+        float(entries[("writing", "cell_joules")].value),
+        int(entries[("writing", "endurance")].value),
+    )
 
 
 def _price(action: str, entries: Mapping[Path, Entry]) -> Price:

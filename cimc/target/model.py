@@ -31,6 +31,8 @@ class Crossbar:
     cell_bits: bits a cell stores. dac_bits: input bits applied in one step. adc_bits: bits of a conversion.
     conversions: "each step" (a column sum is converted after every step, and shifted and added as a number), or "once"
     (the steps' currents are weighted in the analog domain, and their sum is converted; see cimc.target.emulated).
+    adc_keeps: of a sum that is wider than the ADC, the "low bits" (steps of one unit; what is above clips) or the
+    "high bits" (steps over the whole range; what is below is rounded away).
     """
 
     rows: int
@@ -39,6 +41,7 @@ class Crossbar:
     dac_bits: int
     adc_bits: int
     conversions: str = "each step"
+    adc_keeps: str = "low bits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,11 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A chip: its tiles."""
+    """A chip: its tiles, and whose weights its crossbars hold: "all layers" or "one layer" at a time, each written
+    anew when its turn comes (see cimc.driver.layer_by_layer)."""
 
     tiles: int
+    resident: str = "all layers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,20 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """What writing weights takes: seconds for one row of an array, joules a cell, and how many writes a cell bears."""
+
+    row_seconds: float
+    cell_joules: float
+    endurance: int
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """A whole target. prices: cost of an action by its name (see docs/targets.md), possibly empty."""
+    """A whole target. prices: cost of an action by its name (see docs/targets.md), possibly empty.
+
+    writing: what writing weights takes, or None where the target does not say (see cimc.target.writing).
+    """
 
     name: str
     description: str
@@ -108,6 +125,7 @@ class Target:
     tile: Tile
     chip: Chip
     prices: Mapping[str, Price]
+    writing: Writing | None = None
 
     def slices(self, weight_bits: int) -> int:
         """Cells that one weight of `weight_bits` bits needs (a differential pair counts once)."""

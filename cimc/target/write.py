@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from cimc.target.fields import SECTIONS, Path, Value, units_of
+from cimc.target.fields import SECTIONS, WRITING, Path, Value, units_of
 from cimc.target.model import Target
 
 
@@ -22,7 +22,8 @@ def _lines(target: Target, sources: Mapping[Path, str]) -> Iterator[str]:
     yield f"name = {_text(target.name)}"
     yield f"description = {_text(target.description)}" if target.description else "# no description"
     resolved = f"resolved from target {target.name}"
-    for section, keys in SECTIONS.items():
+    sections = SECTIONS if target.writing is None else {**SECTIONS, "writing": WRITING}
+    for section, keys in sections.items():
         yield ""
         yield f"[{section}]"
         part = getattr(target, section)

@@ -19,7 +19,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_time_for_people(folder: Path) -> None:
     done = cimc("time", folder)
     assert (done.code, done.err) == (0, "")
-    for text in ("latency of the first input", "inputs a second", "ADCs", "conv1", "bottleneck: tile 0 core 0"):
+    for text in (
+        "latency of the first input",
+        "writing the weights",
+        "inputs a second",
+        "ADCs",
+        "conv1",
+        "bottleneck: tile 0 core 0",
+    ):
         assert text in done.out
 
 
@@ -29,6 +36,7 @@ def test_time_as_json(folder: Path) -> None:
     found = json.loads(done.out)
     assert (found["program"], found["target"], found["inputs"]) == ("digits_plain", "puma", 3)
     assert len(found["completions"]) == 3
+    assert found["writing"]["cells"] == 30272 and found["writing"]["seconds"] > 0
     assert found["rate"] == pytest.approx(1 / found["interval"])
     assert cimc("time", folder, "--inputs", "3", "--json").out == done.out
 
@@ -66,3 +74,19 @@ def test_the_trace_has_the_format_of_chrome(folder: Path, tmp_path: Path) -> Non
     assert {e["cat"] for e in slices} == {"work", "wait"}
     latency = json.loads(cimc("time", folder, "--inputs", "2", "--json").out)["completions"][-1]
     assert max(e["ts"] + e["dur"] for e in slices) == pytest.approx(latency * 1e6)
+
+
+def test_a_trace_of_few_slices_says_how_short_ones_were_joined(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    everything = cimc("trace", folder, "-o", file, "--slices", "0")
+    assert everything.code == 0 and "joined" not in everything.out
+    full = json.loads(file.read_text(encoding="utf-8"))
+    assert full["otherData"]["resolution"] == 0
+    done = cimc("trace", folder, "-o", file, "--slices", "20")
+    assert done.code == 0 and "(--slices 0 keeps all)" in done.out
+    trace = json.loads(file.read_text(encoding="utf-8"))
+    assert trace["otherData"]["resolution"] > 0
+    slices = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    assert len(slices) <= 20
+    ends = [max(e["ts"] + e["dur"] for e in one["traceEvents"] if e["ph"] == "X") for one in (full, trace)]
+    assert ends[0] == pytest.approx(ends[1])

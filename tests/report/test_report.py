@@ -10,6 +10,8 @@ from rich.console import Console
 
 import cimc
 from cimc.base.diagnostics import CimcError
+from cimc.driver.compile import CompileOptions, compile_network
+from cimc.report.build import build_report
 from cimc.report.json_text import json_text, read_report, to_json
 from cimc.report.model import Report
 from cimc.report.view import report_view
@@ -59,7 +61,7 @@ def test_a_tile_says_what_it_holds_of_what_it_could(report: Report) -> None:
     assert tile.largest.words <= tile.memory_words
     assert sum(core.mvmus for core in tile.cores) == report.summary.mvmus
     assert sum(core.code_bytes for core in tile.cores) + tile.channel_bytes == report.summary.code_bytes
-    assert [core.layer for core in tile.cores] == [layer.name for layer in report.layers]
+    assert [core.layers for core in tile.cores] == [(layer.name,) for layer in report.layers]
 
 
 def test_json_and_back(report: Report) -> None:
@@ -78,7 +80,7 @@ def test_infinities_are_null() -> None:
     [
         (lambda text: text[:-10], "this is not JSON"),
         (lambda text: "[]", "report of version None"),
-        (lambda text: text.replace('"format": 1,\n  "inputs"', '"format": 9,\n  "inputs"'), "report of version 9; "),
+        (lambda text: text.replace('"format": 2,\n  "inputs"', '"format": 9,\n  "inputs"'), "report of version 9; "),
         (lambda text: text.replace('"cores": 4', '"cores": "4"'), "this is not a mapping report: summary.cores is '4'"),
         (lambda text: text.replace('"origin"', '"source"'), "must have the keys"),
     ],
@@ -113,3 +115,20 @@ def test_the_command_prints_what_was_compiled(tmp_path: Path, report: Report) ->
     assert command("report", tmp_path / "out", "--json", tmp_path / "r.json").code == 0
     assert (tmp_path / "r.json").read_text(encoding="utf-8") == json_text(report)
     assert (tmp_path / "out" / "report.json").read_bytes() == (tmp_path / "r.json").read_bytes()
+
+
+def test_what_travels_is_that_of_the_schedule(tmp_path: Path) -> None:
+    small = tmp_path / "small.toml"
+    cores = 'cores = { value = 1, unit = "cores", source = "assumed: a test" }'
+    small.write_text(f'name = "small"\nextends = "puma"\n[tile]\n{cores}\n', encoding="utf-8")
+    compiled = compile_network(RESIDUAL, CompileOptions(str(small)))
+    report = build_report(compiled)
+    assert compiled.scheduled.travel is not None and report.travel is not None
+    before, after = compiled.scheduled.travel
+    assert (report.travel.hops, report.travel.hops_in_order) == (after.hops, before.hops)
+    assert after.hops > 0
+    console = Console(file=io.StringIO(), width=80)
+    for part in report_view(report):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    assert f"{after.hops:,}" in console.file.getvalue()

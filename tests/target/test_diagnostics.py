@@ -35,7 +35,7 @@ GOLDENS = {
         PUMA + "[xyz]\n",
         """error[target.key]: a target file has no key "xyz"
   at chip.toml:2, xyz
-  help: known here: name, description, extends, numbers, crossbar, mvmu, core, tile, chip, prices""",
+  help: known here: name, description, extends, numbers, crossbar, mvmu, core, tile, chip, writing, prices""",
     ),
     "unknown action": (
         PUMA + '[prices.mvmm]\nseconds = { value = 1, unit = "ns", source = "assumed: x" }\n',
@@ -126,13 +126,14 @@ GOLDENS = {
         'extends = "pumma"\n',
         """error[target.extends]: no target is called "pumma"
   at chip.toml:1, extends
-  help: did you mean "puma"? presets: bram-256, bram-soc, ideal, isaac, puma; or the path of a .toml file""",
+  help: did you mean "puma"? presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma; \
+or the path of a .toml file""",
     ),
     "missing base": (
         'extends = "base.toml"\n',
         """error[target.file]: the target file "base.toml" cannot be read: no such file or directory
   at chip.toml:1, extends
-  help: check the path; presets: bram-256, bram-soc, ideal, isaac, puma""",
+  help: check the path; presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma""",
     ),
     "empty name": (
         PUMA + 'name = ""\n',
@@ -180,6 +181,13 @@ error[target.inconsistent]: inputs of 16 bits do not fit words of 12 bits
         """error[target.inconsistent]: sums of 32 bits do not fit words of 16 bits, and nothing rounds them
   at ideal.toml, numbers.accumulator
   help: make numbers.word wider, or set mvmu.round to "shift\"""",
+    ),
+    "nothing writes the layers": (
+        'extends = "ideal"\n[chip]\nresident = { value = "one layer", source = "assumed: x" }\n',
+        """error[target.inconsistent]: layers take turns on the crossbars, and the target does not say what writing \
+them takes
+  at chip.toml:3, chip.resident
+  help: add [writing], or set chip.resident to "all layers\"""",
     ),
     "sums overflow": (
         'extends = "ideal"\n[numbers]\naccumulator = { value = 16, unit = "bits", source = "assumed: x" }\n',
@@ -241,24 +249,26 @@ def test_an_empty_file_lacks_every_key(tmp_path: Path) -> None:
         (
             "pumma",
             """error[target.unknown]: no target is called "pumma"
-  help: did you mean "puma"? presets: bram-256, bram-soc, ideal, isaac, puma; or the path of a .toml file""",
+  help: did you mean "puma"? presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma; \
+or the path of a .toml file""",
         ),
         (
             "xyz",
             """error[target.unknown]: no target is called "xyz"
-  help: presets: bram-256, bram-soc, ideal, isaac, puma; or the path of a .toml file""",
+  help: presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma; \
+or the path of a .toml file""",
         ),
         (
             "nowhere.toml",
             """error[target.file]: the target file "nowhere.toml" cannot be read: no such file or directory
   at nowhere.toml
-  help: check the path; presets: bram-256, bram-soc, ideal, isaac, puma""",
+  help: check the path; presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma""",
         ),
         (
             "./",
             """error[target.file]: the target file "./" cannot be read: is a directory
   at ./
-  help: check the path; presets: bram-256, bram-soc, ideal, isaac, puma""",
+  help: check the path; presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma""",
         ),
     ],
 )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cimc.target.fields import ACTIONS, SECTIONS, Choice, Count, Field
+from cimc.target.fields import ACTIONS, SECTIONS, WRITING, Choice, Count, Field, Quantity
 from cimc.target.load import load_target, preset_names
+from cimc.target.writing import write_cost
 
 DOCS = (Path(__file__).parents[2] / "docs" / "targets.md").read_text(encoding="utf-8")
 
@@ -33,6 +34,8 @@ def may_be(field: Field) -> str:
             return ", ".join(f'`"{word}"`' for word in words)
         case Count():
             return f"{field.low} to {field.high} {field.unit}"
+        case Quantity():
+            return f"{field.low:g} to {field.high:g} {field.unit}"
         case _:
             return "`true`, `false`"
 
@@ -55,6 +58,27 @@ def test_the_keys_are_those_of_the_code() -> None:
         for key, field in keys.items()
     ]
     assert table("keys") == "\n".join(["| key | may be | meaning |", "|---|---|---|", *rows, ""])
+
+
+def test_the_keys_of_writing_are_those_of_the_code() -> None:
+    rows = [f"| `writing.{key}` | {may_be(field)} | {field.meaning} |" for key, field in WRITING.items()]
+    assert table("writing") == "\n".join(["| key | may be | meaning |", "|---|---|---|", *rows, ""])
+
+
+def test_the_arrays_are_those_of_the_presets() -> None:
+    rows = []
+    for name in preset_names():
+        target = load_target(name)
+        if target.writing is not None:
+            height, width = target.crossbar.rows, target.crossbar.columns
+            cost = write_cost(target, height * width, height)
+            assert cost is not None
+            figures = (
+                f"{cost.seconds * 1e6:.1f} | {cost.joules * 1e9:,.1f} | 10^{len(str(target.writing.endurance)) - 1}"
+            )
+            rows.append(f"| `{name}` | {height}x{width} | {figures} |")
+    printed = [line for line in table("arrays").splitlines() if line.startswith("| `")]
+    assert [line.rsplit("|", 2)[0] + "|" for line in printed] == rows
 
 
 def test_the_actions_are_those_of_the_code() -> None:

@@ -10,23 +10,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimc.base.diagnostics import CimcError
-from cimc.target.fields import ACTIONS, SECTIONS
+from cimc.target.fields import ACTIONS, SECTIONS, WRITING
 from cimc.target.load import PRESETS, load_target, preset_names
-from cimc.target.model import Price, Target
+from cimc.target.model import Price, Target, Writing
 from cimc.target.write import write_target
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
 PRICES = st.builds(Price, seconds=st.floats(0, 1), joules=st.floats(0, 1e4), source=TEXTS)
+WRITINGS = st.builds(Writing, st.floats(0, 1), st.floats(0, 1), st.integers(1, 10**15))
 TARGETS = st.builds(
     dataclasses.replace,
     st.sampled_from([load_target(name) for name in preset_names()]),
     name=TEXTS,
     description=st.just("") | TEXTS,
     prices=st.dictionaries(st.sampled_from(sorted(ACTIONS)), PRICES),
-)
+    writing=st.none() | WRITINGS,
+).filter(lambda target: target.writing is not None or target.chip.resident == "all layers")
 
 WORDS = ["[", "]", "{", "}", "=", ",", '"', "#", "\n", "0", "-1", "1e999", "nan", "true", "[[prices]]", "a.b", "value"]
-KEYS = [*SECTIONS, *(key for keys in SECTIONS.values() for key in keys), *ACTIONS, "prices", "extends", "unit"]
+KEYS = [
+    *SECTIONS,
+    *(key for keys in SECTIONS.values() for key in keys),
+    *ACTIONS,
+    *WRITING,
+    "writing",
+    "prices",
+    "extends",
+    "unit",
+]
 
 
 def load_text(text: str) -> Target:

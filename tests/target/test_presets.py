@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cimc.target.fields import SECTIONS, Choice, Count, Switch
+from cimc.target.fields import ACTIONS, SECTIONS, WRITING, Choice, Count, Switch
 from cimc.target.load import load_sourced, load_target, preset_names
-from cimc.target.model import Target
+from cimc.target.model import Target, Writing
 from cimc.target.write import write_target
 
 
 def test_presets_are_listed() -> None:
-    assert preset_names() == ("bram-256", "bram-soc", "ideal", "isaac", "puma")
+    assert preset_names() == ("atomlayer", "bram-256", "bram-soc", "ideal", "isaac", "prime", "puma")
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -37,14 +37,16 @@ def test_written_sources_survive(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_value_has_a_source(name: str) -> None:
-    sources = load_sourced(name).sources
-    assert set(sources) == {(section, key) for section, keys in SECTIONS.items() for key in keys}
+    sourced = load_sourced(name)
+    sources = sourced.sources
+    sections = SECTIONS if sourced.target.writing is None else {**SECTIONS, "writing": WRITING}
+    assert set(sources) == {(section, key) for section, keys in sections.items() for key in keys}
     assert all(len(source) > 8 for source in sources.values())
 
 
 def test_fields_are_those_of_the_model() -> None:
     target = load_target("ideal")
-    parts = {f.name for f in dataclasses.fields(Target)} - {"name", "description", "prices"}
+    parts = {f.name for f in dataclasses.fields(Target)} - {"name", "description", "prices", "writing"}
     assert set(SECTIONS) == parts
     types = {Count: int, Choice: str, Switch: bool}
     for section, keys in SECTIONS.items():
@@ -52,6 +54,7 @@ def test_fields_are_those_of_the_model() -> None:
         assert set(keys) == {f.name for f in dataclasses.fields(part)}
         for key, field in keys.items():
             assert type(getattr(part, key)) is types[type(field)]
+    assert [f.name for f in dataclasses.fields(Writing)] == list(WRITING)
 
 
 def test_puma_holds_70_megabytes_of_weights() -> None:
@@ -93,6 +96,58 @@ def test_preset_converters_lose_nothing(name: str, halved: bool) -> None:
     largest = crossbar.rows * (2**crossbar.cell_bits - 1) * (2**crossbar.dac_bits - 1)
     assert target.mvmu.flipped == halved
     assert largest // (2 if halved else 1) < 2**crossbar.adc_bits
+
+
+@pytest.mark.parametrize("name", ["puma", "isaac", "bram-soc", "bram-256", "atomlayer"])
+def test_everything_that_a_program_does_has_a_price(name: str) -> None:
+    # b-RRAM's products have one price: the paper does not tell their parts apart.
+    parts = {"crossbar_step", "dac_conversion", "adc_conversion", "shift_add"} if name.startswith("bram-") else set()
+    assert set(load_target(name).prices) == set(ACTIONS) - parts
+
+
+def test_isaacs_input_register_is_priced_by_its_power() -> None:
+    # ISAAC, ISCA 2016: 1.24 mW for the input register of an IMA, here for a cycle of 1/1.2 ns: 1.0333 pJ a word.
+    price = load_target("isaac").prices["xin_read"]
+    assert price.joules == pytest.approx(1.24e-3 / 1.2e9)
+
+
+def test_brams_digital_prices_are_pumas_scaled_to_65_nm() -> None:
+    puma, bram = load_target("puma").prices, load_target("bram-soc").prices
+    words = {"memory_word": 2, "memory_bus_word": 2, "fifo_word": 2}  # of 16 bits, in one of 32
+    for action in ("alu", "table_lookup", "register_word", "xin_read", "xin_write", "core_instruction", *words):
+        scaled = puma[action].joules * words.get(action, 1) * (65 / 32) ** 2
+        assert bram[action].joules == pytest.approx(scaled, rel=1e-3), action
+        assert bram[action].seconds == pytest.approx(10e-9), action
+
+
+def test_prime_holds_as_many_weights_as_printed() -> None:
+    # PRIME, ISCA 2016: at most about 2.7e8 synapses in a rank of 8 chips; 16 GB in all, of which each of its 8 x 8
+    # banks keeps a 64th as a buffer. Inputs of 6 bits take two steps of 3, weights of 8 bits two cells of 4.
+    prime = load_target("prime")
+    pairs = 8 * prime.chip.tiles * prime.tile.cores * prime.core.mvmus
+    assert pairs * prime.mvmu_rows * prime.mvmu_columns(8) == 2**28 == pytest.approx(2.7e8, rel=0.01)
+    assert 8 * prime.chip.tiles * 64 * prime.tile.memory_words * 2 == 16 * 2**30
+    assert (prime.slices(8), prime.numbers.input // prime.crossbar.dac_bits) == (2, 2)
+
+
+def test_primes_assumed_price_follows_from_its_parts() -> None:
+    # Two steps: rows driven for tRCD, then 256 columns on 8 sense amplifiers, tCL each. Energy: ISAAC's parts, 2 mW at
+    # 1.28 GS/s an 8-bit conversion, 30 pJ a read of 128x128 cells, 0.390625 pJ a driven row.
+    prime = load_target("prime")
+    assert prime.prices["mvm"].seconds == pytest.approx(2 * (22.5e-9 + 256 / 8 * 9.8e-9))
+    conversions, reads, rows = 2 * 256 * 1.5625e-12 * 6 / 8, 2 * 2 * 4 * 30e-12, 2 * 256 * 0.390625e-12
+    assert prime.prices["mvm"].joules == pytest.approx(conversions + reads + rows)
+    assert prime.writing is not None
+    assert prime.writing.row_seconds == pytest.approx(16 * 41.4e-9)
+
+
+def test_atomlayer_is_a_fifteenth_of_isaac() -> None:
+    # Qiao et al., DAC 2018: a footprint smaller by 15 times. Everything else is ISAAC's.
+    atomlayer, isaac = load_target("atomlayer"), load_target("isaac")
+    assert isaac.chip.tiles / atomlayer.chip.tiles == pytest.approx(15, rel=0.02)
+    assert (atomlayer.chip.resident, isaac.chip.resident) == ("one layer", "all layers")
+    chip = dataclasses.replace(atomlayer, name="", description="", chip=isaac.chip)
+    assert chip == dataclasses.replace(isaac, name="", description="")
 
 
 def test_a_sourceless_text_says_what_it_was_resolved_from() -> None:

@@ -1,0 +1,82 @@
+"""Time and energy in the mapping report as data. Times in seconds, energies in joules, shares in percent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a component, or something that is no layer, takes of the energy of one input."""
+
+    name: str
+    joules: float
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """What one input costs in a layer.
+
+    seconds: that its busiest core works for it, fetching included, waiting and queueing not; busy_percent: of the time
+    between inputs. joules: of all its cores and of what carries its result to other tiles; joules_percent: of the
+    energy of one input.
+    """
+
+    seconds: float
+    busy_percent: float
+    joules: float
+    joules_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What sets the rate of a stream of inputs, and what would raise it.
+
+    kind: "core", "transfer" between tiles, "host", "memory" of a tile or "link". layer: that it works for most, or "".
+    why: in words. percent: of the time between inputs that it is occupied. help: what to try, each a sentence.
+    """
+
+    name: str
+    kind: str
+    layer: str
+    why: str
+    percent: float
+    help: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """Time and energy of a stream of inputs, as `cimc time` models them.
+
+    inputs: of the stream. latency: from the start until the first input's outputs are out. interval: between outputs
+    of a steady stream; rate: inputs a second. joules: of one input; setup_joules: spent once, before the first input,
+    without writing the weights. by_component: of `joules`, the largest first; elsewhere: what of `joules` belongs to
+    no layer, such as the host's transfers.
+    """
+
+    inputs: int
+    latency: float
+    interval: float
+    rate: float
+    joules: float
+    setup_joules: float
+    by_component: tuple[Share, ...]
+    elsewhere: tuple[Share, ...]
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Writing the weights, once, before the first input.
+
+    cells: that hold weights, copies included, the fixed unit column of an encoding not. rows: the most that one MVMU
+    has to write, one after the other; MVMUs write beside each other. seconds, joules: None where the target has no
+    price for it, which `unpriced` then says.
+    """
+
+    cells: int
+    rows: int
+    seconds: float | None
+    joules: float | None
+    unpriced: str

@@ -1,0 +1,111 @@
+"""Two mappings side by side in the terminal, of 80 columns or more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cimc.report.compare import Comparison, Figure, LayerPair
+from cimc.report.quantities import per_second, si
+from cimc.report.view_table import new_table
+
+SHOWN = ("MVMUs", "copies", "cores", "busy", "energy")
+"""Figures of a layer that the terminal shows; JSON has all."""
+MISSING = "-"
+
+
+def comparison_view(found: Comparison) -> Iterator[RenderableType]:
+    """The whole comparison, part after part."""
+    yield _sides(found)
+    yield Text("")
+    yield _figures(found)
+    yield from _notes(found)
+    yield Text("\nLayers: A → B, or one value where both are equal", style="bold")
+    yield _layers(found)
+    alone = [pair for pair in found.layers if pair.side != "both"]
+    if alone:
+        for side in ("A", "B"):
+            names = [pair.name for pair in alone if pair.side == side]
+            if names:
+                yield Text(f"only in {side}: {', '.join(names)}", style="dim")
+
+
+def _sides(found: Comparison) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, side in (("A", found.a), ("B", found.b)):
+        table.add_row(Text(name, style="bold"), Text(f"{side.source}: {side.network} for {side.target}"))
+    return table
+
+
+def _figures(found: Comparison) -> Table:
+    table = new_table("", "A>", "B>", "difference>", "B / A>")
+    for figure in found.figures:
+        if figure.a is None and figure.b is None:
+            continue
+        table.add_row(
+            figure.name,
+            _text(figure, figure.a),
+            _text(figure, figure.b),
+            _signed(figure),
+            MISSING if figure.ratio is None else f"{figure.ratio:.3g}",
+        )
+    return table
+
+
+def _notes(found: Comparison) -> Iterator[RenderableType]:
+    """What limits each side, and what it has no prices for."""
+    for name, side in (("A", found.a), ("B", found.b)):
+        yield from _note(f"\n{name} is limited by: ", side.limit)
+        yield from _note(f"\n{name} lacks prices: ", side.unpriced)
+
+
+def _note(heading: str, text: str) -> Iterator[RenderableType]:
+    if text:
+        yield Text.assemble((heading, "bold"), text)
+
+
+def _layers(found: Comparison) -> Table:
+    shown = [name for name in SHOWN if any(_of(pair, name) is not None for pair in found.layers)]
+    table = new_table("layer", "in=", *(f"{name}>" for name in shown))
+    for pair in found.layers:
+        table.add_row(pair.name, pair.side, *(_both(_of(pair, name), pair.side) for name in shown))
+    return table
+
+
+def _of(pair: LayerPair, name: str) -> Figure | None:
+    figure = next(figure for figure in pair.figures if figure.name == name)
+    return None if figure.a is None and figure.b is None else figure
+
+
+def _both(figure: Figure | None, side: str) -> str:
+    if figure is None:
+        return ""
+    a, b = _text(figure, figure.a), _text(figure, figure.b)
+    if side != "both":
+        return a if side == "A" else b
+    return a if a == b else f"{a} → {b}"
+
+
+def _text(figure: Figure, value: float | None) -> str:
+    """A value in its unit."""
+    if value is None:
+        return MISSING
+    if figure.unit in ("s", "J"):
+        return si(value, figure.unit)
+    if figure.unit == "%":
+        return f"{value:.1f} %"
+    if figure.unit == "1/s":
+        return per_second(value)
+    return f"{value:,.0f}" + (f" {figure.unit}" if figure.unit else "")
+
+
+def _signed(figure: Figure) -> str:
+    """The difference with its sign."""
+    if figure.difference is None:
+        return MISSING
+    if not figure.difference:
+        return "0"
+    return ("+" if figure.difference > 0 else "-") + _text(figure, abs(figure.difference))

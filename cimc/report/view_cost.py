@@ -1,0 +1,66 @@
+"""Time and energy in the terminal: lines of the summary, a table of layers, what limits and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from cimc.report.cost_model import CostReport, Writing
+from cimc.report.model import Report
+from cimc.report.quantities import per_second, si
+from cimc.report.view_table import new_table
+
+
+def cost_facts(report: Report) -> list[tuple[str, str]]:
+    """Time and energy of the whole program, and of writing its weights, as lines of a summary."""
+    cost = report.cost
+    facts = [("time and energy", f"not known: {report.unpriced}")]
+    if cost is not None:
+        facts = [
+            ("latency", si(cost.latency, "s")),
+            ("between inputs", f"{si(cost.interval, 's')}, {per_second(cost.rate)} inputs a second"),
+            ("energy", f"{si(cost.joules, 'J')} an input"),
+        ]
+    return [*facts, ("writing weights", writing_text(report.writing))]
+
+
+def writing_text(writing: Writing) -> str:
+    """What writing the weights takes, in words."""
+    what = f"{writing.cells:,} cells, at most {writing.rows:,} rows an MVMU"
+    if writing.seconds is None or writing.joules is None:
+        return f"{what}; time and energy not known: {writing.unpriced}"
+    return f"{si(writing.seconds, 's')} and {si(writing.joules, 'J')}, once; {what}"
+
+
+def cost_view(report: Report) -> Iterator[RenderableType]:
+    """What each layer takes, and what limits; nothing without prices."""
+    cost = report.cost
+    if cost is None:
+        return
+    yield Text("\nTime and energy of one input", style="bold")
+    table = new_table("layer", "copies>", "busy>", "of interval %>", "energy>", "of it %>")
+    for layer in report.layers:
+        if layer.cost is not None:
+            table.add_row(
+                layer.name,
+                str(layer.matrix.copies) if layer.matrix is not None else "",
+                si(layer.cost.seconds, "s"),
+                f"{layer.cost.busy_percent:.1f}",
+                si(layer.cost.joules, "J"),
+                f"{layer.cost.joules_percent:.1f}",
+            )
+    for share in cost.elsewhere:
+        table.add_row(share.name, "", "", "", si(share.joules, "J"), f"{share.percent:.1f}")
+    yield table
+    yield Text("busy: the work of the layer's busiest core, waiting not counted", style="dim")
+    yield from limit_view(cost)
+
+
+def limit_view(cost: CostReport) -> Iterator[RenderableType]:
+    """What limits, and what would help."""
+    limit = cost.limit
+    yield Text.assemble(("\nWhat limits: ", "bold"), f"{limit.name} {limit.why}")
+    for advice in limit.help:
+        yield Text.assemble(("What would help: ", "bold"), advice)
