@@ -64,7 +64,8 @@ class Body:
         kernel, strides, pads, dilations = window_of(layer) if role == 0 else unit
         step, offset = operand.step, operand.offset
         share, down, along = self.placed.share, strides[0] * step[0], strides[1] * step[1]
-        column = share.column(self.graph.mapped.maps[layer.output].width)
+        width = self.graph.mapped.maps[layer.output].width
+        column = share.column(width, width // self.placed.pixels)
         return View(
             (-pads[0] * step[0] + offset[0] + down * share.row, -pads[1] * step[1] + offset[1] + along * column),
             (down * share.row_step, along),
@@ -119,7 +120,8 @@ class Body:
     def out_window(self, channel: Affine, count: int) -> Window:
         """Channels of the output pixel in the task's ring."""
         share = self.placed.out_share
-        at = share.column(self.ring(self.placed.out).width)
+        ring = self.ring(self.placed.out)
+        at = share.column(ring.width, ring.segments)
         column = affine((SEGMENT, self.placed.pixels), (PIXEL, 1), constant=at)
         row = affine((ROW, share.row_step), constant=share.row)
         return Window(self.placed.out, Axis(row), Axis(column), Axis(channel, count))

@@ -92,10 +92,14 @@ def transfer_streams(
         Instruction("release", (port, ticket), origin),
     ]
     ring = Name(transfer.ring)
-    first = share.first_ticket(segments)
+    first = share.first_ticket(target.segments)
     ticket = affine((ROW, per_row), (SEGMENT, 1), constant=first + 1)
     into = window(
-        transfer.ring, affine((ROW, share.row_step), constant=share.row), share.column(target.width), 0, target.channels
+        transfer.ring,
+        affine((ROW, share.row_step), constant=share.row),
+        share.column(target.width, target.segments),
+        0,
+        target.channels,
     )
     receive = [
         Instruction("space", (ring, ticket), origin),

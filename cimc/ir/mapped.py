@@ -109,7 +109,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one copy makes of a layer's map: of the rows row, row + row_step, ... the part-th of `parts` equal parts."""
+    """What one copy makes of a layer's map: of the rows row, row + row_step, ... the part-th of `parts` parts, which are
+    whole segments, as equal as can be. whole: segments of a row."""
 
     row: int = 0
     row_step: int = 1
@@ -120,13 +121,21 @@ class Share:
         """How many rows of a map so high it makes."""
         return -(-(height - self.row) // self.row_step)
 
-    def column(self, width: int) -> int:
-        """The first column that it makes of a map so wide."""
-        return self.part * (width // self.parts)
+    def first_segment(self, whole: int) -> int:
+        """The first segment of a row that it makes."""
+        return self.part * whole // self.parts
 
-    def first_ticket(self, segments: int) -> int:
-        """Segments of the whole map before its first. segments: of a row, that are its own."""
-        return (self.row * self.parts + self.part) * segments
+    def segments(self, whole: int) -> int:
+        """How many segments of a row it makes."""
+        return (self.part + 1) * whole // self.parts - self.first_segment(whole)
+
+    def first_ticket(self, whole: int) -> int:
+        """Segments of the whole map before its first."""
+        return self.row * whole + self.first_segment(whole)
+
+    def column(self, width: int, whole: int) -> int:
+        """The first column that it makes of a map so wide."""
+        return self.first_segment(whole) * (width // whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from fractions import Fraction
 from cimc.ir.layers import MatrixLayer, window_of
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
 from cimc.passes.balance import Balance, Load, Objective, balance
+from cimc.passes.segments import largest_part, segments_of
 from cimc.target.model import Target
 
 
@@ -71,14 +72,16 @@ def _grids(graph: MappedGraph, target: Target, mapped: MappedLayer) -> list[tupl
     read = max(_row_words(graph, task) for task in mapped.tasks)
     rows = max(1, min(out.height, memory // (out.width * widest) - 1, (memory // read - span) // strides[0]))
     fits = out.width * widest <= memory
-    parts = [c for c in range(1, out.width + 1) if out.width % c == 0 and (c == 1 or fits)]
     most = max(1, target.tile.fifos * 3 // 4)
+    parts = range(1, min(out.width, most) + 1) if fits else (1,)
     best: dict[int, _Grid] = {}
     for across in parts:
+        segments = segments_of(out, replace(mapped, across=across), target)
+        of_row = largest_part(out.width, segments, across)
         for row_step in range(1, rows + 1):
             if across * row_step > most:
                 break
-            grid = _Grid(across, -(-out.height // row_step) * (out.width // across))
+            grid = _Grid(across, -(-out.height // row_step) * of_row)
             old = best.get(across * row_step, grid)
             best[across * row_step] = min(old, grid, key=lambda g: (g.turns, -g.across))
     worth: list[tuple[int, _Grid]] = []

@@ -23,10 +23,11 @@ from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.lower import lower
 from cimc.passes.pack import pack
-from cimc.passes.place import Placer, choose_segments
+from cimc.passes.place import Placer
 from cimc.passes.quantise import quantise
 from cimc.passes.schedule import Scheduler
 from cimc.passes.seat_tiles import seat_tiles
+from cimc.passes.segments import choose_segments
 from cimc.passes.settle_depths import settle_depths
 from cimc.passes.split import SplitOptions, split_matrices
 from cimc.passes.split_averages import split_averages

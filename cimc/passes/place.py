@@ -256,20 +256,3 @@ class Placer:
             tables = (work.mapped.softmax.high, work.mapped.softmax.low)
             words += sum(len(table.entries) for table in tables if table is not None)
         return words
-
-
-def choose_segments(graph: MappedGraph, target: Target) -> dict[str, int]:
-    """Pieces that a row of each map is handed over in: the fewest that keep one to a sixteenth of a tile's memory, and
-    two of each partial sum that comes together in one task to a quarter of it. Copies that make a row together make
-    whole segments of it."""
-    tasks = {m.layer.output: m.tasks for m in graph.layers}
-    across = {m.layer.output: m.across for m in graph.layers}
-    segments = {}
-    for name, m in graph.maps.items():
-        partners = max((len(task.partials) for task in tasks.get(name, ())), default=0)
-        most = max(1, target.tile.memory_words // (8 * max(2, partners)))
-        widest = max((high - low for low, high in pieces_of(tasks, name)), default=m.channels)
-        parts = across.get(name, 1)
-        fitting = (s for s in range(parts, m.width + 1, parts) if m.width % s == 0 and m.width // s * widest <= most)
-        segments[name] = next(fitting, m.width)
-    return segments

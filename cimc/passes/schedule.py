@@ -74,16 +74,17 @@ class Scheduler:
             for partner in work.body.partials:
                 makers.setdefault(partial_key(work.mapped, partner, work.copy), work)
         for key, size in sizes.items():
-            name, *own = key[0].split("\0")
+            name, *only = key[0].split("\0")
             m = self.graph.maps[name]
             height, width, segments, producers = m.height, m.width, self.segments[name], 1
-            if own:
+            if only:
                 share = makers[key].share
-                height, width, segments = share.rows(height), width // share.parts, segments // share.parts
+                own = share.segments(segments)
+                height, width, segments = share.rows(height), width // segments * own, own
             elif not size.remote:
                 producers = makers[key].mapped.copies
             label = plain_name(name, size.low if len(self.placer.pieces[name]) > 1 or size.low else None)
-            label += "".join(f".p{part}" if part.isdigit() else f".{part}" for part in own)
+            label += "".join(f".p{part}" if part.isdigit() else f".{part}" for part in only)
             while (tile.number, label) in self.plans:
                 label += "_"
             plan = RingPlan(
@@ -99,12 +100,12 @@ class Scheduler:
                 channel=0,
                 producers=producers,
             )
-            if not own:
+            if not only:
                 plan = replace(plan, tensor=name, channel=size.low)
-            elif own[0].startswith("copy"):
+            elif only[0].startswith("copy"):
                 share = makers[key].share
                 plan = replace(plan, tensor=name, channel=size.low, row=share.row, row_step=share.row_step,
-                               column=share.column(m.width))  # fmt: skip
+                               column=share.column(m.width, self.segments[name]))  # fmt: skip
             self.plans[tile.number, label] = plan
             self.names[tile.number, key] = label
 
@@ -154,7 +155,8 @@ class Scheduler:
     def _task(self, tile: TileLoad, core: int, work: Work) -> PlacedTask:
         out = self.graph.maps[work.mapped.layer.output]
         share = work.share
-        segments, rows = self.segments[out.name] // share.parts, share.rows(out.height)
+        whole, rows = self.segments[out.name], share.rows(out.height)
+        segments = share.segments(whole)
         syncs: list[Sync] = []
         sources, partials = [], []
         for need in work.needs:
@@ -170,8 +172,8 @@ class Scheduler:
         key = work.makes(tile)
         ring = self.names[tile.number, key]
         out_share = share if key == work.piece else WHOLE
-        syncs += share_writes(ring, segments, out_share)
-        pixels = out.width // self.segments[out.name]
+        syncs += share_writes(ring, whole if key == work.piece else segments, out_share)
+        pixels = out.width // whole
         return PlacedTask(work.layer, work.task, tile.number, core, rows, segments, pixels, tuple(sources),
                           tuple(partials), ring, tuple(syncs), work.copy, share, out_share)  # fmt: skip
 
@@ -196,18 +198,17 @@ class Scheduler:
         return syncs
 
 
-def share_writes(ring: str, segments: int, share: Share) -> list[Sync]:
-    """Space for and signals of what one producer writes of a ring, segment by segment. segments: of a row, that are
-    its own.
+def share_writes(ring: str, whole: int, share: Share) -> list[Sync]:
+    """Space for and signals of what one producer writes of a ring, segment by segment. whole: segments of a row.
 
     With others writing in between, a signal after a row says that the next own segment is the first missing.
     """
-    per_row, at = segments * share.parts * share.row_step, share.first_ticket(segments)
+    per_row, at = whole * share.row_step, share.first_ticket(whole)
     syncs = [Sync("space", ring, -1, "segment", False, per_row, 1, at + 1)]
     if at:
         syncs.insert(0, Sync("signal", ring, -1, "image", False, 0, 0, at))
     alone = share.parts * share.row_step == 1
-    if segments > 1 or alone:
+    if share.segments(whole) > 1 or alone:
         syncs.append(Sync("signal", ring, -1, "segment", True, per_row, 1, at + 1))
     if not alone:
         syncs.append(Sync("signal", ring, -1, "row", True, per_row, 0, at + per_row))

@@ -137,9 +137,9 @@ def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event
 
 def _receive_events(transfer: Transfer, fifo: int, rows: int, ring: RingPlan, index: int) -> list[Event]:
     """A receiver's events: its share of the ring, segment by segment."""
-    share, segments = transfer.share, ring.segments // transfer.share.parts
+    share, segments = transfer.share, transfer.share.segments(ring.segments)
     producer = transfer.copy if ring.producers > 1 else 0
-    first, per_row = share.first_ticket(segments), ring.segments * share.row_step
+    first, per_row = share.first_ticket(ring.segments), ring.segments * share.row_step
     events = [Event(tokens.SIGNAL, index, producer, first)]
     for row in range(rows):
         start = first + row * per_row

@@ -40,7 +40,7 @@ def with_copies(made: Compiled, copies: list[tuple[int, int]]) -> Compiled:
     layers = []
     for m, (rows, parts) in zip(made.mapped.layers, copies, strict=False):
         out = made.mapped.maps[m.layer.output]
-        across = max(part for part in range(1, parts + 1) if out.width % part == 0)
+        across = min(parts, out.width)
         layers.append(replace(m, copies=min(rows, out.height) * across, across=across))
     return again(made, layers=tuple(layers))
 
@@ -83,7 +83,7 @@ def test_a_budget_is_spent_on_the_slowest_layers() -> None:
     more, chosen = duplicate(made.mapped, PUMA, Duplication(2 * one))
     assert chosen.crossbars <= 2 * one
     pixels = {m.layer.name: more.maps[m.layer.output] for m in more.layers}
-    busy = {m.layer.name: m.share(0).rows(pixels[m.layer.name].height) * (pixels[m.layer.name].width // m.across)
+    busy = {m.layer.name: m.share(0).rows(pixels[m.layer.name].height) * -(-pixels[m.layer.name].width // m.across)
             for m in more.layers}  # fmt: skip
     assert max(busy.values()) < max(map_.height * map_.width for map_ in pixels.values())
     with pytest.raises(CimcError, match=r"balance\.budget"):

@@ -18,8 +18,9 @@ from cimc.isa.verify import verify as verify_program
 from cimc.passes.depths import Depths
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network
-from cimc.passes.place import Placer, choose_segments
+from cimc.passes.place import Placer
 from cimc.passes.schedule import Scheduler
+from cimc.passes.segments import choose_segments
 from cimc.passes.settle_depths import settle_depths
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine

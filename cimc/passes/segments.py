@@ -1,0 +1,37 @@
+"""How many segments a row of each map is handed over in: the pieces in which producers and consumers keep step."""
+
+from __future__ import annotations
+
+from cimc.ir.layers import FeatureMap
+from cimc.ir.mapped import MappedGraph, MappedLayer, pieces_of
+from cimc.target.model import Target
+
+UNEVEN = 1.1
+"""How much longer than with the finest segments the copy may take that makes most of a row, for fewer segments."""
+
+
+def choose_segments(graph: MappedGraph, target: Target) -> dict[str, int]:
+    """Segments of a row of every map."""
+    layers = {m.layer.output: m for m in graph.layers}
+    return {name: segments_of(m, layers.get(name), target) for name, m in graph.maps.items()}
+
+
+def segments_of(made: FeatureMap, mapped: MappedLayer | None, target: Target) -> int:
+    """The fewest equal segments of a row that keep one to a sixteenth of a tile's memory, and two of each partial sum
+    that comes together in one task to a quarter of it; so many that copies which make a row together have about as
+    much of it each. mapped: the layer that makes the map; None for an input."""
+    tasks = () if mapped is None else mapped.tasks
+    pieces = pieces_of({made.name: tasks}, made.name) or ((0, made.channels),)
+    partners = max((len(task.partials) for task in tasks), default=0)
+    most = max(1, target.tile.memory_words // (8 * max(2, partners)))
+    widest = max(high - low for low, high in pieces)
+    across = 1 if mapped is None else mapped.across
+    divisors = [s for s in range(1, made.width + 1) if made.width % s == 0]
+    fitting = [s for s in divisors if made.width // s * widest <= most and s >= across] or [made.width]
+    least = largest_part(made.width, fitting[-1], across)
+    return next(s for s in fitting if largest_part(made.width, s, across) <= UNEVEN * least)
+
+
+def largest_part(width: int, segments: int, across: int) -> int:
+    """Pixels of a row that the copy makes that has most of it."""
+    return -(-segments // across) * (width // segments)
