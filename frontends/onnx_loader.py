@@ -10,7 +10,9 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
+import numpy as np
 import onnx.checker
 import onnx.defs
 from onnx import AttributeProto, ModelProto, NodeProto
@@ -30,10 +32,15 @@ from cimc.ir.verify_graph import verify_graph
 INVALID = "onnx.checker.check_model tells more"
 
 
-def load_onnx(path_or_model: str | os.PathLike[str] | ModelProto, bind: Mapping[str, int] | None = None) -> Graph:
+def load_onnx(
+    path_or_model: str | os.PathLike[str] | ModelProto,
+    bind: Mapping[str, int] | None = None,
+    stand_ins: Mapping[str, Array] = MappingProxyType({}),
+) -> Graph:
     """The static, typed Graph of an ONNX file or model; one CimcError with everything that is wrong.
 
     The batch (axis 0 of every input, where it is symbolic) is bound to 1; `bind` fixes other symbolic dimensions.
+    stand_ins: constants, by tensor, that are taken for what the file says of them, or does not say.
     """
     place = Place() if isinstance(path_or_model, ModelProto) else Place(file=str(path_or_model))
     if isinstance(path_or_model, ModelProto):
@@ -43,7 +50,8 @@ def load_onnx(path_or_model: str | os.PathLike[str] | ModelProto, bind: Mapping[
     inputs, wrong = graph_inputs(model, bind or {}, place)
     if wrong:
         raise CimcError([*wrong, *_unknown_operators(model, place)])
-    walk = _Walk(model, place)
+    inputs = [tensor for tensor in inputs if tensor.name not in stand_ins]
+    walk = _Walk(model, place, stand_ins)
     for tensor in inputs:
         walk.build.input(tensor)
         walk.values[tensor.name] = tensor.name
@@ -62,12 +70,12 @@ def load_onnx(path_or_model: str | os.PathLike[str] | ModelProto, bind: Mapping[
 class _Walk:
     """The state of the walk over the nodes."""
 
-    def __init__(self, model: ModelProto, place: Place) -> None:
+    def __init__(self, model: ModelProto, place: Place, stand_ins: Mapping[str, Array]) -> None:
         graph = model.graph
         names = [info.name for info in (*graph.input, *graph.output)] + [tensor.name for tensor in graph.initializer]
         names += [sparse.values.name for sparse in graph.sparse_initializer]
         names += [name for node in graph.node for name in (*node.input, *node.output)]
-        self.model, self.place = model, place
+        self.model, self.place, self.stand_ins = model, place, stand_ins
         self.build = GraphBuilder(names)
         self.values: dict[str, str] = {}
         self.unknown: set[str] = set()
@@ -78,11 +86,15 @@ class _Walk:
 
     def read_initialisers(self) -> None:
         """Every initialiser that something reads, as a constant; damaged ones are reported."""
+        made = {name for node in self.model.graph.node for name in node.output}
+        for name, array in self.stand_ins.items():
+            if name in self.used and name not in made:
+                self._initialiser(name, partial(np.asarray, array))
         for tensor in self.model.graph.initializer:
-            if tensor.name in self.used:
+            if tensor.name in self.used and tensor.name not in self.stand_ins:
                 self._initialiser(tensor.name, partial(array_of, tensor, tensor.name))
         for sparse in self.model.graph.sparse_initializer:
-            if sparse.values.name in self.used:
+            if sparse.values.name in self.used and sparse.values.name not in self.stand_ins:
                 self._initialiser(sparse.values.name, partial(dense_of, sparse))
 
     def _initialiser(self, name: str, read: Callable[[], Array]) -> None:
@@ -138,7 +150,9 @@ class _Walk:
         """Computes a node that needs no run time; whether it was one."""
         if proto.domain not in ("", "ai.onnx"):
             return False
-        if proto.op_type == "Constant":
+        if all(not name or name in self.stand_ins for name in proto.output):
+            results = [self.stand_ins[name] for name in proto.output if name]
+        elif proto.op_type == "Constant":
             results = [constant_value(proto)]
         elif proto.op_type in ("Shape", "Size") and proto.input:
             results = [shape_value(proto, self.build.shape(self.values[proto.input[0]]))]

@@ -62,6 +62,8 @@ def _name_output(
 def _refuse_nan(graph: Graph, place: Place) -> None:
     wrong = []
     for name, array in graph.constants.items():
+        if array.size > 1 and not any(array.strides):  # one number, as often as the shape says
+            array = array.reshape(-1)[:1]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = np.argwhere(~np.isfinite(array))
             first = tuple(int(index) for index in bad[0])

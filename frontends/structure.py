@@ -1,4 +1,4 @@
-"""The structure of an ONNX network: its matrices and how often each is used, from shapes alone.
+"""The structure of an ONNX network from shapes alone: its matrices, how often each is used, and what stands between.
 
 No weight is read: tensors may be random, in a file that is not there, made by ConstantOfShape, or plain inputs of the
 graph. So that a network can be explored before it is trained, and one of 500 MB in a second.
@@ -14,6 +14,7 @@ from onnx import ModelProto, NodeProto
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.frontends.graph_builder import ELEMENTS_LIMIT
+from cimc.frontends.outline import load_outline
 from cimc.frontends.structure_shapes import (
     INVALID,
     Shapes,
@@ -22,6 +23,7 @@ from cimc.frontends.structure_shapes import (
     read_structure,
     weight_operand,
 )
+from cimc.ir.graph import Graph
 
 _VIEWS = frozenset(
     ("Cast", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze")
@@ -68,12 +70,15 @@ class MatrixShape:
 @dataclass(frozen=True, slots=True)
 class Structure:
     """A network's matrices in the order of its nodes. dynamic: multiply-adds of the products of two activations, which
-    have no matrix to store, by node. uncounted: nodes that UNCOUNTED names."""
+    have no matrix to store, by node. uncounted: nodes that UNCOUNTED names. outline: the whole network with stand-ins
+    for its weights (cimc.frontends.outline), None where it cannot be compiled; obstacle: why, in words."""
 
     name: str
     matrices: tuple[MatrixShape, ...]
     dynamic: Mapping[str, int]
     uncounted: tuple[str, ...]
+    outline: Graph | None = None
+    obstacle: str = ""
 
 
 def load_structure(path: str, bind: Mapping[str, int] | None = None) -> Structure:
@@ -104,7 +109,12 @@ def load_structure(path: str, bind: Mapping[str, int] | None = None) -> Structur
         raise CimcError(wrong)
     nodes = enumerate(model.graph.node)
     uncounted = tuple(f"{node.op_type} {node_name(node, i)}" for i, node in nodes if node.op_type in UNCOUNTED)
-    return Structure(model.graph.name, tuple(matrices), dynamic, uncounted)
+    outline, obstacle = None, ""
+    try:
+        outline = load_outline(model, bind or {}, shapes, walk.constants)
+    except CimcError as error:
+        obstacle = error.diagnostics[0].what
+    return Structure(model.graph.name, tuple(matrices), dynamic, uncounted, outline, obstacle)
 
 
 def _problem(node: NodeProto, at: tuple[int, int], walk: _Walk) -> tuple[str, str] | None:

@@ -71,7 +71,7 @@ def read_structure(path: str, bind: Mapping[str, int]) -> tuple[ModelProto, Shap
     for sparse in model.graph.sparse_initializer:
         shapes[sparse.values.name], types[sparse.values.name] = tuple(sparse.dims), sparse.values.data_type
     for tensor in model.graph.initializer:
-        if _has_data(tensor):
+        if has_data(tensor):
             bare.graph.initializer.append(tensor)
         else:
             shapes[tensor.name], types[tensor.name] = tuple(tensor.dims), tensor.data_type
@@ -150,7 +150,8 @@ def _forget_data(tensor: TensorProto) -> None:
         tensor.CopyFrom(bare)
 
 
-def _has_data(tensor: TensorProto) -> bool:
+def has_data(tensor: TensorProto) -> bool:
+    """Whether a tensor's elements are in the file."""
     return math.prod(tensor.dims) == 0 or any(
         (tensor.raw_data, tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data)
     )

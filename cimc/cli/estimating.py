@@ -6,11 +6,14 @@ import re
 import sys
 from dataclasses import replace
 
+from rich.console import Console
 from rich.text import Text
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.cli.console import new_console
+from cimc.cli.layer_by_layer import layer_by_layer_job, require_no_batch
 from cimc.driver.estimate import Estimate, EstimateOptions, LayerEstimate, estimate
+from cimc.driver.whole import Whole
 from cimc.frontends.structure import load_structure
 from cimc.report.json_text import json_text
 from cimc.report.view import new_table
@@ -23,10 +26,17 @@ fill: cells used of one copy's MVMUs; vectors: products for one input; turns: of
 _UNITS = ("", "m", "u", "n", "p")
 
 
-def estimate_job(model: str, options: EstimateOptions, budget: str | None, as_json: bool) -> None:
-    """`cimc estimate`. budget: as the option says it, "300", "2tiles" or "1chip"."""
+def estimate_job(
+    model: str, options: EstimateOptions, budget: str | None, as_json: bool, batch: int | None = None
+) -> None:
+    """`cimc estimate`. budget: as the option says it, "300", "2tiles" or "1chip". batch: inputs for which a layer
+    stays, of a target that holds one layer at a time."""
     target = load_target(options.target)
     options = replace(options, budget=mvmu_budget(budget, target))
+    if target.chip.resident == "one layer":
+        layer_by_layer_job(load_structure(model, options.bind), target, options, batch, as_json)
+        return
+    require_no_batch(target, batch)
     found = estimate(load_structure(model, options.bind), target, options)
     if as_json:
         sys.stdout.write(json_text(found))
@@ -78,9 +88,31 @@ def show_estimate(found: Estimate, target: Target) -> None:
     for name, value in _facts(found, target):
         facts.add_row(Text(name, style="bold"), Text(value))
     console.print(facts)
+    if found.whole is not None:
+        _show_whole(console, found.whole)
     console.print(Text("\nNot in this estimate", style="bold"))
     for excluded in found.excluded:
         console.print(Text(f"- {excluded}"), soft_wrap=True)
+
+
+def _show_whole(console: Console, whole: Whole) -> None:
+    """All work: the layers as the chip runs them, and what they come to."""
+    console.print(Text("\nAll work: products, data movement, vector work, waiting for rows", style="bold"))
+    table = new_table("layer", "kind", "copies>", "cores>", "busy>", "energy>")
+    for layer in whole.layers:
+        counts = f"{layer.copies:,}", f"{layer.cores:,}"
+        table.add_row(layer.name, layer.kind, *counts, _si(layer.seconds, "s"), _si(layer.joules, "J"))
+    console.print(table)
+    facts = new_table("", "")
+    facts.show_header = False
+    for name, value in (
+        ("one input", f"{_si(whole.latency, 's')}, {_si(whole.joules, 'J')}"),
+        ("a stream", f"{_si(whole.interval, 's')} between inputs, {whole.inputs_per_second:,.0f} inputs a second"),
+        ("slowest", f"{whole.slowest}: {whole.why}"),
+        ("tiles", f"{whole.tiles:,}"),
+    ):
+        facts.add_row(Text(name, style="bold"), Text(value))
+    console.print(facts)
 
 
 def _row(layer: LayerEstimate) -> tuple[str, ...]:

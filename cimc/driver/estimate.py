@@ -1,8 +1,9 @@
 """The analytic estimate: crossbars, copies, time and energy of a network from its structure, without code or weights.
 
-Only products of vectors with stored matrices are priced, by the target's price of "mvm" (converters included). What
-is left out is listed in every estimate. The formulas are those that reproduce table 2 of Wu et al. ("Bulk-Switching
-Memristor-based Compute-In-Memory Module for Deep Neural Network Training"); docs/bram-table.md has them.
+Products of vectors with stored matrices are priced by the target's price of "mvm" (converters included). The formulas
+are those that reproduce table 2 of Wu et al. ("Bulk-Switching Memristor-based Compute-In-Memory Module for Deep Neural
+Network Training"); docs/bram-table.md has them. Beside them stands the whole (cimc.driver.whole), with all other work,
+where the target has its prices. What is left out is listed in every estimate.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from fractions import Fraction
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
 from cimc.driver.crossbar_cut import Cut, cut_matrix
+from cimc.driver.left_out import left_out
+from cimc.driver.whole import Whole, whole_estimate
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
 from cimc.passes.balance import Balance, Load, Objective, at_pace_of, balance, copies_in_one, judge
+from cimc.passes.duplicate import Duplication
 from cimc.target import Target, load_target
 
 
@@ -81,7 +85,8 @@ class Estimate:
     pipelined_latency: the layers overlap - the slowest layer's time and one vector a layer to fill the pipeline;
     both again with copies. inputs_per_second: of a stream, with copies. joules: of one input. bottleneck: the slowest
     layer with copies; reason: why it is no faster. left_over: MVMUs of a budget that buy nothing more. exact: whether
-    the copies are the best ones for the objective. excluded: what is not counted.
+    the copies are the best ones for the objective. whole: all work counted, None where that is not possible.
+    excluded: what is not counted.
     """
 
     network: str
@@ -108,6 +113,7 @@ class Estimate:
     reason: str
     left_over: int
     exact: bool
+    whole: Whole | None
     excluded: tuple[str, ...]
 
 
@@ -119,6 +125,9 @@ def estimate_file(path: str, options: EstimateOptions) -> Estimate:
 
 def estimate(structure: Structure, target: Target, options: EstimateOptions) -> Estimate:
     """Estimate a network of which the structure is known. options.target is not looked at."""
+    if target.chip.resident == "one layer":
+        what = f"{target.name} holds one layer at a time, and this estimate is for all layers at once"
+        raise fail("estimate.resident", what, todo="use cimc.driver.layer_by_layer, as `cimc estimate` does")
     if not structure.matrices:
         what = "the network has no matrix to store on crossbars"
         raise fail("estimate.empty", what, todo="give a network with Conv, Gemm or MatMul by a constant")
@@ -144,6 +153,8 @@ def estimate(structure: Structure, target: Target, options: EstimateOptions) -> 
     busy = [load.busy(copies) for load, copies in zip(loads, found.copies, strict=True)]
     mvmus = found.crossbars
     tiles = math.ceil(mvmus / (target.tile.cores * target.core.mvmus))
+    chosen = None if options.budget is None or options.rate else Duplication(options.budget, options.objective)
+    whole, uncounted = whole_estimate(structure, target, bits, options.rows, found.copies, chosen)
     return Estimate(
         network=structure.name,
         target=target.name,
@@ -169,7 +180,8 @@ def estimate(structure: Structure, target: Target, options: EstimateOptions) -> 
         reason=found.reason,
         left_over=found.left_over,
         exact=found.exact,
-        excluded=_excluded(structure, target),
+        whole=whole,
+        excluded=(*left_out(structure, target, whole is not None), *uncounted),
     )
 
 
@@ -263,22 +275,3 @@ def _layer(matrix: MatrixShape, cut: Cut, load: Load, copies: int, target: Targe
         seconds=float(load.busy(copies)) if _product_seconds(target) is not None else None,
         joules=tile_ops * price.joules if price is not None else None,
     )
-
-
-def _excluded(structure: Structure, target: Target) -> tuple[str, ...]:
-    """What an estimate does not count, in words."""
-    said = []
-    if "mvm" not in target.prices:
-        said.append(f"time and energy: {target.name} has no price for a product (prices.mvm)")
-    said.append("layers without a matrix (pooling, sums, functions), moving data, instructions, writing the weights")
-    said.append("waiting for rows: a pipeline fills with one vector a layer, a window really needs its rows first")
-    said.append("memory: tiles and chips are counted by MVMUs, and feature maps may need more")
-    if structure.dynamic:
-        share = sum(structure.dynamic.values())
-        said.append(
-            f"{len(structure.dynamic)} products of two activations, {share:,} multiply-adds: no stored matrix "
-            f"({', '.join(structure.dynamic)})"
-        )
-    if structure.uncounted:
-        said.append(f"operators that are not taken apart: {', '.join(structure.uncounted)}")
-    return tuple(said)

@@ -14,10 +14,10 @@ from cimc.passes.lowering import Lowering, Refusal
 from cimc.passes.places import Places
 
 
-def format_of(low: Lowering, node: g.Quantize | g.Dequantize) -> Quant:
+def format_of(graph: g.Graph, node: g.Quantize | g.Dequantize) -> Quant:
     """The number format that a Quantize or Dequantize of an activation names."""
-    scale = low.graph.constants[node.inputs[1]]
-    zero = low.graph.constants[node.inputs[2]]
+    scale = graph.constants[node.inputs[1]]
+    zero = graph.constants[node.inputs[2]]
     if scale.size != 1:
         raise Refusal("activations with a scale for each channel are not built yet")
     kind = np.iinfo(zero.dtype.name)
@@ -27,7 +27,7 @@ def format_of(low: Lowering, node: g.Quantize | g.Dequantize) -> Quant:
 def lower_quantize(low: Lowering, node: g.Quantize) -> None:
     """A fixed number format: of the layer before, of an input, or the one the tensor already has."""
     tensor = node.inputs[0]
-    quant = format_of(low, node)
+    quant = format_of(low.graph, node)
     places = low.places[tensor]
     indices = low.book.maps_in(places)
     draft = low.open_draft(tensor)
@@ -87,7 +87,7 @@ def lower_dequantize(low: Lowering, node: g.Dequantize) -> None:
         low.real_constants[node.output] = (integers - zero) * scale
         low.dequantised[node.output] = node
         return
-    quant = format_of(low, node)
+    quant = format_of(low.graph, node)
     places = low.places[name]
     for i in low.book.maps_in(places):
         m = low.book.maps[i]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -42,14 +43,21 @@ def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces
         else:
             ranges = list(_channels(operand, task.low, task.high))
         hulls: dict[tuple[str, int], tuple[int, int]] = {}
-        for name, low, high in ranges:
-            for piece_low, piece_high in pieces[name]:
+        for name, low, high in dict.fromkeys(ranges):
+            there = pieces[name]
+            for piece_low, piece_high in there[max(0, bisect_right(there, (low, high)) - 1) :]:
+                if piece_low >= high:
+                    break
                 first, last = max(low, piece_low), min(high, piece_high)
                 if first < last:
                     old = hulls.get((name, piece_low), (first, last))
                     hulls[name, piece_low] = (min(old[0], first), max(old[1], last))
+        of_map: dict[str, Need] = {}
         for (name, piece), (low, high) in hulls.items():
-            found.append(_of_copy(_need(graph, mapped, role, operand, name, piece, low, high), copy, mapped))
+            if name not in of_map:
+                of_map[name] = _of_copy(_need(graph, mapped, role, operand, name, piece, low, high), copy, mapped)
+            n = of_map[name]
+            found.append(Need(role, name, piece, low, high, n.first, n.advance, n.span, n.streaming))
     return found
 
 

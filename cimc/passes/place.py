@@ -82,13 +82,23 @@ class Placer:
         """Put the tasks of a core, with the homes of their pieces, on one of the last tiles or a new one; whether they
         fit."""
         for tile in (*self.tiles[: -LOOK_BACK - 1 : -1], TileLoad(len(self.tiles))):
-            if self._lacking(tile.with_more(works, homes)) == ("", ""):
+            more = tile.with_more(works, homes)
+            if self._lacking(more) == ("", "") and not self._relays_to_itself(more):
                 tile.works += works
                 tile.homes |= homes
                 if tile.number == len(self.tiles):
                     self.tiles.append(tile)
                 return True
         return False
+
+    def _relays_to_itself(self, tile: TileLoad) -> bool:
+        """Whether a tile makes what reaches it through relays: its ring would be as deep as they were to save it."""
+        if not self.depths.relayed:
+            return False
+        rings = self.rings_of(tile)
+        return any(
+            (work.who, key) in self.depths.relayed and not rings[key].remote for work in tile.works for key in work.reads()
+        )
 
     def _place_or_fail(self, works: list[Work]) -> None:
         """Put tasks on a tile with the least that they can do with: homes elsewhere, and deep rings in relays."""
@@ -152,8 +162,9 @@ class Placer:
                     wanted[key] = max(wanted.get(key, 0), pixels)
         for key, pixels in wanted.items():
             width = self.graph.maps[key[0]].width
-            channels = sizes[key].high - sizes[key].low
-            most = self.target.tile.memory_words // (channels * width) * width
+            room = self.target.tile.memory_words // (sizes[key].high - sizes[key].low)
+            unit = width if room >= width else width // self.segments[key[0]]
+            most = room // unit * unit
             chain: list[int] = []
             while pixels > 0:
                 part = min(pixels, most)
@@ -226,11 +237,12 @@ class Placer:
         return max(self.first_pixels(work, need), self.depths.of(work.who, (need.map, need.piece)))
 
     def first_pixels(self, work: Work, need: Need) -> int:
-        """What a reader asks for at first: two segments of a stream, or the rows of its window and some."""
+        """What a reader asks for at first: two segments of a stream, or the rows of its window and some; and those
+        above its first window, which it does not release before it."""
         source, out = self.graph.maps[need.map], self.graph.maps[work.mapped.layer.output]
         if need.streaming and self.segments[need.map] == self.segments[out.name]:
             return 2 * source.width // self.segments[need.map]
-        rows = need.span + (need.advance if work.roomy else 0)
+        rows = need.span + max(need.first, need.advance if work.roomy else 0)
         return min(rows, source.height) * source.width
 
     def joined(self, name: str, a: int, b: int) -> int:

@@ -44,8 +44,12 @@ def settle_depths(
     def extra(ring: int) -> int:
         return (grown(plans[ring]) - plans[ring].pixels) * plans[ring].channels
 
-    def cost(ring: int) -> tuple[bool, int, int]:
-        return extra(ring) > free[plans[ring].tile], extra(ring), ring
+    passed_on = {(t.tile, t.ring) for t in graph.transfers if graph.rings[t.tile, t.ring].producers == 1}
+    kept = [not (at in passed_on and graph.rings[at].tensor) for at in order]
+
+    def cost(ring: int) -> tuple[bool, bool, int, int]:
+        over = extra(ring) > free[plans[ring].tile]
+        return over, over and kept[ring], extra(ring), ring
 
     while game.play():
         for circle in partners.circles(game):

@@ -178,9 +178,12 @@ def _matrix_tasks(
             tasks.append(Task(open_task[0].low, open_task[-1].high, tuple(open_task)))
             open_task.clear()
 
+    cut: dict[tuple[int, int], list[tuple[RowRun, ...]]] = {}
     for low, high, first, last in _column_groups(layer, rows, columns):
-        spans = _spans(layer, pieces, first, last)
-        runs = _cut_channels(spans, kh * kw, rows) if by_channel else _cut_dense(spans, kh * kw, rows)
+        if (first, last) not in cut:  # the same for all columns of a group
+            spans = _spans(layer, pieces, first, last)
+            cut[first, last] = _cut_channels(spans, kh * kw, rows) if by_channel else _cut_dense(spans, kh * kw, rows)
+        runs = cut[first, last]
         none = np.zeros((0, 0), np.int32)
         blocks = [
             Block(r, low, high, block_weights(mapped.weights, layer.groups, r, low, high) if options.weigh else none)

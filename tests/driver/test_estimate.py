@@ -165,7 +165,7 @@ def test_products_of_activations_and_what_else_is_left_out(tmp_path: Path) -> No
     assert [(layer.name, layer.vectors, layer.mvmus) for layer in found.layers] == [("matmul", 4, 1)]
     assert found.latency is None and found.joules is None and found.inputs_per_second is None
     assert found.excluded[0] == "time and energy: ideal has no price for a product (prices.mvm)"
-    assert found.excluded[-1] == "1 products of two activations, 64 multiply-adds: no stored matrix (attention)"
+    assert "1 products of two activations, 64 multiply-adds: no stored matrix (attention)" in found.excluded
 
 
 def test_the_command_prints_tables_and_json() -> None:
@@ -180,7 +180,10 @@ def test_the_command_prints_tables_and_json() -> None:
 def test_every_field_is_explained() -> None:
     page = (Path(__file__).parents[2] / "docs" / "estimate.md").read_text(encoding="utf-8")
     printed = json.loads(cimc("estimate", DIGITS, "--json").out)
-    for table, fields in (("fields", printed), ("layer fields", printed["layers"][0])):
+    whole = printed["whole"]
+    tables = {"fields": printed, "layer fields": printed["layers"][0], "whole fields": whole,
+              "whole layer fields": whole["layers"][0]}  # fmt: skip
+    for table, fields in tables.items():
         rows = page.split(f"<!-- {table}:")[1].split("<!-- end -->")[0]
         named = [
             name for row in re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)

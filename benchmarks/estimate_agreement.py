@@ -1,0 +1,106 @@
+"""The analytic estimate (`cimc estimate`) beside the event-driven timing engine (`cimc time`) on target puma.
+
+    python benchmarks/estimate_agreement.py [FOLDER OF MODELS]
+
+prints latency of one input, interval between inputs and energy of one input, of both, for seven networks with one copy
+of each layer, and for ResNet-20 with copies within 118 MVMUs (`--budget`, `--mvmus`). It takes half a minute, nearly
+all of it for compiling.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cimc.driver.compile import Compiled, CompileOptions, compile_network, synthetic_inputs
+from cimc.driver.estimate import EstimateOptions, estimate_file
+from cimc.frontends.onnx_loader import load_onnx
+from cimc.runtime.timing import time_program
+from tests.shared_data import MODELS
+
+NETWORKS: Mapping[str, str] = {
+    "LeNet": "mnist_lenet5x5_b-rram",
+    "MLP": "mnist_mlp_784-256-128-10",
+    "mnist-8": "mnist-8_zoo_cntk",
+    "TFC": "mnist_tfc_w2a2_ternary",
+    "ResNet-20": "cifar10_resnet20",
+    "SqueezeNet": "squeezenet1.0-deepcompressed",
+    "super-resolution": "superres_espcn_x3",
+}
+"""Files of the networks, without their suffix."""
+
+MVMUS = 118
+"""Of ResNet-20 with copies: twice as many as one copy of each layer takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """s of the first input, s between inputs, J of an input."""
+
+    latency: float
+    interval: float
+    joules: float
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A network's figures from both."""
+
+    estimate: Figures
+    engine: Figures
+
+    @property
+    def ratios(self) -> tuple[float, float, float]:
+        """Estimate over engine: latency, interval, energy."""
+        e, t = self.estimate, self.engine
+        return e.latency / t.latency, e.interval / t.interval, e.joules / t.joules
+
+
+def compiled(model: str, target: str = "puma", mvmus: int | None = None) -> Compiled:
+    """A network compiled with one lane of synthetic calibration data, on which no time and no action depends."""
+    lane = {name: array[0] for name, array in synthetic_inputs(load_onnx(model), 0).items()}  # axis 0 of it, 1 long
+    return compile_network(model, CompileOptions(target, mvmus=mvmus), lane)
+
+
+def agreement(model: str, target: str = "puma", mvmus: int | None = None) -> Agreement:
+    """Estimate and engine of a network. mvmus: for copies, the budget of both."""
+    made = compiled(model, target, mvmus)
+    timing = time_program(made.program, made.target)
+    assert timing.interval is not None, "several inputs were run"
+    engine = Figures(timing.latency, timing.interval, timing.joules)
+    return Agreement(estimated(model, EstimateOptions(target, budget=mvmus)), engine)
+
+
+def estimated(model: str, options: EstimateOptions) -> Figures:
+    """The estimate's figures of all work."""
+    whole = estimate_file(model, options).whole
+    assert whole is not None, f"{options.target} has no price for some action"
+    return Figures(whole.latency, whole.interval, whole.joules)
+
+
+def row(name: str, found: Agreement) -> str:
+    """A line of the table: us and uJ, the estimate, the engine and their ratio."""
+    e, t = found.estimate, found.engine
+    pairs = ((e.latency, t.latency), (e.interval, t.interval), (e.joules, t.joules))
+    cells = [f"{1e6 * mine:,.2f} | {1e6 * theirs:,.2f} | {mine / theirs:.3f}" for mine, theirs in pairs]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else MODELS
+    print("| network | latency, us: estimate | engine | ratio | interval, us: estimate | engine | ratio "
+          "| energy, uJ: estimate | engine | ratio |")  # fmt: skip
+    print("|---|" + "---:|" * 9)
+    for name, file in NETWORKS.items():
+        print(row(name, agreement(str(folder / f"{file}.onnx"))), flush=True)
+    resnet = str(folder / f"{NETWORKS['ResNet-20']}.onnx")
+    print(row(f"ResNet-20, {MVMUS} MVMUs", agreement(resnet, mvmus=MVMUS)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""When a stream of inputs flows through placed tasks: when each row is ready, and how long each stream works.
+
+Closed forms: the n-th unit of a task that takes t for each is done at (n + 1) t + max over k <= n of (arrival of what
+unit k reads - k t). Memory and links are taken to be free when they are wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.driver.pixel_code import Spent
+from cimc.driver.stalls import Stall, find_stalls
+from cimc.driver.streams import Stream, Streams
+from cimc.driver.tiling import Floor
+from cimc.isa.costs import PriceList
+from cimc.passes.works import Key, Work, partial_key
+from cimc.target.model import Target
+
+Times = npt.NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Flow:
+    """What one input costs. streams: cores and channels; stalls: circles of streams in wait for each other; host: what
+    the host moves; links: s by the chip's link in or out; memories: s by tile; latency: s of the first input."""
+
+    streams: list[Stream] = field(default_factory=list)
+    stalls: list[Stall] = field(default_factory=list)
+    host: Spent = field(default_factory=Spent)
+    links: dict[str, float] = field(default_factory=dict)
+    memories: dict[int, float] = field(default_factory=dict)
+    latency: float = 0.0
+
+
+def flow_through(floor: Floor, target: Target, prices: PriceList, beside: Mapping[int, int]) -> Flow:
+    """The flow of inputs through a laid out network. beside: copies of layers, by index, that share the work of one
+    and are not placed themselves."""
+    return _Run(Streams(floor, target, prices, beside)).run()
+
+
+def paced(arrivals: Times, unit: float) -> Times:
+    """When each unit of work is done that takes `unit` s and starts at its arrival or behind the one before."""
+    before = np.arange(len(arrivals)) * unit
+    done: Times = np.maximum.accumulate(arrivals - before) + before + unit
+    return done
+
+
+class _Run:
+    """The walk over the tasks in network order. ready: when each segment is in a tile's ring, s."""
+
+    def __init__(self, streams: Streams) -> None:
+        self.streams, self.floor, self.prices = streams, streams.floor, streams.prices
+        self.flow = Flow()
+        self.done: dict[int, Times] = {}
+        self.ready: dict[tuple[int, Key], Times] = {}
+
+    def run(self) -> Flow:
+        """All of it."""
+        flow = self.flow
+        flow.streams += [self.streams.core(work) for _, work in self.streams.tasks]
+        flow.stalls = find_stalls(self.streams)
+        pace = {id(work): self.streams.core(work).unit for _, work in self.streams.tasks}
+        for stall in flow.stalls:
+            for maker in stall.makers if stall.binds else ():
+                pace[id(maker)] = max(pace[id(maker)], stall.seconds / self.streams.core(maker).units)
+        self._inputs()
+        for tile, work in self.streams.tasks:
+            self.done[id(work)] = paced(self._arrivals(tile, work), pace[id(work)])
+        self._outputs()
+        for stream in flow.streams:
+            words = stream.spent.counts.get("memory_word", 0) / self.streams.beside.get(stream.layer, 1)
+            seconds = self.prices.memory(words)
+            flow.memories[stream.tile] = flow.memories.get(stream.tile, 0.0) + seconds
+        return flow
+
+    def _arrivals(self, tile: int, work: Work) -> Times:
+        """When each unit of a task finds all that it reads."""
+        if self.streams.core(work).units == 1:
+            return np.array([self._arrival(tile, work)])
+        units = np.arange(self.streams.core(work).units)
+        row = units // self.streams.segments(work)
+        found: Times = np.zeros(len(units))
+        for need in work.needs:
+            there = self._in_ring(tile, (need.map, need.piece))
+            tickets = units + 1
+            if not self.streams.streaming(work, need):
+                tickets = (need.first + need.span + need.advance * row) * self.floor.segments[need.map]
+            found = np.maximum(found, there[np.clip(tickets, 1, len(there)) - 1])
+        for partner in work.body.partials:
+            found = np.maximum(found, self._in_ring(tile, partial_key(work.mapped, partner, work.copy)))
+        return found
+
+    def _arrival(self, tile: int, work: Work) -> float:
+        """The same of a task that has one unit."""
+        found = 0.0
+        for need in work.needs:
+            there = self._in_ring(tile, (need.map, need.piece))
+            ticket = (need.first + need.span) * self.floor.segments[need.map]
+            found = max(found, float(there[min(max(ticket, 1), len(there)) - 1]))
+        for partner in work.body.partials:
+            found = max(found, float(self._in_ring(tile, partial_key(work.mapped, partner, work.copy))[0]))
+        return found
+
+    def _in_ring(self, tile: int, key: Key) -> Times:
+        """When each segment is in a tile's ring."""
+        if (tile, key) not in self.ready:
+            home = self.floor.home[key]
+            there = self._assembled(home, key) if tile == home else self._in_ring(home, key)
+            self.ready[tile, key] = there if tile == home else self._sent(home, tile, key, there)
+        return self.ready[tile, key]
+
+    def _assembled(self, home: int, key: Key) -> Times:
+        """When each segment of a piece or of partial sums is in the ring where it is made."""
+        makers = self.streams.made[key]
+        if len(makers) == 1:
+            return self.done[id(makers[0][1])]
+        out = self.floor.graph.maps[key[0]]
+        found = np.zeros((out.height, self.floor.segments[out.name]), np.float64)
+        for tile, work in makers:
+            rows = self.done[id(work)]
+            if tile != home:
+                rows = self._sent(tile, home, work.makes(self.floor.tiles[tile]), rows)
+            share, wide = work.share, self.streams.segments(work)
+            first = share.first_segment(found.shape[1])
+            columns = slice(first, first + wide)
+            found[share.row :: share.row_step, columns] = rows.reshape(-1, wide)
+        ready: Times = np.maximum.accumulate(found.ravel(), dtype=np.float64)
+        return ready
+
+    def _sent(self, source: int, to: int, key: Key, there: Times) -> Times:
+        """When segments arrive that are sent from tile to tile as they get ready."""
+        message, units = self.streams.message(source, to, key), len(there)
+        layer = next((work.layer for _, work in self.streams.made.get((key[0].split("\0")[0], key[1]), ())), -1)
+        for tile, seconds, counts in ((source, message.send, message.sent), (to, message.receive, message.received)):
+            spent = Spent(units * seconds / self.streams.beside.get(layer, 1))
+            spent.counts.update({action: units * count for action, count in counts.items()})
+            self.flow.streams.append(Stream(layer, tile, "channel", units, spent))
+        pace = message.pace / self.streams.beside.get(layer, 1)
+        return paced(there + message.behind - pace, pace)
+
+    def _inputs(self) -> None:
+        """The host fills every ring of an input, segment by segment, over one link."""
+        rings = [(tile, key) for tile, there in self.floor.rings.items() for key in there
+                 if key[0] in self.floor.inputs]  # fmt: skip
+        self._over_link("link into the chip", rings)
+        for tile, key in rings:
+            plan = self.floor.rings[tile][key]
+            pace = self.flow.links["link into the chip"] / plan.tickets
+            memory = self.prices.memory(plan.segment_pixels * plan.channels)
+            self.ready[tile, key] = np.arange(1, plan.tickets + 1, dtype=np.float64) * pace + memory
+
+    def _outputs(self) -> None:
+        """The host takes the outputs as they get ready."""
+        rings = [(self.floor.home[name, low], (name, low)) for binding in self.floor.graph.outputs
+                 for name in binding.maps for low, _ in self.floor.pieces[name]]  # fmt: skip
+        self._over_link("link out of the chip", rings)
+        for tile, key in rings:
+            plan = self.floor.rings[tile][key]
+            words = plan.segment_pixels * plan.channels
+            pace = self.prices.seconds("off_chip_word", words) + self.prices.memory(words)
+            self.flow.latency = max(self.flow.latency, float(paced(self._in_ring(tile, key), pace)[-1]))
+
+    def _over_link(self, link: str, rings: list[tuple[int, Key]]) -> None:
+        plans = [self.floor.rings[tile][key] for tile, key in rings]
+        words = sum(plan.height * plan.width * plan.channels for plan in plans)
+        self.flow.links[link] = self.prices.seconds("off_chip_word", words)
+        for action in ("off_chip_word", "memory_word", "memory_bus_word"):
+            self.flow.host.counts[action] += words

@@ -1,0 +1,43 @@
+"""The MappedGraph of a network whose weights are not known: layers, formats, tasks and segments as the compiler makes
+them, by the same passes, on stand-ins.
+
+Scales, multipliers and tables are of the right shape and mean nothing; blocks hold no weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cimc.ir.graph import Graph
+from cimc.ir.layers import Layer, LayerGraph, MatrixLayer
+from cimc.ir.mapped import MappedGraph
+from cimc.passes.choose_shifts import settled_layer
+from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
+from cimc.passes.outline import outline
+from cimc.passes.pipelines import split_options
+from cimc.passes.quantise import quantise
+from cimc.passes.split import split_matrices
+from cimc.passes.split_averages import split_averages
+from cimc.target.model import Target
+
+ANY_RANGE = (-1.0, 1.0)
+"""The range of every tensor: it fixes scales only, and no estimate depends on one."""
+
+
+def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> MappedGraph:
+    """Layers and tasks of an outlined Graph. rows: "dense" or "channels". Raises CimcError where it is refused."""
+    layers = outline(split_averages(graph) if target.numbers.accumulator < 32 else graph)
+    widths = Widths(weight_bits, target.numbers.input, {}, {})
+    ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE))
+    quants = choose_formats(layers, ranges, target, widths)
+    thin = quantise(replace(layers, layers=tuple(_thin(layers))), quants, ranges, target, widths)
+    rounds = target.mvmu.round == "shift"
+    settled = (settled_layer(mapped, quants, 0, rounds) for mapped in thin.layers)
+    whole = tuple(replace(mapped, layer=layer) for mapped, layer in zip(settled, layers.layers, strict=True))
+    options = replace(split_options(layers, target, rows), weigh=False)
+    return split_matrices(replace(thin, layers=whole), target, options)
+
+
+def _thin(graph: LayerGraph) -> list[Layer]:
+    """Layers whose weights are (O, 1, 1, 1): their multipliers need no more."""
+    return [replace(x, weight=x.weight[:, :1, :1, :1]) if isinstance(x, MatrixLayer) else x for x in graph.layers]

@@ -1,0 +1,216 @@
+"""The estimate of everything that happens: data movement, vector work, waiting for rows, not products alone.
+
+The figures of `cimc time`, without a program: from the layers, tasks and tiles that the compiler would make, priced by
+the same prices. docs/estimate.md says how, and how near it comes.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from cimc.base.diagnostics import CimcError
+from cimc.driver.flow import Flow, flow_through
+from cimc.driver.outline_mapping import map_outline
+from cimc.driver.tiling import Floor, lay_out
+from cimc.frontends.structure import Structure
+from cimc.ir.graph import Graph
+from cimc.ir.layers import FeatureMap, MatrixLayer, PoolLayer, SoftmaxLayer
+from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.isa.costs import COMPONENT, PriceList
+from cimc.passes.duplicate import Duplication, duplicate, load_of
+from cimc.passes.segments import largest_part, segments_of
+from cimc.target import Target
+
+MOST_TASKS = 1500
+"""Tasks of all copies that are placed one by one. Of a larger network one copy of each layer is placed, and works as
+much faster as it has copies."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeLayer:
+    """A layer as the chip runs it, with a matrix or without. name: its first ONNX node; nodes: all of them; makes: its
+    map.
+
+    kind: "matrix", "pool", "softmax" or "vector". copies: as compiled, rows shared between them; cores: of all copies.
+    seconds: that an input keeps its busiest core busy; joules: of its cores and of moving what it makes, for one input.
+    """
+
+    name: str
+    nodes: str
+    makes: str
+    kind: str
+    copies: int
+    cores: int
+    seconds: float
+    joules: float
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What one input takes with all work counted, s and J.
+
+    latency: of the first input; interval: between inputs of a stream; joules: of one input, its transfers from and to
+    the host included; joules_by_component: the same sum. tiles: that hold what is placed. slowest: what sets the
+    interval; why.
+    """
+
+    latency: float
+    interval: float
+    inputs_per_second: float
+    joules: float
+    joules_by_component: Mapping[str, float]
+    tiles: int
+    slowest: str
+    why: str
+    layers: tuple[WholeLayer, ...]
+
+
+def whole_estimate(
+    structure: Structure,
+    target: Target,
+    weight_bits: int,
+    rows: str,
+    copies: Sequence[int],
+    duplication: Duplication | None,
+) -> tuple[Whole | None, tuple[str, ...]]:
+    """The estimate, and what it does not count, in words: why there is none, where there is none.
+
+    rows: "dense" or "channels"; copies: of the matrices in the structure's order. They share rows and parts of rows as
+    the compiler lets them, so a layer may have fewer than are asked for. duplication: the compiler chooses the copies.
+    """
+    if structure.outline is None:
+        return None, (f"data movement and vector work: {structure.obstacle}",)
+    try:
+        with _uncollected():
+            return _estimated(structure.outline, target, weight_bits, rows, copies, duplication)
+    except CimcError as error:
+        items = [d.where.item for d in error.diagnostics if d.code == "time.price"]
+        why = error.diagnostics[0].what
+        if items:
+            missing = ", ".join(item.removeprefix("prices.") for item in items if item != "prices")
+            why = f"{target.name} has no prices" + (f" for {missing}" if missing else "")
+        return None, (f"data movement and vector work: {why}",)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles, which would go through thousands of small objects that all live to the end."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _estimated(
+    outline: Graph, target: Target, weight_bits: int, rows: str, copies: Sequence[int], duplication: Duplication | None
+) -> tuple[Whole, tuple[str, ...]]:
+    prices = PriceList(target)
+    graph = map_outline(outline, target, weight_bits, rows)
+    matrices = [number for number, mapped in enumerate(graph.layers) if isinstance(mapped.layer, MatrixLayer)]
+    beside = dict(zip(matrices, copies, strict=False))
+    tasks = sum(len(mapped.tasks) * beside.get(number, 1) for number, mapped in enumerate(graph.layers))
+    if tasks <= MOST_TASKS:
+        graph = _with_copies(graph, target, beside) if duplication is None else duplicate(graph, target, duplication)[0]
+        beside = {}
+    floor = lay_out(graph, target)
+    flow = flow_through(floor, target, prices, beside)
+    found = _summed(floor, flow, prices, beside)
+    prices.check()
+    if not any(count > 1 for count in beside.values()):
+        return found, ()
+    return found, ("where copies lie: with so many, one of each layer is placed and works as fast as all of them",)
+
+
+def _with_copies(graph: MappedGraph, target: Target, copies: Mapping[int, int]) -> MappedGraph:
+    """The graph with copies by layer: of the numbers that the compiler offers the next smaller one."""
+    layers = list(graph.layers)
+    for number, wanted in copies.items():
+        if wanted > 1:
+            mapped = layers[number]
+            made, turns = max(offer for offer in load_of(graph, target, mapped).offers if offer[0] <= wanted)
+            layers[number] = _shared(replace(mapped, copies=made), graph.maps[mapped.layer.output], target, turns)
+    return replace(graph, layers=tuple(layers))
+
+
+def _shared(mapped: MappedLayer, out: FeatureMap, target: Target, turns: int) -> MappedLayer:
+    """A layer of which as many copies as possible make a row together, if one of them makes so many pixels."""
+    found = mapped
+    for across in range(1, mapped.copies + 1):
+        if mapped.copies % across == 0:
+            shared = replace(mapped, across=across)
+            part = largest_part(out.width, segments_of(out, shared, target), across)
+            if -(-out.height * across // mapped.copies) * part == turns:
+                found = shared
+    return found
+
+
+def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, int]) -> Whole:
+    components: dict[str, float] = defaultdict(float)
+    by_layer: dict[int, float] = defaultdict(float)
+    busy: dict[int, float] = defaultdict(float)
+    cores: dict[int, int] = defaultdict(int)
+    for stream in flow.streams:
+        for action, joules in prices.joules(stream.spent.counts).items():
+            components[COMPONENT[action]] += joules
+            by_layer[stream.layer] += joules
+        if stream.kind == "core":
+            cores[stream.layer] += 1
+            busy[stream.layer] = max(busy[stream.layer], stream.spent.seconds)
+    for action, joules in prices.joules(flow.host.counts).items():
+        components[COMPONENT[action]] += joules
+    interval, slowest, why = _slowest(floor, flow)
+    layers = tuple(
+        WholeLayer(
+            name=_name(mapped),
+            nodes=mapped.layer.origin,
+            makes=mapped.layer.output,
+            kind=_kind(mapped),
+            copies=mapped.copies * beside.get(number, 1),
+            cores=cores[number] * beside.get(number, 1),
+            seconds=busy[number],
+            joules=by_layer[number],
+        )
+        for number, mapped in enumerate(floor.graph.layers)
+    )
+    return Whole(
+        latency=flow.latency,
+        interval=interval,
+        inputs_per_second=1 / interval,
+        joules=sum(components.values()),
+        joules_by_component=dict(sorted(components.items(), key=lambda item: -item[1])),
+        tiles=len(floor.tiles),
+        slowest=slowest,
+        why=why,
+        layers=layers,
+    )
+
+
+def _name(mapped: MappedLayer) -> str:
+    return mapped.layer.origin.split(", ")[0] or mapped.layer.name
+
+
+def _kind(mapped: MappedLayer) -> str:
+    kinds = {MatrixLayer: "matrix", PoolLayer: "pool", SoftmaxLayer: "softmax"}
+    return kinds.get(type(mapped.layer), "vector")
+
+
+def _slowest(floor: Floor, flow: Flow) -> tuple[float, str, str]:
+    """(s between inputs, what sets it, why)."""
+    names = [_name(mapped) for mapped in floor.graph.layers]
+    busy = {"core": "a core of it works all the time", "channel": "a channel that moves its results works all the time"}
+    found = [(stream.spent.seconds, names[stream.layer], busy[stream.kind]) for stream in flow.streams]
+    for stall in flow.stalls:
+        why = f"too little room for {stall.map}: who makes it and who reads it take turns"
+        found.append((stall.seconds, names[stall.layer], why))
+    for tile, seconds in flow.memories.items():
+        found.append((seconds, f"tile {tile} memory", "loads and stores keep it busy"))
+    for link, seconds in flow.links.items():
+        found.append((seconds, link, "inputs or outputs keep it busy"))
+    return max(found, key=lambda one: one[0])
