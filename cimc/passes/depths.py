@@ -29,17 +29,29 @@ class Depths:
     def learn(self, tile: TileLoad, sizes: Mapping[Key, RingSize], pixels: Mapping[Key, int]) -> None:
         """Keep what the rings of a tile grew to. sizes: at first; pixels: in the end.
 
-        A ring grew for those on the tile who read it, or else for who makes it.
+        A ring grew for those on the tile who read it last, or else for who makes it.
         """
         for key, size in sizes.items():
             if pixels[key] <= size.pixels or key in tile.relays:
                 continue
-            readers = [w.who for w in tile.works if key in w.reads()]
+            reading = [w for w in tile.works if key in w.reads()]
+            readers = [w.who for w in reading if w.layer == max(one.layer for one in reading)]
             makers = [w.who for w in tile.works if w.makes(tile) == key]
             if key in tile.homes:
                 makers = [tile.homes[key].who]
             for who in readers or makers:
                 self.grown[who, key] = max(self.of(who, key), pixels[key])
+
+    def comes_late(self, tile: TileLoad) -> str:
+        """A piece of which some tasks of a tile read what comes through relays, and others read or make it without, or
+        "". One ring can't serve both: those who come first would wait for what the others still hold."""
+        late = dict.fromkeys([*tile.homes, *(work.makes(tile) for work in tile.works)], False)
+        for work in tile.works:
+            for key in work.reads():
+                relayed = (work.who, key) in self.relayed
+                if late.setdefault(key, relayed) != relayed:
+                    return key[0]
+        return ""
 
     def relay(self, who: Who, key: Key, pixels: int, width: int) -> None:
         """Let other tiles hold all but `pixels` of what a task needs of a ring, in whole rows of `width`."""

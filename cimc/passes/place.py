@@ -195,6 +195,9 @@ class Placer:
         if words > self.target.tile.memory_words:
             todo = "take a target with more tile memory, or a network with smaller feature maps"
             return f"{words} words of shared memory of {self.target.tile.memory_words}", todo
+        late = self.depths.comes_late(tile)
+        if late:
+            return f'"{late}" at two times', "take a target with more tile memory"
         fifos = sum(ring.remote and key[0] not in self.inputs for key, ring in rings.items())
         for key, work in tile.homes.items():  # copies on other tiles send what they make here
             fifos += work.mapped.copies - sum(w.piece == key and w.shares_piece for w in tile.works)
