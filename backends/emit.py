@@ -170,7 +170,7 @@ def _input(graph: ScheduledGraph, binding: Binding, feed: tuple[tuple[int, str, 
     quant = graph.mapped.quants[m.name]
     whole = binding.index.reshape(m.height, m.width, m.channels)
     rings = [graph.rings[tile, name] for tile, name, _ in feed]
-    index = [whole[:, :, r.channel : r.channel + r.channels].ravel() for r in rings]
+    index = [whole[:, r.column : r.column + r.width, r.channel : r.channel + r.channels].ravel() for r in rings]
     arrays[f"input/{binding.tensor}"] = np.concatenate(index) if index else np.zeros(0, np.int64)
     scale = 0.0 if binding.dtype != "float32" else quant.scale
     return Plug(binding.tensor, binding.shape, binding.dtype, scale, quant.zero, quant.low, quant.high,

@@ -25,12 +25,10 @@ class View:
         """Ring row of window row ky."""
         return affine((ROW, self.advance[0]), constant=self.first[0] + ky * self.step[0])
 
-    def column(self, kx: int) -> Affine:
-        """Ring column of window column kx."""
-        advance = self.advance[1]
-        return affine(
-            (SEGMENT, advance * self.segment_pixels), (PIXEL, advance), constant=self.first[1] + kx * self.step[1]
-        )
+    def column(self, kx: int, ring: int) -> Affine:
+        """Ring column of window column kx. ring: the map's column at which the ring begins."""
+        advance, first = self.advance[1], self.first[1] + kx * self.step[1] - ring
+        return affine((SEGMENT, advance * self.segment_pixels), (PIXEL, advance), constant=first)
 
 
 def affine(*terms: tuple[str, int], constant: int = 0) -> Affine:
@@ -41,7 +39,7 @@ def affine(*terms: tuple[str, int], constant: int = 0) -> Affine:
 def run_windows(ring: RingPlan, view: View, channel: int, channels: int, start: int, length: int) -> list[Window]:
     """Windows that fetch words start .. start + length of the (kernel row, kernel column, channel) order, in order.
 
-    channel, channels: the run's channels, counted in the ring.
+    channel, channels: the run's channels, counted in the ring. A ring may begin at a later column of its map.
     """
     kw = view.kernel[1]
     pixel, row_words = channels, kw * channels
@@ -53,7 +51,7 @@ def run_windows(ring: RingPlan, view: View, channel: int, channels: int, start: 
             Window(
                 ring.name,
                 Axis(view.row(ky), rows, view.step[0] if rows > 1 else 1),
-                Axis(view.column(kx), columns, view.step[1] if columns > 1 else 1),
+                Axis(view.column(kx, ring.column), columns, view.step[1] if columns > 1 else 1),
                 Axis(Affine(channel + first), count),
             )
         )

@@ -77,15 +77,21 @@ def transfer_streams(
     transfer: Transfer, source: RingPlan, target: RingPlan, origin: int
 ) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
     """The sender's and the receiver's stream of a transfer, one segment a message."""
-    share, segments, per_row = transfer.share, source.segments, transfer.share.row_step * target.segments
+    share, per_row = transfer.share, transfer.share.row_step * target.segments
+    segments = transfer.segments(source, target)
 
     def window(ring: str, row: Affine, column: int, low: int, high: int) -> Window:
         columns = Axis(affine((SEGMENT, source.segment_pixels), constant=column), source.segment_pixels)
         return Window(ring, Axis(row), columns, Axis(Affine(low), high - low))
 
     port = Port(transfer.source, transfer.port)
-    ticket = affine((ROW, segments), (SEGMENT, 1), constant=1)
-    sent = (window(transfer.source, affine((ROW, 1)), 0, transfer.low, transfer.high), transfer.tile, transfer.fifo)
+    ticket = affine((ROW, source.segments), (SEGMENT, 1), constant=transfer.segment + 1)
+    sent_column = transfer.segment * source.segment_pixels
+    sent = (
+        window(transfer.source, affine((ROW, 1)), sent_column, transfer.low, transfer.high),
+        transfer.tile,
+        transfer.fifo,
+    )
     send = [
         Instruction("wait", (port, ticket), origin),
         Instruction("send", sent, origin),
@@ -109,13 +115,18 @@ def transfer_streams(
     following = affine((ROW, per_row), constant=first + per_row)
     before = [Instruction("signal", (ring, Affine(first)), origin)] if first else []
     after = [Instruction("signal", (ring, following), origin)] if share.parts * share.row_step > 1 else []
-    return _transfer_loops(source, send, [], [], origin), _transfer_loops(source, receive, before, after, origin)
+    skip = affine((ROW, source.segments), constant=source.segments + transfer.segment)
+    skipped = [Instruction("release", (port, skip), origin)] if segments < source.segments else []
+    return (
+        _transfer_loops(source.height, segments, send, [], skipped, origin),
+        _transfer_loops(source.height, segments, receive, before, after, origin),
+    )
 
 
 def _transfer_loops(
-    ring: RingPlan, body: list[Instruction], before: list[Instruction], after: list[Instruction], origin: int
+    rows: int, segments: int, body: list[Instruction], before: list[Instruction], after: list[Instruction], origin: int
 ) -> tuple[Instruction, ...]:
     """A channel's stream: `before` once an input, `after` behind every row."""
-    code = [*before, *loop(ROW, ring.height, [*loop(SEGMENT, ring.segments, body, origin), *after], origin)]
-    code = without_counters(code, {ROW: ring.height, SEGMENT: ring.segments})
+    code = [*before, *loop(ROW, rows, [*loop(SEGMENT, segments, body, origin), *after], origin)]
+    code = without_counters(code, {ROW: rows, SEGMENT: segments})
     return (*loop(IMAGE, EVERY, code, origin), Instruction("hlt", (), origin))

@@ -31,7 +31,7 @@ class Ring:
     sums). producers: streams that fill it, each slots of its own; a stream's signal says that its own slots below the
     ticket are ready, and a consumer waits for all of them. row, row_step, column: row i of the ring is row
     `row + i * row_step` of the tensor, from that column on (other than 0, 1 and 0 where a copy of a layer keeps what it
-    makes).
+    makes, or the part of every row that it reads).
     """
 
     name: str

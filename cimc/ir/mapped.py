@@ -109,8 +109,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one copy makes of a layer's map: of the rows row, row + row_step, ... the part-th of `parts` parts, which are
-    whole segments, as equal as can be. whole: segments of a row."""
+    """What one copy makes of a layer's map: of the rows row, row + row_step, ... the part-th of `parts` parts, whole
+    segments each and as equal as can be. whole: segments of a row."""
 
     row: int = 0
     row_step: int = 1

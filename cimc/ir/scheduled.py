@@ -106,7 +106,8 @@ class PlacedTask:
 class Transfer:
     """A ring's channels low .. high (of the ring) copied into a ring of another tile through a FIFO of that tile.
 
-    share: what the source has of the ring it goes to, where it holds what one copy of a layer makes.
+    share: what the source has of the ring it goes to, where it holds what one copy of a layer makes. segment: the first
+    of a row of the source that is sent, where the ring it goes to has a part of every row only.
     """
 
     source_tile: int
@@ -119,6 +120,11 @@ class Transfer:
     ring: str
     copy: int = 0
     share: Share = WHOLE
+    segment: int = 0
+
+    def segments(self, source: RingPlan, target: RingPlan) -> int:
+        """How many segments of a row it sends."""
+        return min(source.segments, target.segments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from cimc.passes.works import Key, RingSize, TileLoad, Who
 
 @dataclass(slots=True)
 class Depths:
-    """Pixels of rings. grown: that a task needs of a ring that it reads or makes; relayed: that other tiles hold for it
-    of a ring that it reads."""
+    """Pixels of rings, counted as if they had whole rows. grown: that a task needs of a ring that it reads or makes;
+    relayed: that other tiles hold for it of a ring that it reads."""
 
     grown: dict[tuple[Who, Key], int] = field(default_factory=dict)
     relayed: dict[tuple[Who, Key], int] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Depths:
             if key in tile.homes:
                 makers = [tile.homes[key].who]
             for who in readers or makers:
-                self.grown[who, key] = max(self.of(who, key), pixels[key])
+                self.grown[who, key] = max(self.of(who, key), pixels[key] * size.whole // (size.right - size.left))
 
     def comes_late(self, tile: TileLoad) -> str:
         """A piece of which some tasks of a tile read what comes through relays, and others read or make it without, or

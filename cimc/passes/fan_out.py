@@ -15,25 +15,37 @@ FAN_OUT = 8
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A tile that needs channels low .. high of a piece; relays: tiles that hold it on the way, first to last."""
+    """A tile that needs channels low .. high of a piece and segments left .. right of its rows; relays: tiles that
+    hold it on the way, first to last."""
 
     tile: int
     low: int
     high: int
     relays: tuple[int, ...] = ()
+    left: int = 0
+    right: int = 1
+
+    def covers(self, other: Reader) -> bool:
+        """Whether this tile has all that another one needs."""
+        channels = self.low <= other.low and other.high <= self.high
+        return channels and self.left <= other.left and other.right <= self.right
 
 
 def feeders(home: int, readers: Iterable[Reader], tiles_a_chip: int) -> dict[int, int]:
     """For every reader and relay the tile that fills its ring. home: the tile where the piece is made; it has all of
-    its channels. Tiles are by number in network order, which stands for where they will lie."""
+    it. Tiles are by number in network order, which stands for where they will lie."""
     chip = home // tiles_a_chip
     found: dict[int, int] = {}
     fed = {home: 0}
-    ranges = {home: (0, 1 << 62)}
-    order = sorted(readers, key=lambda r: (r.low - r.high, r.tile // tiles_a_chip != chip, abs(r.tile - home), r.tile))
-    for reader in order:
+    having = {home: Reader(home, 0, 1 << 62, (), 0, 1 << 62)}
+
+    def turn(reader: Reader) -> tuple[int, bool, int, int]:
+        size = (reader.high - reader.low) * (reader.right - reader.left)
+        return -size, reader.tile // tiles_a_chip != chip, abs(reader.tile - home), reader.tile
+
+    for reader in sorted(readers, key=turn):
         first = reader.relays[0] if reader.relays else reader.tile
-        able = [tile for tile, (low, high) in ranges.items() if low <= reader.low and reader.high <= high]
+        able = [tile for tile, there in having.items() if there.covers(reader)]
 
         def preference(tile: int, to: int = first) -> tuple[bool, bool, bool, int, int]:
             return (
@@ -51,5 +63,5 @@ def feeders(home: int, readers: Iterable[Reader], tiles_a_chip: int) -> dict[int
             source = tile
         if not reader.relays:  # what comes through relays comes late
             fed[reader.tile] = 0
-            ranges[reader.tile] = (reader.low, reader.high)
+            having[reader.tile] = reader
     return found

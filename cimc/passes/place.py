@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cimc.base.diagnostics import Place, fail
-from cimc.ir.layers import MatrixLayer
+from cimc.ir.layers import MatrixLayer, operands_of, window_of
 from cimc.ir.mapped import MappedGraph, pieces_of
 from cimc.passes.depths import Depths
 from cimc.passes.needs import Need, needs_of
@@ -97,7 +97,9 @@ class Placer:
             return False
         rings = self.rings_of(tile)
         return any(
-            (work.who, key) in self.depths.relayed and not rings[key].remote for work in tile.works for key in work.reads()
+            (work.who, key) in self.depths.relayed and not rings[key].remote
+            for work in tile.works
+            for key in work.reads()
         )
 
     def _place_or_fail(self, works: list[Work]) -> None:
@@ -162,9 +164,11 @@ class Placer:
                     wanted[key] = max(wanted.get(key, 0), pixels)
         for key, pixels in wanted.items():
             width = self.graph.maps[key[0]].width
+            row = sizes[key].of_row(width)
             room = self.target.tile.memory_words // (sizes[key].high - sizes[key].low)
-            unit = width if room >= width else width // self.segments[key[0]]
+            unit = row if room >= row else width // self.segments[key[0]]
             most = room // unit * unit
+            pixels = sizes[key].of_row(pixels)
             chain: list[int] = []
             while pixels > 0:
                 part = min(pixels, most)
@@ -191,7 +195,7 @@ class Placer:
         if cores > self.target.tile.cores:
             return f"{cores} cores of {self.target.tile.cores}", "take a target with more cores a tile"
         rings = self.rings_of(tile)
-        words = sum((r.high - r.low) * r.pixels for r in rings.values()) + sum(self.constants(w) for w in tile.works)
+        words = sum(ring.words for ring in rings.values()) + sum(self.constants(w) for w in tile.works)
         if words > self.target.tile.memory_words:
             todo = "take a target with more tile memory, or a network with smaller feature maps"
             return f"{words} words of shared memory of {self.target.tile.memory_words}", todo
@@ -216,16 +220,48 @@ class Placer:
         for work in tile.works:
             for need in work.needs:
                 key = (need.map, need.piece)
-                pixels = self.pixels_for(work, need)
-                old = rings.get(key, RingSize(need.low, need.high, pixels, remote=True))
-                low, high = (min(old.low, need.low), max(old.high, need.high)) if old.remote else (old.low, old.high)
-                rings[key] = RingSize(low, high, self.joined(need.map, old.pixels, pixels), old.remote)
+                pixels, (left, right) = self.pixels_for(work, need), self.reach(work, need)
+                whole = self.segments[need.map]
+                old = rings.get(key, RingSize(need.low, need.high, pixels, True, left, right, whole))
+                joined = replace(old, pixels=self.joined(need.map, old.pixels, pixels))
+                if old.remote:
+                    low, high = min(old.low, need.low), max(old.high, need.high)
+                    left, right = min(old.left, left), max(old.right, right)
+                    joined = replace(joined, low=low, high=high, left=left, right=right)
+                rings[key] = joined
             for partner in work.body.partials:
                 key = partial_key(work.mapped, partner, work.copy)
                 pixels = max(self._made_pixels(work, key), self.depths.of(work.who, key))
                 old = rings.get(key, RingSize(work.body.low, work.body.high, pixels, remote=True))
                 rings[key] = replace(old, pixels=max(old.pixels, pixels))
+        rings = {key: replace(ring, pixels=self._own_pixels(key, ring)) for key, ring in rings.items()}
         return rings | tile.relays
+
+    def _own_pixels(self, key: Key, ring: RingSize) -> int:
+        """Pixels of a ring that has a part of every row only."""
+        if ring.right - ring.left == ring.whole:
+            return ring.pixels
+        width = self.graph.maps[key[0]].width
+        return ring.of_row(math.ceil(ring.pixels / width) * width)
+
+    def reach(self, work: Work, need: Need) -> tuple[int, int]:
+        """The segments of a row of the map that it reads that a task needs: all, or those under its part of a row."""
+        source, out = self.graph.maps[need.map], self.graph.maps[work.mapped.layer.output]
+        whole, share = self.segments[need.map], work.share
+        if share.parts == 1:
+            return 0, whole
+        layer = work.mapped.layer
+        operand = operands_of(layer)[need.role]
+        unit = ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
+        kernel, strides, pads, dilations = window_of(layer) if need.role == 0 else unit
+        first = share.column(out.width, self.segments[out.name])
+        last = first + share.segments(self.segments[out.name]) * (out.width // self.segments[out.name]) - 1
+        step = operand.step[1]
+        before = operand.offset[1] - pads[1] * step
+        left = before + first * strides[1] * step
+        right = before + last * strides[1] * step + (kernel[1] - 1) * dilations[1] * step
+        segment = source.width // whole
+        return min(max(left, 0) // segment, whole - 1), min(max(right, 0) // segment + 1, whole)
 
     def _made_pixels(self, work: Work, key: Key) -> int:
         """Pixels of a ring for its producer: two segments, or where copies assemble the map the rows that they are at,

@@ -83,6 +83,8 @@ class Scheduler:
                 height, width, segments = share.rows(height), width // segments * own, own
             elif not size.remote:
                 producers = makers[key].mapped.copies
+            else:
+                width, segments = size.of_row(m.width), size.right - size.left
             label = plain_name(name, size.low if len(self.placer.pieces[name]) > 1 or size.low else None)
             label += "".join(f".p{part}" if part.isdigit() else f".{part}" for part in only)
             while (tile.number, label) in self.plans:
@@ -101,7 +103,8 @@ class Scheduler:
                 producers=producers,
             )
             if not only:
-                plan = replace(plan, tensor=name, channel=size.low)
+                column = size.left * (m.width // self.segments[name]) if size.remote else 0
+                plan = replace(plan, tensor=name, channel=size.low, column=column)
             elif only[0].startswith("copy"):
                 share = makers[key].share
                 plan = replace(plan, tensor=name, channel=size.low, row=share.row, row_step=share.row_step,
@@ -116,7 +119,8 @@ class Scheduler:
             for key, size in sizes[tile.number].items():
                 if size.remote and key not in tile.relays and key[0] not in self.placer.inputs:
                     chain = tuple(self.placer.relays.get((tile.number, key), ()))
-                    readers.setdefault(key, []).append(Reader(tile.number, size.low, size.high, chain))
+                    reader = Reader(tile.number, size.low, size.high, chain, size.left, size.right)
+                    readers.setdefault(key, []).append(reader)
         there = self.placer.target.chip.tiles
         return {(tile, key): source for key, found in readers.items()
                 for tile, source in feeders(self.home[key], found, there).items()}  # fmt: skip
@@ -132,10 +136,12 @@ class Scheduler:
             there = fed_by[tile.number, key]
             source = self.names[there, key]
             plan = self.plans[there, source]
-            low = size.low - plan.channel if "\0" not in key[0] else 0
+            low, segment = 0, 0
+            if "\0" not in key[0]:
+                low, segment = size.low - plan.channel, size.left - plan.column // plan.segment_pixels
             found.append(
                 Transfer(there, source, self._port((there, source)), low, low + size.high - size.low, tile.number,
-                         len(found), self.names[tile.number, key])
+                         len(found), self.names[tile.number, key], segment=segment)
             )  # fmt: skip
         for key, work in self.away:
             if self.home[work.piece] == tile.number:
@@ -163,7 +169,7 @@ class Scheduler:
             ring = self.names[tile.number, (need.map, need.piece)]
             port = self._port((tile.number, ring))
             sources.append(Source(need.role, need.map, need.low, need.high, ring, port))
-            syncs += self._read_syncs(need, ring, port, rows, segments)
+            syncs += self._read_syncs(need, tile.number, ring, port, rows, segments)
         for partner in work.body.partials:
             ring = self.names[tile.number, partial_key(work.mapped, partner, work.copy)]
             port = self._port((tile.number, ring))
@@ -177,9 +183,9 @@ class Scheduler:
         return PlacedTask(work.layer, work.task, tile.number, core, rows, segments, pixels, tuple(sources),
                           tuple(partials), ring, tuple(syncs), work.copy, share, out_share)  # fmt: skip
 
-    def _read_syncs(self, need: Need, ring: str, port: int, rows: int, segments: int) -> list[Sync]:
+    def _read_syncs(self, need: Need, tile: int, ring: str, port: int, rows: int, segments: int) -> list[Sync]:
         """Waits and releases of one reader over the rows of its output."""
-        s = self.segments[need.map]
+        s = self.plans[tile, ring].segments
         height = self.graph.maps[need.map].height
         if need.streaming and s == segments:
             return stream_reads(ring, port, s)

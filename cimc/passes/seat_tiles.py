@@ -90,9 +90,10 @@ def _network(graph: ScheduledGraph, target: Target, count: int) -> _Network:
     for transfer in graph.transfers:
         plan = graph.rings[transfer.source_tile, transfer.source]
         message = flits(plan.segment_pixels * (transfer.high - transfer.low), bits)
+        messages = plan.height * transfer.segments(plan, graph.rings[transfer.tile, transfer.ring])
         rows += [transfer.source_tile, transfer.tile]
         columns += [transfer.tile, transfer.source_tile]
-        moved += [message * plan.tickets] * 2
+        moved += [message * messages] * 2
     hosted = np.zeros(count)
     for ends in (*graph.feeds, *graph.drains):
         for tile, name, _ in ends:

@@ -108,10 +108,7 @@ def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event
     for number, transfer in enumerate(graph.transfers):
         source = graph.rings[transfer.source_tile, transfer.source]
         at, to = index[transfer.source_tile, transfer.source], index[transfer.tile, transfer.ring]
-        send = []
-        for t in range(1, source.tickets + 1):
-            send += [Event(tokens.WAIT, at, transfer.port, t), Event(tokens.SEND, number),
-                     Event(tokens.RELEASE, at, transfer.port, t)]  # fmt: skip
+        send = _send_events(transfer, number, source, graph.rings[transfer.tile, transfer.ring], at)
         streams += [
             send,
             _receive_events(transfer, number, source.height, graph.rings[transfer.tile, transfer.ring], to),
@@ -137,6 +134,21 @@ def _streams(graph: ScheduledGraph, index: dict[RingAt, int]) -> list[list[Event
                 ]
             )
     return streams
+
+
+def _send_events(transfer: Transfer, fifo: int, source: RingPlan, target: RingPlan, index: int) -> list[Event]:
+    """A sender's events: its segments of every row, one after the other."""
+    own = transfer.segments(source, target)
+    events = []
+    for row in range(source.height):
+        start = row * source.segments + transfer.segment
+        for t in range(start + 1, start + own + 1):
+            events += [Event(tokens.WAIT, index, transfer.port, t), Event(tokens.SEND, fifo),
+                       Event(tokens.RELEASE, index, transfer.port, t)]  # fmt: skip
+        if own < source.segments:
+            following = min(start + source.segments, source.tickets)
+            events.append(Event(tokens.RELEASE, index, transfer.port, following))
+    return events
 
 
 def _receive_events(transfer: Transfer, fifo: int, rows: int, ring: RingPlan, index: int) -> list[Event]:

@@ -69,12 +69,25 @@ def partial_key(mapped: MappedLayer, index: int, copy: int) -> Key:
 
 @dataclass(frozen=True, slots=True)
 class RingSize:
-    """Extent of one ring of a tile: channels low .. high, pixels. remote: another tile fills it."""
+    """Extent of one ring of a tile: channels low .. high, segments left .. right of the `whole` of a row, pixels.
+    remote: another tile fills it."""
 
     low: int
     high: int
     pixels: int
     remote: bool
+    left: int = 0
+    right: int = 1
+    whole: int = 1
+
+    @property
+    def words(self) -> int:
+        """Memory words."""
+        return (self.high - self.low) * self.pixels
+
+    def of_row(self, pixels: int) -> int:
+        """Its part of so many pixels of whole rows."""
+        return pixels * (self.right - self.left) // self.whole
 
 
 @dataclass(slots=True)
