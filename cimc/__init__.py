@@ -92,7 +92,8 @@ def compile(
     calibration_method: str = "minmax",
     pack: bool = False,
     mvmus: int | None = None,
-    objective: Literal["throughput", "latency"] = "throughput",
+    objective: Literal["throughput", "latency", "area"] = "throughput",
+    rate: float | None = None,
     chips: int = 1,
     seed: int = 0,
 ) -> CompiledProgram:
@@ -103,7 +104,7 @@ def compile(
     from cimc.target.write import write_target
 
     options = _options(target, weight_bits, input_bits, precision, bind, rows, calibration_method, seed)
-    options = replace(options, pack=pack, mvmus=mvmus, objective=objective, chips=chips)
+    options = replace(options, pack=pack, mvmus=mvmus, objective=objective, rate=rate, chips=chips)
     compiled = compile_network(model, options, _arrays(model, calibration))
     toml = write_target(compiled.target, load_sourced(options.target).sources)
     return CompiledProgram(compiled.program, compiled.weights, compiled.target, build_report(compiled), toml)
@@ -135,7 +136,8 @@ def verify(
     calibration_method: str = "minmax",
     pack: bool = False,
     mvmus: int | None = None,
-    objective: Literal["throughput", "latency"] = "throughput",
+    objective: Literal["throughput", "latency", "area"] = "throughput",
+    rate: float | None = None,
     chips: int = 1,
     seed: int = 0,
 ) -> Verification:
@@ -143,7 +145,7 @@ def verify(
     from cimc.driver.verify import verify_network
 
     options = _options(target, weight_bits, input_bits, precision, bind, rows, calibration_method, seed)
-    options = replace(options, pack=pack, mvmus=mvmus, objective=objective, chips=chips)
+    options = replace(options, pack=pack, mvmus=mvmus, objective=objective, rate=rate, chips=chips)
     inputs = _arrays(model, data)
     assert inputs is not None, "no data"
     return verify_network(model, inputs, options, _arrays(model, calibration), limit)

@@ -127,6 +127,11 @@ class PriceList:
             return 0.0
         return price.joules
 
+    @property
+    def missing(self) -> frozenset[str]:
+        """Actions that were asked for and have no price."""
+        return frozenset(self._missing)
+
     def check(self) -> None:
         """Raise CimcError if an action had no price."""
         if self._missing:

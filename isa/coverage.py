@@ -7,6 +7,8 @@ Axes that share a counter are unrolled over it.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import cast
@@ -15,25 +17,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cimc.isa.findings import Findings
-from cimc.isa.operands import Window
-from cimc.isa.program import Instruction, Ring
+from cimc.isa.operands import Axis, Window
+from cimc.isa.program import Ring
 from cimc.isa.reach import Reach
-from cimc.isa.tree import Loop, build_tree, leaves
-from cimc.isa.wiring import RingKey, Stream, Wiring
+from cimc.isa.tree import build_tree, leaves
+from cimc.isa.wiring import Stream, Wiring
 
 _LARGEST_PRODUCT = 1 << 14
 _Box = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
+_Write = tuple[tuple[tuple[str, int], ...], tuple[Axis, Axis, Axis]]
+"""A store or receive: counter and count of the loops around it, and the axes of its window."""
+_Found = tuple[tuple[int, int, int] | None, tuple[int, int] | None]
 
 
 def check_coverage(wiring: Wiring, findings: Findings) -> None:
     """Complain about rings that their producers do not fill, and about slots that two of them write."""
+    writes: dict[str, dict[str, list[_Write]]] = {}
+    known: dict[tuple[object, ...], _Found] = {}  # many rings of a large network are filled alike
     for key, ring in wiring.rings.items():
-        streams = list({str(one): one for one in wiring.producers.get(key, []) if isinstance(one, Stream)}.values())
+        streams = {str(one): one for one in wiring.producers.get(key, []) if isinstance(one, Stream)}
         if not streams or len(streams) != ring.producers:
             continue
-        boxes = [list(_boxes(stream, key, ring)) for stream in streams]
-        item = f"tile {key[0]}, ring {ring.name}, filled by {', '.join(map(str, streams))}"
-        hole = _hole(ring, [box for one in boxes for box in one])
+        for name, stream in streams.items():
+            if name not in writes:
+                writes[name] = _writes(stream)
+        filled = [tuple(writes[name].get(key[1], ())) for name in streams]
+        alike = ring.height, ring.width, ring.channels, *filled
+        if alike not in known:
+            boxes = [[box for write in one for box in _boxes(write, ring)] for one in filled]
+            known[alike] = _hole(ring, [box for one in boxes for box in one]), _pixel_of_two(boxes)
+        hole, twice = known[alike]
+        item = f"tile {key[0]}, ring {ring.name}, filled by {', '.join(streams)}"
         if hole is not None:
             row, column, channel = hole
             findings.add(
@@ -42,50 +56,45 @@ def check_coverage(wiring: Wiring, findings: Findings) -> None:
                 item,
                 "store or receive every pixel before it is signalled",
             )
-        twice = _pixel_of_two(boxes)
         if twice is not None:
             what = f"row {twice[0]}, column {twice[1]} is written by two producers"
             findings.add("written-twice", what, item, "let each producer write pixels of its own")
 
 
-def _boxes(stream: Stream, key: RingKey, ring: Ring) -> Iterator[_Box]:
-    """The boxes that a stream writes in a ring."""
+def _writes(stream: Stream) -> dict[str, list[_Write]]:
+    """What a stream writes, by ring."""
+    found: dict[str, list[_Write]] = defaultdict(list)
     for loops, leaf in leaves(build_tree(stream.instructions)):
-        if _written(leaf.instruction) != key[1]:
-            continue
-        window = cast(Window, leaf.instruction.operands[0])
-        counts = {loop.counter: loop.count for loop in loops if loop.count >= 0}
-        axes = (window.rows, window.columns, window.channels)
-        used = [{name for name, _ in axis.start.terms} for axis in axes]
-        shared = {name for name in counts if sum(name in names for names in used) > 1}
-        shared = shared if _times(loops, shared) <= _LARGEST_PRODUCT else set()
-        inner = {name: count for name, count in counts.items() if name not in shared}
-        reaches = [Reach.of(axis, inner) for axis in axes]
-        for numbers in product(*(range(counts[name]) for name in sorted(shared))):
-            counters = dict(zip(sorted(shared), numbers, strict=True))
-            rows, columns, channels = (
-                _members(reach, counters, size)
-                for reach, size in zip(reaches, (ring.height, ring.width, ring.channels), strict=True)
-            )
-            yield rows, columns, channels
+        if leaf.instruction.mnemonic in ("store", "receive"):
+            window = cast(Window, leaf.instruction.operands[0])
+            around = tuple((loop.counter, loop.count) for loop in loops)
+            found[window.ring].append((around, (window.rows, window.columns, window.channels)))
+    return found
+
+
+def _boxes(write: _Write, ring: Ring) -> Iterator[_Box]:
+    """The boxes that an instruction writes in a ring."""
+    loops, axes = write
+    counts = {counter: count for counter, count in loops if count >= 0}
+    used = [{name for name, _ in axis.start.terms} for axis in axes]
+    shared = {name for name in counts if sum(name in names for names in used) > 1}
+    shared = shared if math.prod(count for counter, count in loops if counter in shared) <= _LARGEST_PRODUCT else set()
+    inner = {name: count for name, count in counts.items() if name not in shared}
+    reaches = [Reach.of(axis, inner) for axis in axes]
+    for numbers in product(*(range(counts[name]) for name in sorted(shared))):
+        counters = dict(zip(sorted(shared), numbers, strict=True))
+        rows, columns, channels = (
+            _members(reach, counters, size)
+            for reach, size in zip(reaches, (ring.height, ring.width, ring.channels), strict=True)
+        )
+        yield rows, columns, channels
 
 
 def _pixel_of_two(boxes: Sequence[Sequence[_Box]]) -> tuple[int, int] | None:
     """A (row, column) that more than one producer writes, or None."""
     pixels = [np.any([np.outer(rows, columns) for rows, columns, _ in one], axis=0) for one in boxes if one]
-    several = np.argwhere(np.sum(pixels, axis=0) > 1) if len(pixels) > 1 else ()
-    return (int(several[0][0]), int(several[0][1])) if len(several) else None
-
-
-def _written(instruction: Instruction) -> str:
-    return cast(Window, instruction.operands[0]).ring if instruction.mnemonic in ("store", "receive") else ""
-
-
-def _times(loops: Sequence[Loop], counters: set[str]) -> int:
-    times = 1
-    for loop in loops:
-        times *= loop.count if loop.counter in counters else 1
-    return times
+    several = np.argwhere(np.sum(pixels, axis=0) > 1)
+    return (int(several[0][0]), int(several[0][1])) if len(pixels) > 1 and len(several) else None
 
 
 def _members(reach: Reach, counters: Mapping[str, int], size: int) -> NDArray[np.bool_]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from cimc.base.tokens import NAMES, RECEIVE, RELEASE, SEND, SIGNAL, SPACE, WAIT, Blocked, Event, TokenGame, TokenRing
-from cimc.isa.discipline import Indices
 from cimc.isa.findings import Findings
-from cimc.isa.wiring import Feed, FifoKey, RingKey, Stream, Wiring, producer_number
+from cimc.isa.patterns import Indices
+from cimc.isa.wiring import Feed, FifoKey, RingKey, Stream, Wiring
 
 INPUTS = 3
-"""Inputs that the game runs through: the second starts while the first drains, the third in what both left."""
+"""Inputs that the game runs through where one is not enough: the second starts while the first drains, the third in
+what both left. One is enough where it ends and leaves everything as it found it."""
 
 _SHOWN = 20
 
@@ -22,9 +22,12 @@ def play(
     """Play the game and complain if it does not end. events: of each stream of the wiring, for one input."""
     rings = [TokenRing(ring.tickets, ring.capacity, ring.ports, ring.producers) for ring in wiring.rings.values()]
     players: list[Stream | Feed] = [*wiring.streams, *wiring.feeds]
-    events = [_numbered(found, stream, wiring, indices) for found, stream in zip(events, wiring.streams, strict=True)]
-    feeds = [_feed_events(feed, wiring, indices) for feed in wiring.feeds]
-    game = TokenGame([*events, *feeds], rings, [fifo_depth] * len(indices.fifos), INPUTS)
+    streams = [*events, *(_feed_events(feed, wiring, indices) for feed in wiring.feeds)]
+    depths = [fifo_depth] * len(indices.fifos)
+    one = TokenGame(streams, rings, depths, 1)
+    if not one.play() and one.drained():
+        return
+    game = TokenGame(streams, rings, depths, INPUTS)
     blocked = game.play()
     if not blocked:
         return
@@ -44,21 +47,6 @@ def play(
         f"the token game over {INPUTS} inputs",
         todo,
     )
-
-
-def _numbered(events: Sequence[Event], stream: Stream, wiring: Wiring, indices: Indices) -> Sequence[Event]:
-    """A stream's events, its signals with the number that it has among the producers of their ring."""
-    numbers = {
-        indices.rings[key]: producer_number(wiring, key, stream)
-        for key, ring in wiring.rings.items()
-        if ring.producers > 1 and key[0] == stream.tile and stream in wiring.producers[key]
-    }
-    if not any(numbers.values()):
-        return events
-    return [
-        replace(event, port=numbers[event.thing]) if event.kind == SIGNAL and event.thing in numbers else event
-        for event in events
-    ]
 
 
 def _feed_events(feed: Feed, wiring: Wiring, indices: Indices) -> list[Event]:

@@ -1,80 +1,50 @@
 """The local discipline: every access is covered by the stream's own last wait or space and not yet released.
 
-A stream is walked through one input. Loops with synchronisation or transfers inside are unrolled, all others are
-taken at once (cimc.isa.reach). The walk also gives the stream's events for the token game and its messages' sizes.
+A stream is walked through one input, step by step (cimc.isa.steps). The walk also gives the stream's events for the
+token game and its messages' sizes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
-from cimc.base.tokens import RECEIVE, RELEASE, SEND, SIGNAL, SPACE, WAIT, Event
+from cimc.base.tokens import RELEASE, SEND, SIGNAL, SPACE, WAIT, Event
 from cimc.isa.findings import Findings
-from cimc.isa.operands import Affine, Name, Port, Window
+from cimc.isa.operands import Name, Port
 from cimc.isa.program import Instruction, Ring
 from cimc.isa.reach import Reach
-from cimc.isa.tree import Leaf, Loop, Node, build_tree, leaves
+from cimc.isa.steps import SYNCHRONISATION, Access, Step, Sync, Unrolled, body_of, prepare
 from cimc.isa.wiring import FifoKey, RingKey, Stream
 
-SYNCHRONISATION = {"wait": WAIT, "space": SPACE, "release": RELEASE, "signal": SIGNAL, "send": SEND, "receive": RECEIVE}
-"""Instructions that are events of the token game."""
-
-_ACCESSES = ("load", "store", "send", "receive")
 LONGEST_WALK = 250_000
 """Events and accesses of one stream and input beyond which a program is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Indices:
-    """Indices of rings and FIFOs in the token game."""
+@dataclass(slots=True)
+class Named:
+    """Rings and FIFOs that a stream names, each with its place in `things`: indices of them in the token game.
 
-    rings: Mapping[RingKey, int]
-    fifos: Mapping[FifoKey, int]
+    producers: by place, which of a ring's producers the stream is.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class _Access:
-    """A load, store, send or receive with what it reaches while its inner loops run."""
-
-    leaf: Leaf
-    ring: Ring
-    rows: Reach
-    columns: Reach
-    writes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Unrolled:
-    """A loop that is walked iteration by iteration."""
-
-    counter: str
-    count: int
-    body: tuple[_Step, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sync:
-    """A wait, space, release or signal. key: event kind, ring and port."""
-
-    index: int
-    key: tuple[int, str, int]
-    ticket: Affine
-
-
-_Step = Leaf | _Access | _Sync | _Unrolled
+    rings: dict[str, int] = field(default_factory=dict)
+    fifos: dict[FifoKey, int] = field(default_factory=dict)
+    things: list[int] = field(default_factory=list)
+    producers: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a walk gives. events: of one input. messages: words of each message, in order, by FIFO.
+    """What a walk gives. events: of one input, their things places in Named.things. messages: the instruction of each
+    message, in order, by FIFO.
 
     complete: whether the walk came to its end.
     """
 
-    events: tuple[Event, ...]
+    events: Sequence[Event]
     messages: Mapping[FifoKey, Sequence[int]]
     complete: bool
 
@@ -83,15 +53,15 @@ class TooLong(Exception):
     """A walk of more than LONGEST_WALK steps."""
 
 
-def walk(stream: Stream, rings: Mapping[RingKey, Ring], indices: Indices, findings: Findings) -> Walk:
+def walk(stream: Stream, rings: Mapping[RingKey, Ring], named: Named, findings: Findings) -> Walk:
     """Walk a stream through one input; complain about accesses that are not covered and tickets never reached."""
     before = len(findings)
-    body = _body(stream, findings)
+    body = body_of(stream, findings)
     complete = len(findings) == before
-    walker = _Walker(stream, rings, indices, findings)
+    walker = _Walker(stream, rings, named, findings)
     if body is not None:
         try:
-            walker.run(_prepare(stream, body, rings, {}))
+            walker.run(prepare(stream, body, rings, {}))
         except TooLong:
             complete = False
             findings.add(
@@ -102,81 +72,18 @@ def walk(stream: Stream, rings: Mapping[RingKey, Ring], indices: Indices, findin
             )
         else:
             walker.check_ends()
-    return Walk(tuple(walker.events), walker.messages, complete)
-
-
-def _body(stream: Stream, findings: Findings) -> tuple[Node, ...] | None:
-    """The body of the loop over inputs; None where there is none and nothing that would need one."""
-    nodes = build_tree(stream.instructions)
-    outer = [node for node in nodes if isinstance(node, Loop) and node.count < 0]
-    inside = leaves(outer[0].body) if outer else ()
-    nested = [loops[-1] for loops, _ in inside if any(loop.count < 0 for loop in loops)]
-    if len(outer) > 1 or nested:
-        wrong = nested[0] if nested else outer[1]
-        findings.at(
-            stream.spot(wrong.index), "image-loop", "a second loop over the inputs", "let there be one, outermost"
-        )
-        return None
-    outside = [leaf for loops, leaf in leaves(nodes) if not (outer and outer[0] in loops[:1])]
-    for leaf in outside:
-        if leaf.instruction.mnemonic in (*SYNCHRONISATION, *_ACCESSES):
-            findings.at(
-                stream.spot(leaf.index),
-                "image-loop",
-                "this stands outside of the loop over the inputs",
-                "put it inside `loop image, *`",
-            )
-    after = [node for node in nodes[nodes.index(outer[0]) + 1 :] if outer] if outer else []
-    if len(after) > 1:
-        findings.at(
-            stream.spot(after[0].index),
-            "image-loop",
-            "this stands after the loop over the inputs",
-            "only hlt stands there",
-        )
-    return outer[0].body if outer else None
-
-
-def _prepare(
-    stream: Stream, nodes: Sequence[Node], rings: Mapping[RingKey, Ring], inner: Mapping[str, int]
-) -> tuple[_Step, ...]:
-    """The steps of a walk: loops without synchronisation give way to their accesses."""
-    steps: list[_Step] = []
-    for node in nodes:
-        if isinstance(node, Loop):
-            if any(leaf.instruction.mnemonic in SYNCHRONISATION for _, leaf in leaves(node.body)):
-                steps.append(_Unrolled(node.counter, node.count, _prepare(stream, node.body, rings, inner)))
-            else:
-                steps += _prepare(stream, node.body, rings, {**inner, node.counter: node.count})
-            continue
-        if node.instruction.mnemonic in _ACCESSES:
-            writes = node.instruction.mnemonic in ("store", "receive")
-            window = cast(Window, node.instruction.operands[0 if node.instruction.mnemonic != "load" else 1])
-            ring = rings[stream.tile, window.ring]
-            steps.append(_Access(node, ring, Reach.of(window.rows, inner), Reach.of(window.columns, inner), writes))
-        kind = SYNCHRONISATION.get(node.instruction.mnemonic)
-        if kind in (SEND, RECEIVE):
-            steps.append(node)
-        elif kind is not None:
-            thing, ticket = node.instruction.operands
-            name, port = (thing.ring, thing.number) if isinstance(thing, Port) else (cast(Name, thing).name, 0)
-            steps.append(_Sync(node.index, (kind, name, port), cast(Affine, ticket)))
-    return tuple(steps)
+    return Walk(walker.events, walker.messages, complete)
 
 
 class _Walker:
     """The state of a walk: how far the stream has waited, released, got space and signalled, by ring and port."""
 
-    def __init__(self, stream: Stream, rings: Mapping[RingKey, Ring], indices: Indices, findings: Findings) -> None:
+    def __init__(self, stream: Stream, rings: Mapping[RingKey, Ring], named: Named, findings: Findings) -> None:
         self.stream = stream
         self.rings = rings
-        self.indices = indices
+        self.named = named
         self.findings = findings
-        self.numbers = {
-            name: (indices.rings[tile, name], ring.tickets)
-            for (tile, name), ring in rings.items()
-            if tile == stream.tile
-        }
+        self.tickets = {name: rings[stream.tile, name].tickets for name in named.rings}
         self.events: list[Event] = []
         self.messages: dict[FifoKey, list[int]] = defaultdict(list)
         self.counters: dict[str, int] = {}
@@ -193,52 +100,45 @@ class _Walker:
                         ports.append(port.number)
                 case "space" | "signal":
                     self.produces.add(cast(Name, instruction.operands[0]).name)
-        self.spans: dict[tuple[int, int, int], tuple[int, int] | None] = {}
 
-    def run(self, steps: Sequence[_Step]) -> None:
+    def run(self, steps: Sequence[Step]) -> None:
         """Take the steps in order."""
         for step in steps:
             self.steps += 1
             if self.steps > LONGEST_WALK:
                 raise TooLong
-            if isinstance(step, _Unrolled):
+            if isinstance(step, Unrolled):
                 for number in range(step.count):
                     self.counters[step.counter] = number
                     self.run(step.body)
-            elif isinstance(step, _Access):
+            elif isinstance(step, Access):
                 self.access(step)
-            elif isinstance(step, _Sync):
+            elif isinstance(step, Sync):
                 self.synchronise(step)
             else:
                 self.transfer(SYNCHRONISATION[step.instruction.mnemonic], step.index, step.instruction)
 
-    def synchronise(self, sync: _Sync) -> None:
+    def synchronise(self, sync: Sync) -> None:
         """A wait, space, release or signal."""
         ticket = sync.ticket.constant
         for name, coefficient in sync.ticket.terms:
             ticket += coefficient * self.counters[name]
         kind, ring, port = sync.key
-        number, tickets = self.numbers[ring]
-        ticket = 0 if ticket < 0 else min(ticket, tickets)
+        ticket = 0 if ticket < 0 else min(ticket, self.tickets[ring])
         if ticket > self.reached.get(sync.key, 0):
             self.reached[sync.key] = ticket
-        self.events.append(Event(kind, number, port, ticket, sync.index))
+        self.events.append(Event(kind, self.named.rings[ring], port, ticket, sync.index))
 
     def transfer(self, kind: int, index: int, instruction: Instruction) -> None:
         """A message."""
-        window = cast(Window, instruction.operands[0])
         tile = cast(int, instruction.operands[1]) if kind == SEND else self.stream.tile
         fifo = tile, cast(int, instruction.operands[-1])
-        self.messages[fifo].append(window.words)
-        self.events.append(Event(kind, self.indices.fifos[fifo], mark=index))
+        self.messages[fifo].append(index)
+        self.events.append(Event(kind, self.named.fifos[fifo], mark=index))
 
-    def access(self, access: _Access) -> None:
+    def access(self, access: Access) -> None:
         """A load, store, send or receive: its tickets must be covered."""
-        row, column = access.rows.base(self.counters), access.columns.base(self.counters)
-        key = access.leaf.index, row, column
-        if key not in self.spans:
-            self.spans[key] = _span(access, row, column)
-        span = self.spans[key]
+        span = _span(access, self.counters)
         if span is None:
             return
         low, high = span
@@ -255,7 +155,7 @@ class _Walker:
         """The ticket that the stream has come to."""
         return self.reached.get((kind, ring, port), 0)
 
-    def complain(self, access: _Access, low: int, high: int) -> None:
+    def complain(self, access: Access, low: int, high: int) -> None:
         """An access that is not covered: say by how much."""
         ring = access.ring.name
         span = f"slots {low} to {high - 1} of ring {ring} are {'written' if access.writes else 'read'} here"
@@ -312,11 +212,19 @@ def _targets(instruction: Instruction) -> list[tuple[int, str, int]]:
     return []
 
 
-def _span(access: _Access, row: int, column: int) -> tuple[int, int] | None:
+def _span(access: Access, counters: Mapping[str, int]) -> tuple[int, int] | None:
     """First ticket that an access covers and one past the last; None if it lies outside the map."""
     ring = access.ring
-    rows, columns = access.rows.inside(row, ring.height), access.columns.inside(column, ring.width)
+    rows = _inside(access.rows, counters, ring.height)
+    columns = _inside(access.columns, counters, ring.width)
     if rows is None or columns is None:
         return None
     pixels = ring.width // ring.segments
     return rows[0] * ring.segments + columns[0] // pixels, rows[1] * ring.segments + columns[1] // pixels + 1
+
+
+def _inside(reach: Reach, counters: Mapping[str, int], size: int) -> tuple[int, int] | None:
+    """First and last index of a reach inside the map; most lie there as they are."""
+    base = reach.base(counters)
+    first, last = base + reach.offsets[0], base + reach.offsets[-1]
+    return (first, last) if first >= 0 and last < size else reach.inside(base, size)

@@ -6,13 +6,14 @@ discipline of each stream, messages, coverage of the rings, and - where all that
 
 from __future__ import annotations
 
+from cimc.base.collector import no_collection
 from cimc.base.diagnostics import CimcError
 from cimc.isa.check_memory import check_capacity, check_rings
 from cimc.isa.check_operands import check_tile
 from cimc.isa.coverage import check_coverage
 from cimc.isa.deadlock import play
-from cimc.isa.discipline import Indices, Walk, walk
 from cimc.isa.findings import Findings
+from cimc.isa.patterns import Indices, Played, walk_all
 from cimc.isa.program import Program
 from cimc.isa.wellformed import problems
 from cimc.isa.wiring import Wiring, check_wiring, wire
@@ -21,6 +22,11 @@ from cimc.target.model import Target
 
 def verify(program: Program, target: Target) -> None:
     """Prove what can be proved about a program on a target. Raises CimcError with everything that is wrong."""
+    with no_collection():
+        _verify(program, target)
+
+
+def _verify(program: Program, target: Target) -> None:
     findings = Findings(program)
     _check_form(program, findings)
     _stop_at(findings)
@@ -37,7 +43,7 @@ def verify(program: Program, target: Target) -> None:
         {key: number for number, key in enumerate(wiring.rings)},
         {key: number for number, key in enumerate(sorted(wiring.senders.keys()))},
     )
-    walks = [walk(stream, wiring.rings, indices, findings) for stream in wiring.streams]
+    walks = walk_all(wiring, indices, findings)
     _check_messages(wiring, walks, findings)
     check_coverage(wiring, findings)
     _stop_at(findings)
@@ -61,7 +67,7 @@ def _check_form(program: Program, findings: Findings) -> None:
             )
 
 
-def _check_messages(wiring: Wiring, walks: list[Walk], findings: Findings) -> None:
+def _check_messages(wiring: Wiring, walks: list[Played], findings: Findings) -> None:
     """Sender and receiver of each FIFO agree on every message of an input, as far as all of them are known."""
     if not all(found.complete for found in walks):
         return

@@ -60,10 +60,14 @@ class Wiring:
     receivers: dict[FifoKey, list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
 
 
-def producer_number(wiring: Wiring, key: RingKey, stream: Stream) -> int:
-    """Which of a ring's producers a stream is: their order is that of the program."""
-    members = list(dict.fromkeys(map(str, wiring.producers[key])))
-    return members.index(str(stream))
+def producer_numbers(wiring: Wiring) -> dict[RingKey, dict[str, int]]:
+    """Which of a ring's producers each stream is, by its name, for rings with several: their order is that of the
+    program."""
+    return {
+        key: {name: number for number, name in enumerate(dict.fromkeys(map(str, wiring.producers[key])))}
+        for key, ring in wiring.rings.items()
+        if ring.producers > 1
+    }
 
 
 def wire(program: Program) -> Wiring:

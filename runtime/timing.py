@@ -12,32 +12,37 @@ has the inputs at hand and reaches tile memory over the chip's link alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 
+from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Place, fail
 from cimc.isa.costs import PriceList
-from cimc.isa.operands import Name, Window
 from cimc.isa.program import Program, Ring, RingRef
 from cimc.runtime.timing_account import Accounts, host_moves, link_seconds, settle
 from cimc.runtime.timing_ops import (
     RELEASE,
+    SEND,
     SIGNAL,
     SPACE,
     WAIT,
     WORK,
     Costed,
     Lists,
-    Names,
     Op,
-    compile_ops,
     cost_stream,
     pieces,
 )
-from cimc.runtime.timing_queue import TimedFifo, TimedNetwork, TimedRing, TimedStream
+from cimc.runtime.timing_queue import TimedNetwork
 from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing_state import Bound, TimedFifo, TimedRing, TimedStream
+from cimc.runtime.timing_steps import Reach, Route, bind
 from cimc.runtime.timing_summary import Player, summary
+from cimc.runtime.timing_unroll import Unroller
 from cimc.target.mesh import Link, Mesh
 from cimc.target.model import Target
+
+Binder = Callable[[], Bound]
 
 MOST_PIECES = 250_000
 """Pieces of work an input; a program that runs more iterations has several of them taken as one."""
@@ -52,6 +57,11 @@ def time_program(
     synchronisation that are one piece of work; None chooses. Raises CimcError where the target lacks a price.
     """
     assert inputs >= 1, f"{inputs} inputs"
+    with no_collection():
+        return _time(program, target, inputs, record, grain)
+
+
+def _time(program: Program, target: Target, inputs: int, record: bool, grain: int | None) -> Timing:
     prices = PriceList(target)
     streams: list[Costed] = []
     for tile in program.tiles:
@@ -60,19 +70,19 @@ def time_program(
     if grain is None:
         grain = -(-max(1, sum(map(pieces, streams))) // MOST_PIECES)
     accounts = settle(program, streams, prices)
-    build = _Build(program, prices, grain)
-    lists = [build.stream(costed) for costed in streams]
+    build = _Build(program, prices, grain, record)
+    binders = [build.stream(number, costed) for number, costed in enumerate(streams)]
     players = [Player(c.tile.number, c.unit, c.code.number) for c in streams]
     drains = []
     for plug, fills in (*((p, True) for p in program.inputs), *((p, False) for p in program.outputs)):
         for ref in plug.rings:
             if not fills:
-                drains.append(len(lists))
-            lists.append(build.host(ref, fills, accounts))
+                drains.append(len(binders))
+            binders.append(build.host(len(binders), ref, fills, accounts))
             players.append(Player(ref.tile, f'{"input" if fills else "output"} "{plug.name}"', -1))
     prices.check()
-    network = TimedNetwork(build.rings, build.fifos, len(build.units))
-    network.streams = [TimedStream(number, one, inputs, record) for number, one in enumerate(lists)]
+    under_way = [TimedStream(number, binder(), inputs, record) for number, binder in enumerate(binders)]
+    network = TimedNetwork(under_way, len(build.units))
     stuck = network.run()
     if stuck:
         what = f"{len(stuck)} streams wait for each other for ever, the first of them {players[stuck[0].number]}"
@@ -85,10 +95,14 @@ def time_program(
 
 
 class _Build:
-    """Turns streams into operations over shared units, rings and FIFOs, which it numbers as they come."""
+    """Unrolls streams, and numbers the shared units, rings and FIFOs that they meet at as they come.
 
-    def __init__(self, program: Program, prices: PriceList, grain: int) -> None:
-        self.prices, self.grain = prices, grain
+    A stream's steps are bound to these by what `stream` and `host` give, once all of them are known.
+    """
+
+    def __init__(self, program: Program, prices: PriceList, grain: int, record: bool) -> None:
+        self.prices, self.record = prices, record
+        self.unroller = Unroller(grain, record)
         self.mesh = Mesh.of(prices.target)
         self.units: dict[str, int] = {}
         self.rings: list[TimedRing] = []
@@ -99,33 +113,33 @@ class _Build:
         for tile in program.tiles:
             for ring in tile.rings:
                 self.ring_number[tile.number, ring.name] = len(self.rings)
-                self.rings.append(TimedRing(ring.tickets, ring.capacity, [], [0] * ring.ports))
+                self.rings.append(TimedRing.of(ring.tickets, ring.capacity, ring.ports))
                 self._ring[tile.number, ring.name] = ring
 
-    def stream(self, costed: Costed) -> Lists:
-        """The operations of a stream of the program."""
-        tile = costed.tile
-        routes = {}
-        producers: dict[str, int] = {}
-        for instruction in costed.code.stream:
-            first, *others = instruction.operands or (None,)
-            if instruction.mnemonic == "send":
-                assert isinstance(first, Window) and isinstance(others[0], int), instruction
-                routes[others[0], first.words] = self._route(tile.number, others[0], first.words)
-                self._fifo((others[0], others[1]))
-            elif instruction.mnemonic == "receive":
-                self._fifo((tile.number, others[0]))
-            elif instruction.mnemonic == "signal":
-                assert isinstance(first, Name), instruction
-                if first.name not in producers:
-                    producers[first.name] = self._producer(tile.number, first.name)
-        rings = {ring.name: self.ring_number[tile.number, ring.name] for ring in tile.rings}
-        tickets = {ring.name: ring.tickets for ring in tile.rings}
-        memory = self._unit(f"tile {tile.number} memory")
-        names = Names(memory, rings, tickets, self.fifo_number, routes, producers, self.grain)
-        return compile_ops(costed, names)
+    def stream(self, number: int, costed: Costed) -> Binder:
+        """A stream of the program."""
+        tile = costed.tile.number
+        lists, named = self.unroller.lists(costed)
+        rings = [self.ring_number[tile, name] for name in named.rings]
+        places = list(named.fifos)
+        fifos = [self._fifo(key) for key in places]
+        producer = {self.ring_number[tile, name]: self._producer(tile, name) for name in named.signals}
+        routes = {
+            (op.thing, op.number): self._route(tile, places[op.thing][0], op.number)
+            for op in lists.ops
+            if op.kind == SEND
+        }
+        reach = Reach(
+            number,
+            self._unit(f"tile {tile} memory"),
+            [(ring, self.rings[ring]) for ring in rings],
+            [(fifo, self.fifos[fifo]) for fifo in fifos],
+            producer,
+            routes,
+        )
+        return partial(bind, lists, reach, self.record)
 
-    def host(self, ref: RingRef, fills: bool, accounts: Accounts) -> Lists:
+    def host(self, number: int, ref: RingRef, fills: bool, accounts: Accounts) -> Binder:
         """The host at a ring: slot by slot over the chip's link and through the tile's memory."""
         ring, thing = self._ring[ref.tile, ref.ring], self.ring_number[ref.tile, ref.ring]
         chip = self.mesh.chip(ref.tile)
@@ -133,25 +147,25 @@ class _Build:
         words = ring.words // ring.capacity
         host_moves(accounts, ref.tile, words * ring.tickets, link, self.prices)
         by_link, by_memory = link_seconds(link, words, self.prices), self.prices.memory(words)
+        memory = self._unit(f"tile {ref.tile} memory")
         moves = [
             Op(WORK, -1, 0.0, self._unit(link.name), hold=by_link, after=by_link),
-            Op(WORK, -1, 0.0, self._unit(f"tile {ref.tile} memory"), hold=by_memory, after=by_memory),
+            Op(WORK, -1, 0.0, memory, hold=by_memory, after=by_memory),
         ]
-        number = self._producer(ref.tile, ref.ring) if fills else ref.port
-        lists = Lists()
-        for ticket in range(1, ring.tickets + 1):
-            lists.each.append(Op(SPACE if fills else WAIT, -1, 0.0, thing, number, ticket))
-            lists.each += moves if fills else reversed(moves)
-            lists.each.append(Op(SIGNAL if fills else RELEASE, -1, 0.0, thing, number, ticket))
-        return lists
+        if fills:
+            ops = [Op(SPACE, -1, 0.0, 0), *moves, Op(SIGNAL, -1, 0.0, 0)]
+        else:
+            ops = [Op(WAIT, -1, 0.0, 0, ref.port), *reversed(moves), Op(RELEASE, -1, 0.0, 0, ref.port)]
+        tickets = [ticket for ticket in range(1, ring.tickets + 1) for _ in ops]
+        lists = Lists(ops, ((), ()), ([*range(len(ops))] * ring.tickets, tickets))
+        producer = {thing: self._producer(ref.tile, ref.ring)} if fills else {}
+        return partial(bind, lists, Reach(number, memory, [(thing, self.rings[thing])], (), producer, {}), self.record)
 
     def _producer(self, tile: int, ring: str) -> int:
         """The next number among a ring's producers."""
-        signalled = self.rings[self.ring_number[tile, ring]].signalled
-        signalled.append(0)
-        return len(signalled) - 1
+        return self.rings[self.ring_number[tile, ring]].producer()
 
-    def _route(self, source: int, target: int, words: int) -> tuple[tuple[int, float, float], ...]:
+    def _route(self, source: int, target: int, words: int) -> Route:
         return tuple(
             (self._unit(link.name), self._delay(link), link_seconds(link, words, self.prices))
             for link in self.mesh.route(source, target)
@@ -160,13 +174,11 @@ class _Build:
     def _delay(self, link: Link) -> float:
         return self.prices.seconds("network_hop") if link.router else 0.0
 
-    def _fifo(self, key: Sequence[object]) -> int:
-        tile, number = key
-        assert isinstance(tile, int) and isinstance(number, int), key
-        if (tile, number) not in self.fifo_number:
-            self.fifo_number[tile, number] = len(self.fifos)
+    def _fifo(self, key: tuple[int, int]) -> int:
+        if key not in self.fifo_number:
+            self.fifo_number[key] = len(self.fifos)
             self.fifos.append(TimedFifo(self.prices.target.tile.fifo_depth))
-        return self.fifo_number[tile, number]
+        return self.fifo_number[key]
 
     def _unit(self, name: str) -> int:
         return self.units.setdefault(name, len(self.units))

@@ -76,9 +76,12 @@ def _settle_stream(program: Program, costed: Costed, prices: PriceList, accounts
     tile, code = costed.tile, costed.code
     setting = Setting(prices.target, tile, code if isinstance(code, CoreCode) else None)
     times_of, layers = no_sums(), no_sums()
+    spent: dict[int, dict[str, float]] = {}  # many instructions of a stream have one and the same Cost
     for instruction, cost, once, each in costed.executions():
         layer = program.strings[instruction.origin] if instruction.origin >= 0 else "none"
-        joules = prices.joules(cost.counts)
+        if id(cost) not in spent:
+            spent[id(cost)] = prices.joules(cost.counts)
+        joules = spent[id(cost)]
         accounts.setup += once * sum(joules.values())
         if not each:
             continue

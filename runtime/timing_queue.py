@@ -1,238 +1,228 @@
 """The event queue of the timing engine: streams that meet at rings, FIFOs and shared units, in the order of time.
 
 Whoever asks a shared unit first is served first; among those who ask at the same time, the stream that stands first in
-the program. A ring's tickets are the token game's (cimc.base.tokens), with a time at which each was given.
+the program, unless another event of this time lets it go on (cimc.runtime.timing_state.Key). Only claims of shared
+units need the queue. Rings and FIFOs do not: a ticket, or a message, is there from a time on that no order of working
+them out changes (a Kahn network), so a stream runs ahead to its next claim, or until it needs a ticket whose time is
+not known yet.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from heapq import heappop, heappush, heappushpop
+from typing import Any
 
-from cimc.runtime.timing_ops import FREE, RECEIVE, RELEASE, SEND, SIGNAL, SPACE, WAIT, WORK, Lists, Op
+from cimc.runtime.timing_state import Key, Step, Tickets, TimedStream, behind
+from cimc.runtime.timing_steps import BEGIN, BEHIND, CUT, GIVE, PASS, RECEIVE, SEND, TAKE, TAKE_ALL, WORK
 
-
-@dataclass(slots=True)
-class TimedRing:
-    """A ring's tickets, counted over all inputs. signalled: by producer; released: by port; sleepers: streams."""
-
-    tickets: int
-    capacity: int
-    signalled: list[int]
-    released: list[int]
-    sleepers: list[int] = field(default_factory=list)
-
-    def ready(self) -> int:
-        """The ticket below which slots are ready: all producers have said so."""
-        return min(self.signalled)
-
-    def free(self) -> int:
-        """The ticket below which slots are free for the producers."""
-        return min(self.released) + self.capacity if self.released else 1 << 62
-
-
-@dataclass(slots=True)
-class TimedFifo:
-    """A FIFO: messages it has room for, those sent and not yet taken out, and when each arrives."""
-
-    depth: int
-    used: int = 0
-    arrivals: deque[float] = field(default_factory=deque)
-    sleepers: list[int] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A stream at the end of an input: the time, and s so far that it stood still for others (waited) and stood in a
-    queue for a shared unit (queued)."""
-
-    time: float
-    waited: float
-    queued: float
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Time from start to end, s, in which a stream worked for an origin, or (thing >= 0) stood still at an operation
-    of this kind for this ring or FIFO."""
-
-    origin: int
-    kind: int
-    thing: int
-    start: float
-    end: float
-
-
-class TimedStream:
-    """A stream under way. marks: one for each input that it has ended; spans: where they are wanted."""
-
-    __slots__ = ("_ended", "_from", "at", "causes", "image", "images", "left", "lists", "marks", "now", "number", "op",
-                 "ops", "queued", "spans", "still", "waited")  # fmt: skip
-
-    def __init__(self, number: int, lists: Lists, images: int, record: bool) -> None:
-        self.number, self.lists, self.images = number, lists, images
-        self.ops: Sequence[Op] = lists.setup
-        self.at, self.image, self.left = -1, -1, 0
-        self.op = Op(WORK, -1, 0.0)
-        self.now = self.waited = self.queued = 0.0
-        self.still: float | None = None
-        self.marks: list[Mark] = []
-        self.causes: dict[tuple[int, int], float] = defaultdict(float)
-        self.spans: list[Span] | None = [] if record else None
-        self._from = 0.0
-        self._ended = False
-
-    def following(self, done: float) -> float | None:
-        """Go on to the next operation; when it asks for something, or None at the end. done: when this one ended."""
-        self.now = done
-        self.at += 1
-        while self.at == len(self.ops):
-            if self.image >= 0:
-                self.marks.append(Mark(done, self.waited, self.queued))
-            self.image += 1
-            if self.image == self.images or not self.lists.each:
-                self._cut(done, self.op.origin)
-                return None
-            self.ops, self.at = self.lists.each, 0
-        op = self.ops[self.at]
-        if self.spans is not None and op.origin != self.op.origin:
-            self._cut(done, self.op.origin)
-        self.op, self.left = op, op.times
-        return done + op.lead
-
-    def resume(self, now: float) -> None:
-        """An operation that had to stand still goes on."""
-        if self.still is None:
-            return
-        still, self.still = self.still, None
-        self.waited += now - still
-        self.causes[self.op.kind, self.op.thing] += now - still
-        if self.spans is not None and now > still:
-            self._cut(still, self.op.origin)
-            self.spans.append(Span(self.op.origin, self.op.kind, self.op.thing, still, now))
-            self._from = now
-
-    def _cut(self, end: float, origin: int) -> None:
-        """End a span of work."""
-        if self.spans is not None:
-            if end > self._from:
-                self.spans.append(Span(origin, WORK, -1, self._from, end))
-            self._from = end
+_Entry = tuple[Any, ...]
+"""A claim in the queue: its time, then the key of its stream, whose last is the stream's number."""
 
 
 class TimedNetwork:
     """All streams with what they share. free: by shared unit, from when on it serves the next."""
 
-    def __init__(self, rings: Sequence[TimedRing], fifos: Sequence[TimedFifo], units: int) -> None:
-        self.rings, self.fifos = rings, fifos
+    def __init__(self, streams: Sequence[TimedStream], units: int) -> None:
+        self.streams = streams
         self.free = [0.0] * units
-        self.streams: list[TimedStream] = []
-        self._queue: list[tuple[float, int]] = []
+        self._ready = list(reversed(streams))
+        self._queue: list[_Entry] = []
 
     def run(self) -> list[TimedStream]:
         """Run all streams to their ends; gives those that stand still for ever."""
-        for stream in self.streams:
-            time = stream.following(0.0)
-            if time is not None:
-                heappush(self._queue, (time, stream.number))
-        queue, streams = self._queue, self.streams
-        while queue:
-            now, number = heappop(queue)
-            while True:
-                time = self._meet(streams[number], now)
-                if time is None:
-                    break
-                now, number = heappushpop(queue, (time, number))
-        return [stream for stream in streams if stream.still is not None]
+        ready, queue, streams, free = self._ready, self._queue, self.streams, self.free
+        entry: _Entry | None = None
+        while True:
+            if ready:
+                if entry is not None:
+                    heappush(queue, entry)
+                stream = ready.pop()
+                kind, _, times, tickets, _, cause, _, _ = stream.asleep
+                now = stream.now
+                if kind != TAKE:
+                    entry = self._resume(stream, now)
+                    continue
+                if times[stream.wants] >= now:
+                    now = stream.stand(tickets, stream.wants, now, cause)
+                entry = self._ahead(stream, now)
+                continue
+            if queue:
+                entry = heappop(queue) if entry is None else heappushpop(queue, entry)
+            elif entry is None:
+                break
+            now, stream = entry[0], streams[entry[-1]]
+            kind, _, unit, hold, after, _, gap, _ = stream.claim
+            if kind == WORK:
+                if free[unit] > now:
+                    stream.queued += free[unit] - now
+                    now = free[unit]
+                free[unit] = now + hold
+                now += after
+                stream.left -= 1
+                if stream.left:
+                    entry = now + gap, stream.number
+                    continue
+            else:
+                now = self._send(stream, now) if kind == SEND else self._receive(stream, now)
+            entry = self._ahead(stream, now)
+        return [stream for stream in streams if not stream.ended]
 
-    def _meet(self, stream: TimedStream, now: float) -> float | None:
-        """A stream asks for what its operation needs; when it asks next, or None if it sleeps or has ended."""
-        op = stream.op
-        kind = op.kind
-        if kind == WORK:
-            return self._work(stream, op, now)
-        if kind == SEND:
-            return self._send(stream, op, now)
-        if kind == RECEIVE:
-            return self._receive(stream, op, now)
-        if kind == FREE:
-            fifo = self.fifos[op.thing]
-            fifo.used -= 1
-            self._wake(fifo.sleepers, now)
-            return stream.following(now)
-        ring = self.rings[op.thing]
-        ticket = max(stream.image, 0) * ring.tickets + op.ticket
-        if kind in (WAIT, SPACE):
-            if (ring.ready() if kind == WAIT else ring.free()) < ticket:
-                self._sleep(stream, ring.sleepers, now)
+    def _ahead(self, stream: TimedStream, now: float) -> _Entry | None:
+        """Run a stream to its next claim of a shared unit; None where it has to wait for a ticket, or at its end."""
+        image, ready = stream.base, self._ready
+        while True:
+            for step, ticket in stream.coming:
+                kind, lead, a, b, c, d, e, f = step
+                now += lead
+                if kind == GIVE:
+                    new = ticket + image * c + 1 - len(a)
+                    if new > 0:
+                        if now == stream.keyed:
+                            b.give_odd(len(a), len(a) + new, stream.key)
+                        if new == 1:
+                            a.append(now)
+                        else:
+                            a.extend([now] * new)
+                        sleepers = b.sleepers
+                        if sleepers:
+                            if len(sleepers) > 1:
+                                self._rouse(b)
+                            elif sleepers[0].wants < len(a):
+                                ready.append(sleepers.pop())
+                elif kind == TAKE:
+                    ticket += image * c
+                    if ticket > 0:
+                        if ticket >= len(a):
+                            stream.now, stream.wants, stream.asleep = now, ticket, step
+                            b.sleepers.append(stream)
+                            return None
+                        if a[ticket] >= now:
+                            now = stream.stand(b, ticket, now, d)
+                elif kind == WORK:
+                    stream.left, stream.claim = d, step
+                    return (now, stream.number) if now != stream.keyed else (now, *stream.key)
+                elif kind == PASS:
+                    now += a
+                elif kind == SEND:
+                    stream.claim = step
+                    ticket = a.sent - a.depth
+                    a.sent += 1
+                    if ticket >= 0:
+                        if ticket >= len(a.freed.times):
+                            self._sleep(stream, step, a.freed, ticket, now)
+                            return None
+                        now = stream.stand(a.freed, ticket, now, f)
+                    return (now, stream.number) if now != stream.keyed else (now, *stream.key)
+                elif kind == RECEIVE:
+                    stream.claim = step
+                    ticket = a.taken
+                    a.taken += 1
+                    if ticket >= len(a.arrived.times):
+                        self._sleep(stream, step, a.arrived, ticket, now)
+                        return None
+                    now = stream.stand(a.arrived, ticket, now, e)
+                    return (now, stream.number) if now != stream.keyed else (now, *stream.key)
+                elif kind == TAKE_ALL:
+                    ticket += image * b
+                    if ticket > 0 and a:
+                        asked, now = now, self._stand_all(stream, step, ticket, now)
+                        if now < asked:
+                            return None
+                elif kind == CUT:
+                    if a != stream.origin:
+                        stream.cut(now)
+                        stream.origin = a
+                else:
+                    assert kind == BEHIND, f"step {kind}"
+                    stream.set_key(behind(stream.key_at(now), stream.number), now)
+            if not stream.next_input(now):
                 return None
-            stream.resume(now)
-            return stream.following(now)
-        assert kind in (RELEASE, SIGNAL), f"operation {kind}"
-        given = ring.released if kind == RELEASE else ring.signalled
-        if given[op.number] < ticket:
-            given[op.number] = ticket
-            self._wake(ring.sleepers, now)
-        return stream.following(now)
+            image = stream.base
 
-    def _work(self, stream: TimedStream, op: Op, now: float) -> float | None:
-        grant = self._claim(stream, op.thing, op.hold, now) if op.hold else now
-        stream.left -= 1
-        if stream.left:
-            return grant + op.after + op.gap
-        return stream.following(grant + op.after)
+    def _sleep(self, stream: TimedStream, step: Step, tickets: Tickets, ticket: int, now: float) -> None:
+        """A stream sleeps until a ticket is given."""
+        stream.now, stream.wants, stream.asleep = now, ticket, step
+        tickets.sleepers.append(stream)
 
-    def _claim(self, stream: TimedStream, unit: int, hold: float, now: float) -> float:
-        """When a shared unit serves a stream that asks now, and keeps it for `hold`."""
-        free = self.free[unit]
-        if free > now:
-            stream.queued += free - now
-            now = free
-        self.free[unit] = now + hold
-        return now
+    def _rouse(self, tickets: Tickets) -> None:
+        """Those whose ticket has been given go on."""
+        given, sleepers = len(tickets.times), tickets.sleepers
+        if len(sleepers) == 1:
+            if sleepers[0].wants < given:
+                self._ready.append(sleepers.pop())
+            return
+        self._ready += [stream for stream in sleepers if stream.wants < given]
+        tickets.sleepers = [stream for stream in sleepers if stream.wants >= given]
 
-    def _send(self, stream: TimedStream, op: Op, now: float) -> float | None:
-        fifo = self.fifos[op.thing]
-        if fifo.used >= fifo.depth:
-            self._sleep(stream, fifo.sleepers, now)
-            return None
-        stream.resume(now)
-        fifo.used += 1
-        head = start = self._claim(stream, op.number, op.hold, now)
-        done, arrival = start + op.after, start + op.after
-        for place, (unit, delay, keep) in enumerate(op.route):
-            head = max(head, self.free[unit])
-            self.free[unit] = head + keep
-            if place == 0:
+    def _resume(self, stream: TimedStream, now: float) -> _Entry | None:
+        """A stream that stood at a step other than TAKE, or that begins, goes on, as _ahead does."""
+        step, ticket = stream.asleep, stream.wants
+        kind, _, fifo, _, _, _, e, f = step
+        if kind == BEGIN:
+            return self._ahead(stream, now)
+        if kind == TAKE_ALL:
+            later = self._stand_all(stream, step, ticket, now)
+            return self._ahead(stream, later) if later >= now else None
+        now = stream.stand(fifo.freed, ticket, now, f) if kind == SEND else stream.stand(fifo.arrived, ticket, now, e)
+        return (now, stream.number) if now != stream.keyed else (now, *stream.key)
+
+    def _stand_all(self, stream: TimedStream, step: Step, ticket: int, now: float) -> float:
+        """When a stream goes on that asks several others for a ticket; -1 if it has to sleep."""
+        given = -1.0
+        for tickets in step[2]:
+            if ticket >= len(tickets.times):
+                self._sleep(stream, step, tickets, ticket, now)
+                return -1.0
+            if tickets.times[ticket] > given:
+                given = tickets.times[ticket]
+        if given < now:
+            return now
+        last = max(step[2], key=lambda tickets: (tickets.times[ticket], tickets.giver(ticket)))
+        return stream.stand(last, ticket, now, step[4])
+
+    def _send(self, stream: TimedStream, now: float) -> float:
+        """A message leaves; until when that keeps its sender."""
+        _, _, fifo, memory, hold, after, route, _ = stream.claim
+        free = self.free
+        start = now
+        if free[memory] > now:
+            stream.queued += free[memory] - now
+            start = free[memory]
+        free[memory] = start + hold
+        head = start
+        arrival: float = start + after
+        done = arrival
+        first = True
+        for unit, delay, keep in route:
+            if free[unit] > head:
+                head = free[unit]
+            end = free[unit] = head + keep
+            if first:
                 stream.queued += head - start
-                done = max(done, head + keep)
+                done, first = max(done, end), False
             head += delay
-            arrival = max(arrival, head + keep)
-        fifo.arrivals.append(arrival)
-        self._wake(fifo.sleepers, arrival)
-        return stream.following(done)
+            if head + keep > arrival:
+                arrival = head + keep
+        self._give(fifo.arrived, arrival, stream.key_at(now) if arrival == now else ())
+        return done
 
-    def _receive(self, stream: TimedStream, op: Op, now: float) -> float | None:
-        fifo = self.fifos[op.thing]
-        if not fifo.arrivals:
-            self._sleep(stream, fifo.sleepers, now)
-            return None
-        if fifo.arrivals[0] > now:
-            stream.still = now if stream.still is None else stream.still
-            return fifo.arrivals[0]
-        stream.resume(now)
-        fifo.arrivals.popleft()
-        return stream.following(self._claim(stream, op.number, op.hold, now) + op.after)
+    def _receive(self, stream: TimedStream, now: float) -> float:
+        """A message is taken out of its FIFO; until when that keeps its receiver."""
+        _, _, fifo, memory, hold, after, _, _ = stream.claim
+        free = self.free
+        if free[memory] > now:
+            stream.queued += free[memory] - now
+            now = free[memory]
+        free[memory] = now + hold
+        done: float = now + after
+        self._give(fifo.freed, done, stream.key_at(done))
+        return done
 
-    def _sleep(self, stream: TimedStream, sleepers: list[int], now: float) -> None:
-        if stream.still is None:
-            stream.still = now
-        sleepers.append(stream.number)
-
-    def _wake(self, sleepers: list[int], now: float) -> None:
-        """Everybody who sleeps on a thing looks again."""
-        for number in sleepers:
-            heappush(self._queue, (now, number))
-        sleepers.clear()
+    def _give(self, tickets: Tickets, time: float, key: Key) -> None:
+        """A FIFO's next message is there, or out."""
+        if key != tickets.key:
+            tickets.give_odd(len(tickets.times), len(tickets.times) + 1, key)
+        tickets.times.append(time)
+        if tickets.sleepers:
+            self._rouse(tickets)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from cimc.isa.program import Program
 from cimc.runtime.timing_account import HOST, Accounts
 from cimc.runtime.timing_ops import RECEIVE, SEND, SPACE, WAIT
-from cimc.runtime.timing_queue import Mark, TimedStream
 from cimc.runtime.timing_result import Bottleneck, Interval, StreamTime, Timing, UnitUse
+from cimc.runtime.timing_state import Mark, TimedStream
 from cimc.target.model import Target
 
 Naming = Callable[[int, int], str]
@@ -118,7 +118,7 @@ def _stream_time(
     marks = [Mark(0.0, 0.0, 0.0)] * 2 if not stream.marks else [Mark(0.0, 0.0, 0.0), *stream.marks][steady:]
     before, last = marks[:2]
     waited, queued = last.waited - before.waited, last.queued - before.queued
-    longest = max(stream.causes.items(), key=lambda item: item[1], default=None)
+    longest = max(stream.causes, key=lambda cause: cause.seconds, default=None)
     return StreamTime(
         tile=player.tile,
         unit=player.unit,
@@ -127,7 +127,7 @@ def _stream_time(
         busy=last.time - before.time - waited - queued,
         queued=queued,
         waited=waited,
-        waits_for="" if longest is None else thing(*longest[0]),
+        waits_for="" if longest is None else thing(longest.kind, longest.thing),
         by_unit=_largest_first(accounts.streams[number]) if known else {},
     )
 

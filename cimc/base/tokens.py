@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, overload
 
 WAIT, SPACE, RELEASE, SIGNAL, SEND, RECEIVE = range(6)
 NAMES = ("wait", "space", "release", "signal", "send", "receive")
 
+_ALWAYS = 1 << 62
 
-@dataclass(frozen=True, slots=True)
-class Event:
+
+class Event(NamedTuple):
     """One step of a stream. thing: index of a ring or FIFO; ticket: within the input, clamped.
 
     port: the consumer's, of a wait or release; of a signal which of the ring's producers gives it.
@@ -28,6 +30,33 @@ class Event:
     port: int = 0
     ticket: int = 0
     mark: int = 0
+
+
+class Script(Sequence[Event]):
+    """The events of a stream, written once for all streams that differ only in the rings and FIFOs that they name.
+
+    pattern: the events, whose `thing` is an index into `things`, indices of rings and FIFOs, and into `producers`:
+    which of a ring's producers the stream is, which its signals' ports are counted from.
+    """
+
+    __slots__ = ("pattern", "producers", "things")
+
+    def __init__(self, pattern: Sequence[Event], things: Sequence[int], producers: Sequence[int]) -> None:
+        self.pattern, self.things, self.producers = pattern, things, producers
+
+    def __len__(self) -> int:
+        return len(self.pattern)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Event]: ...
+    def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
+        if isinstance(index, slice):
+            return Script(self.pattern[index], self.things, self.producers)
+        event = self.pattern[index]
+        first = self.producers[event.thing] if event.kind == SIGNAL else 0
+        return event._replace(thing=self.things[event.thing], port=event.port + first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +78,10 @@ class Blocked:
     image: int
 
 
+_Sleepers = list[tuple[int, int]]
+"""(ticket, stream): streams that wait for a ticket; of a FIFO the ticket says nothing."""
+
+
 class TokenGame:
     """State of the game; `play` moves every stream as far as it goes."""
 
@@ -66,7 +99,14 @@ class TokenGame:
         self.queued = [0] * len(fifo_depths)
         self.at = [0] * len(streams)
         self.image = [0] * len(streams)
-        self._asleep: list[list[int]] = [[] for _ in range(len(rings) + len(fifo_depths))]
+        themselves = list(range(max(len(rings), len(fifo_depths))))
+        first = [0] * len(themselves)
+        self._scripts = [one if isinstance(one, Script) else Script(one, themselves, first) for one in streams]
+        self._tickets = [ring.tickets for ring in rings]
+        self._free = [ring.capacity if ring.ports else _ALWAYS for ring in rings]
+        self._for_data: list[_Sleepers] = [[] for _ in rings]
+        self._for_space: list[_Sleepers] = [[] for _ in rings]
+        self._at_fifo: list[_Sleepers] = [[] for _ in fifo_depths]
         self._ready = deque(i for i, events in enumerate(streams) if events)
 
     def play(self) -> tuple[Blocked, ...]:
@@ -75,10 +115,7 @@ class TokenGame:
         Called again after `grow` it goes on where it stopped.
         """
         while self._ready:
-            stream = self._ready.popleft()
-            thing = self._run(stream)
-            if thing is not None:
-                self._asleep[thing].append(stream)
+            self._run(self._ready.popleft())
         return self.blocked()
 
     def grow(self, ring: int, capacity: int) -> None:
@@ -87,7 +124,7 @@ class TokenGame:
             f"ring {ring} of {self.capacity[ring]} tickets can't shrink to {capacity}"
         )
         self.capacity[ring] = capacity
-        self._wake(ring)
+        self._freed(ring)
 
     def blocked(self) -> tuple[Blocked, ...]:
         """Streams that have not come to their end, each with the event it stands at."""
@@ -97,50 +134,70 @@ class TokenGame:
             if events and self.image[i] < self.images
         )
 
-    def _wake(self, thing: int) -> None:
-        """Everybody who sleeps on a ring or FIFO looks again."""
-        if self._asleep[thing]:
-            self._ready.extend(self._asleep[thing])
-            self._asleep[thing] = []
+    def drained(self) -> bool:
+        """Whether every ring is signalled and released to the end of the inputs and every FIFO empty, as before them.
 
-    def _run(self, stream: int) -> int | None:
-        """Move one stream until it blocks; the ring or FIFO it sleeps on, or None at its end."""
-        events = self.streams[stream]
-        first_fifo = len(self.rings)
-        at, image = self.at[stream], self.image[stream]
-        stopped = None
-        while image < self.images:
-            event = events[at]
-            kind, thing = event.kind, event.thing
-            if kind in (SEND, RECEIVE):
-                full = self.queued[thing] >= self.fifo_depths[thing]
-                if full if kind == SEND else self.queued[thing] == 0:
-                    stopped = first_fifo + thing
-                    break
-                self.queued[thing] += 1 if kind == SEND else -1
-                self._wake(first_fifo + thing)
+        A game over one input that ends so is the game over any number of inputs: they can follow each other.
+        """
+        ends = [self.images * tickets for tickets in self._tickets]
+        given = zip(ends, self.signalled, self.released, strict=True)
+        return not any(self.queued) and all({*made, *left} <= {end} for end, made, left in given)
+
+    def _freed(self, ring: int) -> None:
+        """Slots of a ring may have become free."""
+        self._free[ring] = min(self.released[ring], default=_ALWAYS) + self.capacity[ring]
+        if self._for_space[ring]:
+            self._wake(self._for_space, ring, self._free[ring])
+
+    def _wake(self, sleepers: list[_Sleepers], thing: int, reached: int) -> None:
+        """Those who sleep for a ticket that has been reached go on."""
+        asleep, sleepers[thing] = sleepers[thing], []
+        for ticket, stream in asleep:
+            if ticket <= reached:
+                self._ready.append(stream)
             else:
-                ticket = image * self.rings[thing].tickets + event.ticket
+                sleepers[thing].append((ticket, stream))
+
+    def _run(self, stream: int) -> None:
+        """Move one stream until it sleeps on a ring or FIFO, or comes to its end."""
+        script = self._scripts[stream]
+        events, things, producers = script.pattern, script.things, script.producers
+        count, images, tickets, produced = len(events), self.images, self._tickets, self.produced
+        at, image = self.at[stream], self.image[stream]
+        while image < images:
+            kind, local, port, ticket, _ = events[at]
+            thing = things[local]
+            if kind >= SEND:
+                queued = self.queued[thing]
+                if queued >= self.fifo_depths[thing] if kind == SEND else queued == 0:
+                    self._at_fifo[thing].append((0, stream))
+                    break
+                self.queued[thing] = queued + 1 if kind == SEND else queued - 1
+                if self._at_fifo[thing]:
+                    self._wake(self._at_fifo, thing, 0)
+            else:
+                ticket += image * tickets[thing]
                 if kind == WAIT:
-                    if self.produced[thing] < ticket:
-                        stopped = thing
+                    if produced[thing] < ticket:
+                        self._for_data[thing].append((ticket, stream))
                         break
                 elif kind == SPACE:
-                    if min(self.released[thing], default=ticket) + self.capacity[thing] < ticket:
-                        stopped = thing
+                    if self._free[thing] < ticket:
+                        self._for_space[thing].append((ticket, stream))
                         break
                 elif kind == RELEASE:
-                    if self.released[thing][event.port] < ticket:
-                        self.released[thing][event.port] = ticket
-                        self._wake(thing)
-                elif self.signalled[thing][event.port] < ticket:
-                    self.signalled[thing][event.port] = ticket
-                    produced = min(self.signalled[thing])
-                    if self.produced[thing] < produced:
-                        self.produced[thing] = produced
-                        self._wake(thing)
+                    released = self.released[thing]
+                    if released[port] < ticket:
+                        released[port] = ticket
+                        self._freed(thing)
+                else:
+                    signalled = self.signalled[thing]
+                    if signalled[port + producers[local]] < ticket:
+                        signalled[port + producers[local]] = ticket
+                        produced[thing] = ticket if len(signalled) == 1 else min(signalled)
+                        if self._for_data[thing]:
+                            self._wake(self._for_data, thing, produced[thing])
             at += 1
-            if at == len(events):
+            if at == count:
                 at, image = 0, image + 1
         self.at[stream], self.image[stream] = at, image
-        return stopped

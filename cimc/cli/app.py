@@ -64,6 +64,7 @@ def compile(
     pack: o.Pack = False,
     mvmus: o.Mvmus = None,
     objective: o.Objective = "throughput",
+    rate: o.Rate = None,
     chips: o.Chips = 1,
     seed: o.Seed = 0,
 ) -> None:
@@ -87,6 +88,7 @@ def compile(
         pack=pack,
         mvmus=mvmus,
         objective=objective,
+        rate=rate,
         chips=chips,
     )
     compile_job(Job(model, chosen, calibration, precision), out)
@@ -112,6 +114,7 @@ def verify(
     pack: o.Pack = False,
     mvmus: o.Mvmus = None,
     objective: o.Objective = "throughput",
+    rate: o.Rate = None,
     chips: o.Chips = 1,
     seed: o.Seed = 0,
     limit: o.Limit = None,
@@ -140,6 +143,7 @@ def verify(
         pack=pack,
         mvmus=mvmus,
         objective=objective,
+        rate=rate,
         chips=chips,
     )
     if not verify_job(Job(model, chosen, calibration, precision), data, limit, as_json):

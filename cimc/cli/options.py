@@ -63,8 +63,16 @@ Mvmus = Annotated[
     ),
 ]
 Objective = Annotated[
-    Literal["throughput", "latency"],
-    typer.Option("--objective", help="What copies are for: a stream of inputs, or one input."),
+    Literal["throughput", "latency", "area"],
+    typer.Option(
+        "--objective", help="What copies are for: a stream of inputs, one input, or least MVMUs for a --rate."
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", min=1e-9, metavar="R", help="Inputs a second that --objective area keeps up with.", show_default=False
+    ),
 ]
 Chips = Annotated[
     int,

@@ -6,13 +6,14 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cimc.backends.emit import emit
 from cimc.base.diagnostics import Diagnostic, Place, fail
+from cimc.driver.pace import pace_of
 from cimc.driver.precision import Precision
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.ir.graph import Conv, Graph, MatMul
@@ -21,7 +22,8 @@ from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
-from cimc.passes.duplicate import Duplication
+from cimc.passes.balance import Objective
+from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.runtime.package import weights_digest
@@ -39,11 +41,11 @@ SYNTHETIC_WORK = 4e10
 class CompileOptions:
     """What a user may choose. target: a preset's name or a TOML file. weight_bits, input_bits: None takes the
     target's. bind: values of symbolic dimensions. rows: "dense" or "channels", how matrices are cut. seed: of the
-    synthetic calibration data, where none is given. calibration_method: how ranges are chosen from it. pack: small
-    matrices of different layers share crossbars and cores. mvmus: of all layers together; what one copy of each leaves
-    is spent on copies (weight duplication). objective: what copies are for, "throughput" or "latency". chips: that the
-    network may be mapped onto; as many of them are used as it needs. seed also orders the search for places on the
-    mesh."""
+    synthetic calibration data, where none is given, and of the search for places on the mesh. calibration_method: how
+    ranges are chosen from the data. pack: small matrices of different layers share crossbars and cores. mvmus: of all
+    layers together; what one copy of each leaves is spent on copies (weight duplication). objective: what copies are
+    for, see cimc.passes.balance; rate: inputs a second that "area" keeps up with. chips: that the network may be mapped
+    onto; as many of them are used as it needs."""
 
     target: str = "ideal"
     weight_bits: int | None = None
@@ -55,7 +57,8 @@ class CompileOptions:
     calibration_method: str = "minmax"
     pack: bool = False
     mvmus: int | None = None
-    objective: Literal["throughput", "latency"] = "throughput"
+    objective: Objective = "throughput"
+    rate: float | None = None
     chips: int = 1
 
 
@@ -100,12 +103,13 @@ def compile_network(
     else:
         data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
     progress("calibrating and mapping")
-    if options.pack and options.mvmus is not None:
-        todo = "packing saves crossbars and duplication spends them: choose one"
-        raise fail("options.pack", "--pack and --mvmus exclude each other", todo=todo)
-    duplication = None if options.mvmus is None else Duplication(options.mvmus, options.objective)
-    choices = MapOptions(widths, options.rows, options.calibration_method, options.pack, duplication)
-    mapped = map_network(graph, target, data, choices)
+    _check_copies(options, target)
+    mapped = map_network(
+        graph, target, data, MapOptions(widths, options.rows, options.calibration_method, options.pack)
+    )
+    if options.mvmus is not None or options.rate is not None:
+        pace = pace_of(mapped, target)
+        mapped, _ = duplicate(mapped, target, Duplication(options.mvmus, options.objective, options.rate, pace))
     unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
     if unknown:
         known = ", ".join(m.layer.name for m in mapped.layers if m.weights is not None)
@@ -119,6 +123,21 @@ def compile_network(
     progress("checking the program")
     verify_program(program, target)
     return Compiled(graph, mapped, scheduled, program, weights, target, tuple(warnings))
+
+
+def _check_copies(options: CompileOptions, target: Target) -> None:
+    """Options of copies that do not go together."""
+    if options.pack and (options.mvmus is not None or options.rate is not None):
+        todo = "packing saves crossbars and duplication spends them: choose one"
+        other = "--rate" if options.mvmus is None else "--mvmus"
+        raise fail("options.pack", f"--pack and {other} exclude each other", todo=todo)
+    if (options.objective == "area") != (options.rate is not None):
+        todo = "write --objective area --rate INPUTS_PER_SECOND"
+        raise fail("options.copies", 'objective "area" and --rate belong together', todo=todo)
+    if options.rate is not None and "mvm" not in target.prices:
+        what = f"{target.name} has no price for a product, so no rate can be kept"
+        todo = "take a target with prices, or give --mvmus"
+        raise fail("options.copies", what, Place(f"target {target.name}", item="prices.mvm"), todo)
 
 
 def _widths(options: CompileOptions, target: Target) -> Widths:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from cimc.base.diagnostics import CimcError
 from cimc.driver.flow import Flow, flow_through
 from cimc.driver.outline_mapping import map_outline
+from cimc.driver.pace import pace_of
 from cimc.driver.tiling import Floor, lay_out
 from cimc.frontends.structure import Structure
 from cimc.ir.graph import Graph
@@ -117,7 +118,10 @@ def _estimated(
     beside = dict(zip(matrices, copies, strict=False))
     tasks = sum(len(mapped.tasks) * beside.get(number, 1) for number, mapped in enumerate(graph.layers))
     if tasks <= MOST_TASKS:
-        graph = _with_copies(graph, target, beside) if duplication is None else duplicate(graph, target, duplication)[0]
+        if duplication is None:
+            graph = _with_copies(graph, target, beside)
+        else:
+            graph = duplicate(graph, target, replace(duplication, pace=pace_of(graph, target)))[0]
         beside = {}
     floor = lay_out(graph, target)
     flow = flow_through(floor, target, prices, beside)

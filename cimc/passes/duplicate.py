@@ -7,7 +7,8 @@ tasks; promises the same numbers: copies only share the work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from cimc.ir.layers import MatrixLayer, window_of
@@ -19,16 +20,21 @@ from cimc.target.model import Target
 
 @dataclass(frozen=True, slots=True)
 class Duplication:
-    """How copies are chosen. budget: MVMUs in all. objective: see cimc.passes.balance."""
+    """How copies are chosen. budget: MVMUs in all, None for as many as it takes. objective: see cimc.passes.balance;
+    rate: inputs a second, of "area". pace: seconds of a pixel by the layer's name; a layer without takes one unit."""
 
-    budget: int
+    budget: int | None
     objective: Objective = "throughput"
+    rate: float | None = None
+    pace: Mapping[str, Fraction] = field(default_factory=dict)
 
 
 def duplicate(graph: MappedGraph, target: Target, duplication: Duplication) -> tuple[MappedGraph, Balance]:
-    """The graph with its layers' copies, and how they were chosen. Times are in products of one MVMU."""
+    """The graph with its layers' copies, and how they were chosen."""
     layers = [m for m in graph.layers if isinstance(m.layer, MatrixLayer)]
-    chosen = balance([load_of(graph, target, m) for m in layers], duplication.budget, duplication.objective)
+    loads = [load_of(graph, target, m, duplication.pace.get(m.layer.name, Fraction(1))) for m in layers]
+    seconds = None if duplication.rate is None else 1 / Fraction(repr(duplication.rate))
+    chosen = balance(loads, duplication.budget, duplication.objective, seconds)
     grids = {m.layer.name: dict(_grids(graph, target, m)) for m in layers}
     copies = {m.layer.name: k for m, k in zip(layers, chosen.copies, strict=True)}
     mapped = tuple(
@@ -48,12 +54,12 @@ class _Grid:
     turns: int
 
 
-def load_of(graph: MappedGraph, target: Target, mapped: MappedLayer) -> Load:
-    """A layer as the balance sees it: a product for every pixel, on all its MVMUs at once."""
+def load_of(graph: MappedGraph, target: Target, mapped: MappedLayer, seconds: Fraction = Fraction(1)) -> Load:
+    """A layer as the balance sees it: a product for every pixel, on all its MVMUs at once. seconds: of a pixel."""
     out = graph.maps[mapped.layer.output]
     mvmus = sum(len(task.blocks) for task in mapped.tasks)
     offers = tuple((copies, grid.turns) for copies, grid in _grids(graph, target, mapped))
-    return Load(mapped.layer.name, out.height * out.width, Fraction(1), mvmus, 1, offers[-1][0], offers=offers)
+    return Load(mapped.layer.name, out.height * out.width, seconds, mvmus, 1, offers[-1][0], offers=offers)
 
 
 def _grids(graph: MappedGraph, target: Target, mapped: MappedLayer) -> list[tuple[int, _Grid]]:

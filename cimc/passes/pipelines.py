@@ -19,7 +19,6 @@ from cimc.passes.calibrate import measure_ranges
 from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
 from cimc.passes.deepen_rings import deepen_rings
 from cimc.passes.depths import Depths
-from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.lower import lower
 from cimc.passes.pack import pack
@@ -40,14 +39,12 @@ ROUNDS = 12  # placements, each with the depths of rings that the ones before it
 @dataclass(frozen=True, slots=True)
 class MapOptions:
     """What a user may choose: widths (bits), how rows are cut ("dense" or "channels"), and how ranges are chosen (see
-    cimc.passes.calibrate.METHODS). pack: small matrices of different layers share crossbars.
-    duplication: copies of layers' weights, or None for one of each."""
+    cimc.passes.calibrate.METHODS). pack: small matrices of different layers share crossbars."""
 
     widths: Widths
     rows: str = "dense"
     calibration: str = "minmax"
     pack: bool = False
-    duplication: Duplication | None = None
 
 
 def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
@@ -66,16 +63,14 @@ def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapO
         for b in mapped.inputs
     }
     mapped = choose_shifts(mapped, target, inputs)
-    if options.pack:
-        mapped = pack(mapped, target)
-    return mapped if options.duplication is None else duplicate(mapped, target, options.duplication)[0]
+    return pack(mapped, target) if options.pack else mapped
 
 
 def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions:
     """Which layers are cut by channels, and weightless layers' widest channel range: what tile memory asks for.
 
-    A layer whose window needs more rows of its input than half a tile's memory holds is cut by channels, so that its
-    tasks can be spread over tiles that hold a part of the channels each.
+    A layer whose window needs more rows of its input than half a tile's memory holds - four fifths, where its window is
+    the whole map - is cut by channels, so that its tasks can be spread over tiles that hold a part of the channels each.
     """
     memory, registers = target.tile.memory_words, target.core.registers
     by_channels, narrow = set(), {}
@@ -86,7 +81,8 @@ def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions
         rows_held = (kernel[0] - 1) * dilations[0] + 1 + strides[0]
         per_channel = max((min(rows_held, m.height) * m.width for m in sources), default=1)
         if isinstance(layer, MatrixLayer):
-            if per_channel * operand.channels > memory // 2:
+            whole = all(rows_held > m.height for m in sources)
+            if per_channel * operand.channels > (memory * 4 // 5 if whole else memory // 2):
                 by_channels.add(layer.name)
             continue
         operands = 2 if isinstance(layer, VectorLayer) else 1 + kernel[1]

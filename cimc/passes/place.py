@@ -82,25 +82,13 @@ class Placer:
         """Put the tasks of a core, with the homes of their pieces, on one of the last tiles or a new one; whether they
         fit."""
         for tile in (*self.tiles[: -LOOK_BACK - 1 : -1], TileLoad(len(self.tiles))):
-            more = tile.with_more(works, homes)
-            if self._lacking(more) == ("", "") and not self._relays_to_itself(more):
+            if self._lacking(tile.with_more(works, homes)) == ("", ""):
                 tile.works += works
                 tile.homes |= homes
                 if tile.number == len(self.tiles):
                     self.tiles.append(tile)
                 return True
         return False
-
-    def _relays_to_itself(self, tile: TileLoad) -> bool:
-        """Whether a tile makes what reaches it through relays: its ring would be as deep as they were to save it."""
-        if not self.depths.relayed:
-            return False
-        rings = self.rings_of(tile)
-        return any(
-            (work.who, key) in self.depths.relayed and not rings[key].remote
-            for work in tile.works
-            for key in work.reads()
-        )
 
     def _place_or_fail(self, works: list[Work]) -> None:
         """Put tasks on a tile with the least that they can do with: homes elsewhere, and deep rings in relays."""

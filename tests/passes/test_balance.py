@@ -19,6 +19,7 @@ from cimc.passes import balance_one_input
 from cimc.passes.balance import Load, Objective, at_pace_of, balance, copies_in_one, crossbars_of, judge
 
 SECOND = Fraction(1)
+OBJECTIVES: tuple[Objective, ...] = ("throughput", "latency")
 
 
 def load(name: str, vectors: int, crossbars: int = 1, together: int = 1, most: int | None = None) -> Load:
@@ -30,18 +31,29 @@ def loads(draw: st.DrawFn) -> list[Load]:
     found = []
     for number in range(draw(st.integers(1, 3))):
         crossbars = draw(st.integers(1, 3))
+        vectors = draw(st.integers(1, 12))
+        given = draw(offers(vectors)) if draw(st.booleans()) else ()
         found.append(
             Load(
                 f"layer{number}",
-                draw(st.integers(1, 12)),
+                vectors,
                 draw(st.sampled_from([Fraction(1), Fraction(2, 3), Fraction(9, 7)])),
                 crossbars,
                 draw(st.integers(1, 3)) if crossbars == 1 else 1,
-                draw(st.integers(1, 8)),
+                given[-1][0] if given else draw(st.integers(1, 8)),
                 draw(st.sampled_from([Fraction(0), Fraction(0), Fraction(5, 2)])),
+                given,
             )
         )
     return found
+
+
+@st.composite
+def offers(draw: st.DrawFn, vectors: int) -> tuple[tuple[int, int], ...]:
+    """One copy, and more numbers of copies, each with fewer turns than the one before, evenly shared or not."""
+    copies = sorted(draw(st.sets(st.integers(2, 8), max_size=4)))
+    turns = sorted(draw(st.sets(st.integers(1, vectors), max_size=4)) - {vectors}, reverse=True)
+    return ((1, vectors), *zip(copies, turns, strict=False))
 
 
 def everything(layers: list[Load]) -> list[tuple[tuple[int, ...], int]]:
@@ -137,10 +149,42 @@ def test_large_problems_fall_back_and_say_so(layers: list[Load], more: int) -> N
     assert not found.exact or one_input(layers, found.copies) == one_input(layers, best.copies)
 
 
+def offering(*given: tuple[int, int]) -> Load:
+    return Load("grid", given[0][1], SECOND, 1, 1, given[-1][0], offers=given)
+
+
+@given(loads(), st.integers(0, 12))
+def test_only_copies_that_are_offered_are_chosen(layers: list[Load], more: int) -> None:
+    for objective in OBJECTIVES:
+        found = balance(layers, least(layers) + more, objective)
+        for one, copies in zip(layers, found.copies, strict=True):
+            if one.offers:
+                assert copies in dict(one.offers)
+                assert one.turns(copies) == dict(one.offers)[copies]
+
+
+def test_offers_by_hand() -> None:
+    """12 vectors; 3 copies are not to be had, and 4 of them take 4 turns, not 3."""
+    grid = offering((1, 12), (2, 6), (4, 4), (6, 2))
+    assert [grid.turns(copies) for copies in (1, 2, 3, 4, 5, 6)] == [12, 6, 6, 4, 4, 2]
+    assert [grid.copies_for(Fraction(turns)) for turns in (12, 11, 6, 5, 4, 3, 2)] == [1, 2, 2, 4, 4, 6, 6]
+    assert grid.copies_for(Fraction(1)) is None
+    # 5 MVMUs: both at 6 turns take 2 + 1; a faster stream takes 4 + 2 (5 turns are offered by nobody).
+    found = balance([grid, load("b", 6)], 5)
+    assert (found.copies, found.seconds, found.left_over) == ((2, 3), Fraction(6), 0)
+    assert (found.bottleneck, found.reason) == ("grid", "the next faster step takes 6 MVMUs; the budget is 5")
+    assert balance([grid, load("b", 6)], 6).copies == (4, 2)
+
+
+def test_a_layer_with_all_that_is_offered_says_so() -> None:
+    found = balance([offering((1, 12), (4, 3)), load("other", 1)], 100)
+    assert (found.copies, found.bottleneck, found.reason) == ((4, 1), "grid", "it may have 4 copies at most")
+
+
 def test_by_hand() -> None:
     # 8 and 4 vectors, 6 crossbars: 4 + 2 copies take 2 turns each; anything faster takes 8 + 4.
     found = balance([load("a", 8), load("b", 4)], 6)
-    assert (found.copies, found.seconds, found.crossbars) == ((4, 2), 2, 6)
+    assert (found.copies, found.seconds, found.crossbars) == ((4, 2), Fraction(2), 6)
     assert (found.bottleneck, found.reason) == ("a", "the next faster step takes 12 MVMUs; the budget is 6")
 
 

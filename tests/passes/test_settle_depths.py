@@ -111,3 +111,60 @@ def test_row_level_rings_hold_windows_not_maps() -> None:
     for (_, name), plan in made.scheduled.rings.items():
         if name != a:
             assert plan.pixels == (4 + 4) * plan.width, name
+
+
+SPREAD = varied(PUMA, tile={"cores": 2})
+
+
+def grown_tiles(first: ScheduledGraph, settled: ScheduledGraph) -> list[int]:
+    """Tiles with a ring that grew."""
+    return sorted({tile for tile, name in first.rings if settled.rings[tile, name] != first.rings[tile, name]})
+
+
+def ends_of_the_branch(graph: ScheduledGraph) -> tuple[int, int]:
+    """The tile where the branch's start is made, and the one where its end is added to it."""
+    start = next(placed for placed in graph.tasks if placed.layer == 0)
+    return start.tile, graph.tasks[-1].tile
+
+
+def test_a_ring_grows_on_the_tile_that_has_room() -> None:
+    """The branch's start lies in a ring of two tiles, either of which may hold it while the branch is on its way."""
+    first, made = branching(SPREAD)
+    start, end = ends_of_the_branch(first)
+    assert start != end
+    full = SPREAD.tile.memory_words
+    for crowded, roomy in ((start, end), (end, start)):
+        settled = settle_depths(first, SPREAD, {crowded: full})
+        assert grown_tiles(first, settled) == [roomy]
+        verify_program(finished(made, settled).program, SPREAD)
+
+
+def test_a_ring_grows_as_far_as_its_tile_has_room_and_then_another_one() -> None:
+    first, made = branching(SPREAD)
+    start, end = ends_of_the_branch(first)
+    free = SPREAD.tile.memory_words
+    words = {tile: sum(plan.words for at, plan in first.rings.items() if at[0] == tile) for tile in (start, end)}
+    everywhere = settle_depths(first, SPREAD)  # of two that grow as much the first does
+    assert grown_tiles(first, everywhere) == [start]
+    needed = sum(plan.words for at, plan in everywhere.rings.items() if at[0] == start) - words[start]
+    leaving = {start: free - words[start] - needed // 2}
+    settled = settle_depths(first, SPREAD, leaving)
+    assert grown_tiles(first, settled) == [start, end]
+    for tile in (start, end):
+        used = sum(plan.words for at, plan in settled.rings.items() if at[0] == tile)
+        assert used + leaving.get(tile, 0) <= free
+    verify_program(finished(made, settled).program, SPREAD)
+
+
+def test_without_room_the_ring_grows_whose_rest_others_can_hold() -> None:
+    """What comes from another tile may pass through relays; a ring that is filled where it lies has none."""
+    first, made = branching(SPREAD)
+    start, end = ends_of_the_branch(first)
+    full = SPREAD.tile.memory_words
+    settled = settle_depths(first, SPREAD, dict.fromkeys(range(40), full))
+    assert grown_tiles(first, settled) == [end]
+    assert {name for tile, name in first.rings if settled.rings[tile, name] != first.rings[tile, name]} <= {
+        transfer.ring for transfer in first.transfers if transfer.tile == end
+    }
+    verify_program(finished(made, settled).program, SPREAD)
+    assert start not in grown_tiles(first, settled)
