@@ -90,7 +90,8 @@ def test_a_network_too_big_for_the_target(here: Path) -> None:
         '[tile]\ncores = { value = 2, unit = "cores", source = "assumed: a test" }\n'
     )
     said = refused(here, "compile", "net.onnx", "--target", "tiny.toml", "-o", "out")
-    assert said.startswith("error[place.chip]: the network needs 4 tiles; tiny has 1\n  help: map it onto more chips: --chips 4;")
+    assert said.startswith("error[place.chip]: the network needs 4 tiles; tiny has 1\n  help: map it onto more chips:")
+    assert "--chips 4;" in said
 
 
 @pytest.fixture(scope="module")
