@@ -8,6 +8,8 @@ from cimc.target.model import Target
 
 UNEVEN = 1.1
 """How much longer than with the finest segments the copy may take that makes most of a row, for fewer segments."""
+MOST_TICKETS = 8192
+"""Segments of a whole map that are enough, where memory does not ask for more: every one is a message and waits."""
 
 
 def choose_segments(graph: MappedGraph, target: Target) -> dict[str, int]:
@@ -28,6 +30,7 @@ def segments_of(made: FeatureMap, mapped: MappedLayer | None, target: Target) ->
     across = 1 if mapped is None else mapped.across
     divisors = [s for s in range(1, made.width + 1) if made.width % s == 0]
     fitting = [s for s in divisors if made.width // s * widest <= most and s >= across] or [made.width]
+    fitting = [s for s in fitting if s * made.height <= MOST_TICKETS] or fitting[:1]
     least = largest_part(made.width, fitting[-1], across)
     return next(s for s in fitting if largest_part(made.width, s, across) <= UNEVEN * least)
 
