@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.backends.emit import emit
+from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.driver.pace import pace_of
 from cimc.driver.precision import Precision
@@ -107,21 +108,22 @@ def compile_network(
     mapped = map_network(
         graph, target, data, MapOptions(widths, options.rows, options.calibration_method, options.pack)
     )
-    if options.mvmus is not None or options.rate is not None:
-        pace = pace_of(mapped, target)
-        mapped, _ = duplicate(mapped, target, Duplication(options.mvmus, options.objective, options.rate, pace))
     unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
     if unknown:
         known = ", ".join(m.layer.name for m in mapped.layers if m.weights is not None)
         what = f"the precision file names layers that the network has not: {', '.join(sorted(unknown))}"
         raise fail("precision.layer", what, todo=f"layers that have weights: {known}")
-    progress("scheduling")
-    scheduled = schedule_network(mapped, target, options.chips, options.seed)
-    progress("writing code")
-    program, weights = emit(scheduled, target)
-    program = replace(program, weights=weights_digest(weights))
-    progress("checking the program")
-    verify_program(program, target)
+    with no_collection():
+        if options.mvmus is not None or options.rate is not None:
+            pace = pace_of(mapped, target)
+            mapped, _ = duplicate(mapped, target, Duplication(options.mvmus, options.objective, options.rate, pace))
+        progress("scheduling")
+        scheduled = schedule_network(mapped, target, options.chips, options.seed)
+        progress("writing code")
+        program, weights = emit(scheduled, target)
+        program = replace(program, weights=weights_digest(weights))
+        progress("checking the program")
+        verify_program(program, target)
     return Compiled(graph, mapped, scheduled, program, weights, target, tuple(warnings))
 
 

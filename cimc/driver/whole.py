@@ -6,12 +6,11 @@ the same prices. docs/estimate.md says how, and how near it comes.
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cimc.base.collector import no_collection
 from cimc.base.diagnostics import CimcError
 from cimc.driver.flow import Flow, flow_through
 from cimc.driver.outline_mapping import map_outline
@@ -86,7 +85,7 @@ def whole_estimate(
     if structure.outline is None:
         return None, (f"data movement and vector work: {structure.obstacle}",)
     try:
-        with _uncollected():
+        with no_collection():
             return _estimated(structure.outline, target, weight_bits, rows, copies, duplication)
     except CimcError as error:
         items = [d.where.item for d in error.diagnostics if d.code == "time.price"]
@@ -95,18 +94,6 @@ def whole_estimate(
             missing = ", ".join(item.removeprefix("prices.") for item in items if item != "prices")
             why = f"{target.name} has no prices" + (f" for {missing}" if missing else "")
         return None, (f"data movement and vector work: {why}",)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the collector of cycles, which would go through thousands of small objects that all live to the end."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _estimated(

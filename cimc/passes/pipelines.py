@@ -69,8 +69,8 @@ def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapO
 def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions:
     """Which layers are cut by channels, and weightless layers' widest channel range: what tile memory asks for.
 
-    A layer whose window needs more rows of its input than half a tile's memory holds - four fifths, where its window is
-    the whole map - is cut by channels, so that its tasks can be spread over tiles that hold a part of the channels each.
+    A layer whose window needs more rows of its input than half a tile's memory holds (four fifths, where its window is
+    the whole map) is cut by channels, so that its tasks can be spread over tiles that hold a part of the channels each.
     """
     memory, registers = target.tile.memory_words, target.core.registers
     by_channels, narrow = set(), {}

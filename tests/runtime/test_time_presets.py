@@ -15,8 +15,7 @@ def lossless(folder: Path, base: str, bits: int) -> str:
     """A target that extends a b-RRAM preset with an ADC that holds every sum."""
     file = folder / f"{base}-{bits}.toml"
     file.write_text(
-        f'extends = "{base}"\n[crossbar]\n'
-        f'adc_bits = {{ value = {bits}, unit = "bits", source = "assumed: a test" }}\n'
+        f'extends = "{base}"\n[crossbar]\nadc_bits = {{ value = {bits}, unit = "bits", source = "assumed: a test" }}\n'
     )
     return str(file)
 
