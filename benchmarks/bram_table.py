@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import networks
 from cimc.driver.estimate import Estimate, EstimateOptions, estimate_file
-from cimc.report.view import new_table
+from cimc.report.view_table import new_table
 
 
 @dataclass(frozen=True, slots=True)

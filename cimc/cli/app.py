@@ -1,5 +1,5 @@
-"""The commands, their options and their help. The work is done in building, running, assembly and inspecting, which are
-loaded only when they are needed, so that help is there at once."""
+"""The commands, their options and their help. The work is done in the other files of this folder, which are loaded only
+when they are needed, so that help is there at once."""
 
 from __future__ import annotations
 
@@ -199,13 +199,14 @@ def report(
       cimc report net/ --html report.html
       cimc report --schema > report.schema.json
     """
-    from cimc.cli.running import report_job, schema_job
+    from cimc.cli.running import check_report_files, report_job, schema_job
 
     if schema:
         schema_job()
         return
     if folder is None:
         raise fail("options.report", "no program is named", todo="write cimc report DIR, or cimc report --schema")
+    check_report_files(json, html)
     if html is not None:
         from cimc.cli.page import page_job  # with the plots, which take a while to load
 

@@ -15,7 +15,7 @@ from cimc.isa.binary import MAGIC, encode
 from cimc.isa.printer import print_program
 from cimc.isa.program import Program
 from cimc.report.files import check_writable, write_whole
-from cimc.report.view import new_table
+from cimc.report.view_table import new_table
 from cimc.target.load import load_sourced, load_target, preset_names
 from cimc.target.write import write_target
 

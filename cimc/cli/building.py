@@ -15,7 +15,7 @@ from cimc.driver.verify import Verification, verify_network
 from cimc.report.build import build_report
 from cimc.report.folder import check_place, save_folder
 from cimc.report.json_text import json_text
-from cimc.report.view import new_table
+from cimc.report.view_table import new_table
 from cimc.target.load import load_sourced
 from cimc.target.write import write_target
 
@@ -57,7 +57,7 @@ def compile_job(job: Job, folder: Path) -> None:
         f"{folder}: {_count(len(report.layers), 'layer')} for {s.target} on {_count(s.tiles, 'tile')}, "
         f"{_count(s.cores, 'core')}, {_count(s.mvmus, 'MVMU')}; {s.instructions:,} instructions, {s.code_bytes:,} bytes"
     )
-    new_console().print(text, soft_wrap=True, markup=False)
+    new_console().print(text, soft_wrap=True)
 
 
 def verify_job(job: Job, data: str, limit: int | None, as_json: bool) -> bool:
@@ -104,7 +104,7 @@ def show_verification(found: Verification) -> None:
         facts.add_row("right labels", f"onnxruntime {100 * found.top1_float:.2f} %, chip {100 * found.top1_chip:.2f} %")
     console.print(facts)
     console.print()
-    console.print(verdict(found), soft_wrap=True, style="green" if found.bit_exact else "bold red", markup=False)
+    console.print(verdict(found), soft_wrap=True, style="green" if found.bit_exact else "bold red")
 
 
 def verdict(found: Verification) -> str:

@@ -27,7 +27,7 @@ def compare_job(a: Path, b: Path, as_json: bool) -> None:
         return
     console = new_console()
     for part in comparison_view(found):
-        console.print(part, markup=False)
+        console.print(part)
 
 
 def _both(places: Sequence[Path]) -> list[Report]:

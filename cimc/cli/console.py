@@ -18,9 +18,9 @@ WIDE = 120
 
 
 def new_console() -> Console:
-    """A console for results."""
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+    """A console for results. It takes text as it is: names from a network may have brackets and colons."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDE)
 
 
 @contextmanager

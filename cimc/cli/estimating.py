@@ -16,14 +16,13 @@ from cimc.driver.estimate import Estimate, EstimateOptions, LayerEstimate, estim
 from cimc.driver.whole import Whole
 from cimc.frontends.structure import load_structure
 from cimc.report.json_text import json_text
-from cimc.report.view import new_table
+from cimc.report.quantities import si
+from cimc.report.view_table import facts_table, new_table
 from cimc.target import Target, load_target
 
 LEGEND = """\
 matrix: rows x columns, /groups of a grouped convolution; split: blocks along rows x columns, c cut by whole channels
 fill: cells used of one copy's MVMUs; vectors: products for one input; turns: of one copy"""
-
-_UNITS = ("", "m", "u", "n", "p")
 
 
 def estimate_job(
@@ -83,11 +82,7 @@ def show_estimate(found: Estimate, target: Target) -> None:
     console.print(table)
     console.print(Text(LEGEND, style="dim"))
     console.print()
-    facts = new_table("", "")
-    facts.show_header = False
-    for name, value in _facts(found, target):
-        facts.add_row(Text(name, style="bold"), Text(value))
-    console.print(facts)
+    console.print(facts_table(_facts(found, target)))
     if found.whole is not None:
         _show_whole(console, found.whole)
     console.print(Text("\nNot in this estimate", style="bold"))
@@ -101,18 +96,15 @@ def _show_whole(console: Console, whole: Whole) -> None:
     table = new_table("layer", "kind", "copies>", "cores>", "busy>", "energy>")
     for layer in whole.layers:
         counts = f"{layer.copies:,}", f"{layer.cores:,}"
-        table.add_row(layer.name, layer.kind, *counts, _si(layer.seconds, "s"), _si(layer.joules, "J"))
+        table.add_row(layer.name, layer.kind, *counts, si(layer.seconds, "s"), si(layer.joules, "J"))
     console.print(table)
-    facts = new_table("", "")
-    facts.show_header = False
-    for name, value in (
-        ("one input", f"{_si(whole.latency, 's')}, {_si(whole.joules, 'J')}"),
-        ("a stream", f"{_si(whole.interval, 's')} between inputs, {whole.inputs_per_second:,.0f} inputs a second"),
+    facts = [
+        ("one input", f"{si(whole.latency, 's')}, {si(whole.joules, 'J')}"),
+        ("a stream", f"{si(whole.interval, 's')} between inputs, {whole.inputs_per_second:,.0f} inputs a second"),
         ("slowest", f"{whole.slowest}: {whole.why}"),
         ("tiles", f"{whole.tiles:,}"),
-    ):
-        facts.add_row(Text(name, style="bold"), Text(value))
-    console.print(facts)
+    ]
+    console.print(facts_table(facts))
 
 
 def _row(layer: LayerEstimate) -> tuple[str, ...]:
@@ -144,10 +136,7 @@ def _facts(found: Estimate, target: Target) -> list[tuple[str, str]]:
     ]
     if found.latency is not None:
         facts += [
-            (
-                "one input",
-                f"{_si(found.latency, 's')} layer after layer, {_si(found.pipelined_latency, 's')} pipelined",
-            ),
+            ("one input", _latencies(found.latency, found.pipelined_latency)),
             ("with copies", _latencies(found.latency_with_copies, found.pipelined_latency_with_copies)),
             ("a stream", f"{found.inputs_per_second:,.0f} inputs a second"),
         ]
@@ -166,8 +155,5 @@ def _latencies(one_by_one: float | None, pipelined: float | None) -> str:
 
 
 def _si(value: float | None, unit: str) -> str:
-    """A value with three digits and a prefix; "-" where there is none."""
-    if value is None:
-        return "-"
-    prefix = next((i for i in range(len(_UNITS)) if value * 1000**i >= 1), len(_UNITS) - 1)
-    return f"{value * 1000**prefix:.3g} {_UNITS[prefix]}{unit}"
+    """A quantity; "-" where there is none."""
+    return "-" if value is None else si(value, unit)

@@ -131,9 +131,7 @@ def show_weight(console: Console, package: Package, stored: Stored, row: int, co
     """A weight with its place and its cells."""
     m = stored.matrix
     value = int(package.weights[m.array].reshape(m.rows, m.columns)[row, column])
-    console.print(
-        f"{m.layer}[{m.row + row}, {m.column + column}] = {value}", markup=False, style="bold", soft_wrap=True
-    )
+    console.print(f"{m.layer}[{m.row + row}, {m.column + column}] = {value}", style="bold", soft_wrap=True)
     console.print(f"{stored.place}, row {row}, column {column}; {m.weight_bits} bits, {package.target.mvmu.encoding}\n")
     cells = cells_of(package, stored)
     top = (1 << cells.cell_bits) - 1

@@ -13,7 +13,7 @@ from cimc.driver.layer_by_layer import LayerByLayer, Residence, estimate_layer_b
 from cimc.frontends.structure import Structure
 from cimc.report.json_text import json_text
 from cimc.report.quantities import si
-from cimc.report.view_table import new_table
+from cimc.report.view_table import facts_table, new_table
 from cimc.target import Target
 
 LEGEND = """\
@@ -55,11 +55,7 @@ def _show(found: LayerByLayer) -> None:
     console.print(table)
     console.print(Text(LEGEND, style="dim"))
     console.print()
-    facts = new_table("", "")
-    facts.show_header = False
-    for name, value in _facts(found):
-        facts.add_row(Text(name, style="bold"), Text(value))
-    console.print(facts)
+    console.print(facts_table(_facts(found)))
     console.print(Text("\nNot in this estimate", style="bold"))
     for excluded in found.excluded:
         console.print(Text(f"- {excluded}"), soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cimc.cli.console import new_console, steps
-from cimc.report.files import check_writable, write_whole
+from cimc.report.files import write_whole
 from cimc.report.folder import load_report
 from cimc.report.html import html_page
 from cimc.runtime.package import load_package
@@ -14,7 +14,6 @@ from cimc.runtime.timing import time_program
 
 def page_job(folder: Path, file: Path) -> None:
     """Write the page, whole or not at all."""
-    check_writable(file)
     with steps() as progress:
         progress("reading the program")
         package = load_package(folder)
@@ -26,4 +25,4 @@ def page_job(folder: Path, file: Path) -> None:
         progress("drawing the page")
         data = html_page(report, package.program, package.target, timing).encode("utf-8")
         write_whole(file, data)
-    new_console().print(f"{file}: {len(data):,} bytes", soft_wrap=True, markup=False)
+    new_console().print(f"{file}: {len(data):,} bytes", soft_wrap=True)

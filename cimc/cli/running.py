@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-from rich.markup import escape
 
 from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.cli.arrays import Arrays, named, read_arrays, write_arrays
@@ -93,12 +92,21 @@ def run_job(
     shapes = ", ".join(f"{name} {'x'.join(map(str, values.shape))}" for name, values in outputs.items())
     executed = sum(execution.counts.values())
     text = f"{out}: {shapes}; {count} input{'s' if count != 1 else ''}, {executed:,} instructions for each"
-    new_console().print(escape(text), soft_wrap=True)
+    new_console().print(text, soft_wrap=True)
 
 
 def schema_job() -> None:
     """`cimc report --schema`."""
     sys.stdout.write(schema_text())
+
+
+def check_report_files(json: Path | None, html: Path | None) -> None:
+    """Refuse files of which one could not be written before the other is. json, html: None where not asked for."""
+    if json is not None and html is not None and json.absolute() == html.absolute():
+        raise fail("options.report", "--json and --html name the same file", Place(str(json)), "name two files")
+    for file in (json, html):
+        if file is not None:
+            check_writable(file)
 
 
 def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:
@@ -109,4 +117,4 @@ def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:
         return
     console = new_console()
     for part in report_view(report, all_tiles):
-        console.print(part, markup=False)
+        console.print(part)

@@ -16,7 +16,7 @@ from cimc.isa.operands import Reg, Window
 from cimc.isa.printer import Spot, line_of, print_instruction
 from cimc.isa.program import CoreCode, Program
 from cimc.report.folder import load_report
-from cimc.report.view import new_table
+from cimc.report.view_table import new_table
 from cimc.runtime.machine import Machine, Words
 from cimc.runtime.package import Package
 from cimc.runtime.probe import Probe, Stopped, loop_slots
@@ -121,7 +121,7 @@ def _show(console: Console, program: Program, probe: Probe, code: CoreCode, foun
     times = "" if probe.count == 1 else f", reached {probe.count:,} times"
     console.print(Text(f"stopped on tile {tile}, core {core}, before instruction {index}{times}", style="bold"))
     counters = ", ".join(f"{name} = {found.counters[slot]}" for name, slot in slots.items())
-    console.print(f"loops: {counters or 'none'}\n", markup=False)
+    console.print(f"loops: {counters or 'none'}\n")
     _show_code(console, program, probe.spot, code)
     _show_windows(console, found, probe.spot, code)
     _show_rings(console, found.machine, tile)
@@ -157,7 +157,7 @@ def _show_windows(console: Console, found: Stopped, spot: Spot, code: CoreCode) 
 def _show_words(console: Console, words: Words, start: int) -> None:
     values = [int(value) for value in words[:, 0]]
     for at in range(0, min(len(values), A_LINE * LINES), A_LINE):
-        console.print(f"{start + at:>6} " + " ".join(f"{value:>8}" for value in values[at : at + A_LINE]), markup=False)
+        console.print(f"{start + at:>6} " + " ".join(f"{value:>8}" for value in values[at : at + A_LINE]))
     if len(values) > A_LINE * LINES:
         console.print(f"       ... {len(values) - A_LINE * LINES} more")
 

@@ -6,13 +6,13 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from cimc.cli.console import new_console, steps
 from cimc.report.cost_model import Writing
 from cimc.report.files import check_writable, write_whole
 from cimc.report.json_text import json_text
+from cimc.report.quantities import si
 from cimc.report.thin import thinned
 from cimc.report.trace import trace_text
 from cimc.report.view_cost import writing_text
@@ -37,7 +37,7 @@ def time_job(folder: Path, inputs: int, as_json: bool) -> None:
         console.print(part)
         console.print()
     bottleneck = timing.bottleneck
-    console.print(f"bottleneck: {escape(bottleneck.name)} {escape(bottleneck.why)}", soft_wrap=True)
+    console.print(f"bottleneck: {bottleneck.name} {bottleneck.why}", soft_wrap=True)
 
 
 def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
@@ -46,10 +46,10 @@ def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
     timing, _ = _timed(folder, inputs, record=True)
     kept, resolution = thinned(timing.intervals, slices or len(timing.intervals))
     write_whole(file, trace_text(timing, kept, resolution).encode("utf-8"))
-    text = f"{file}: {len(kept):,} slices of {len(timing.streams):,} streams, {_time(timing.completions[-1])}"
+    text = f"{file}: {len(kept):,} slices of {len(timing.streams):,} streams, {si(timing.completions[-1], 's')}"
     if resolution:
-        text += f"; {len(timing.intervals):,} were joined to {_time(resolution)} each, or more (--slices 0 keeps all)"
-    new_console().print(text, soft_wrap=True, markup=False)
+        text += f"; {len(timing.intervals):,} were joined to {si(resolution, 's')} each, or more (--slices 0 keeps all)"
+    new_console().print(text, soft_wrap=True)
 
 
 def timing_json(timing: Timing, writing: Writing) -> str:
@@ -70,12 +70,12 @@ def _timed(folder: Path, inputs: int, record: bool) -> tuple[Timing, Writing]:
 
 def _summary(timing: Timing, writing: Writing) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_row("program", escape(f"{timing.program} for {timing.target}"))
-    table.add_row("latency of the first input", _time(timing.latency))
+    table.add_row("program", f"{timing.program} for {timing.target}")
+    table.add_row("latency of the first input", si(timing.latency, "s"))
     if timing.interval is not None and timing.rate is not None:
-        table.add_row("time between inputs", f"{_time(timing.interval)}, {timing.rate:,.0f} inputs a second")
-    table.add_row("energy of an input", f"{_energy_text(timing.joules)}, and once {_energy_text(timing.setup_joules)}")
-    table.add_row("writing the weights", escape(writing_text(writing)))
+        table.add_row("time between inputs", f"{si(timing.interval, 's')}, {timing.rate:,.0f} inputs a second")
+    table.add_row("energy of an input", f"{si(timing.joules, 'J')}, and once {si(timing.setup_joules, 'J')}")
+    table.add_row("writing the weights", writing_text(writing))
     return table
 
 
@@ -83,7 +83,7 @@ def _energy(timing: Timing) -> Table:
     table = new_table("energy by", "of an input>", "%>")
     for sums, most in ((timing.joules_by_component, LAYERS), (timing.joules_by_layer, LAYERS)):
         for name, joules in list(sums.items())[:most]:
-            table.add_row(escape(name), _energy_text(joules), f"{100 * joules / (timing.joules or 1):.1f}")
+            table.add_row(name, si(joules, "J"), f"{100 * joules / (timing.joules or 1):.1f}")
         table.add_section()
     return table
 
@@ -92,29 +92,13 @@ def _streams(timing: Timing) -> Table:
     table = new_table("busiest streams=", "layer", "busy>", "queued>", "waited>", "waits most for")
     order = sorted(timing.streams, key=lambda stream: -(stream.busy + stream.queued))
     for stream in order[:STREAMS]:
-        times = (_time(stream.busy), _time(stream.queued), _time(stream.waited))
-        table.add_row(escape(stream.name), escape(stream.layer), *times, escape(stream.waits_for))
+        times = (si(stream.busy, "s"), si(stream.queued, "s"), si(stream.waited, "s"))
+        table.add_row(stream.name, stream.layer, *times, stream.waits_for)
     return table
 
 
 def _units(timing: Timing) -> Table:
     table = new_table("busiest units=", "kind", "busy>", "%>")
     for unit in sorted(timing.units, key=lambda unit: -unit.seconds)[:UNITS]:
-        table.add_row(escape(unit.name), unit.kind, _time(unit.seconds), f"{100 * unit.utilisation:.1f}")
+        table.add_row(unit.name, unit.kind, si(unit.seconds, "s"), f"{100 * unit.utilisation:.1f}")
     return table
-
-
-def _time(seconds: float) -> str:
-    return _scaled(seconds, "s")
-
-
-def _energy_text(joules: float) -> str:
-    return _scaled(joules, "J")
-
-
-def _scaled(value: float, unit: str) -> str:
-    """A value with four digits and the prefix that suits it."""
-    for prefix, factor in (("", 1.0), ("m", 1e3), ("u", 1e6), ("n", 1e9)):
-        if value * factor >= 1:
-            return f"{value * factor:.4g} {prefix}{unit}"
-    return f"{value * 1e12:.4g} p{unit}"

@@ -23,7 +23,7 @@ from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
-from cimc.passes.balance import Objective
+from cimc.passes.balance import Objective, require_objective
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
@@ -86,6 +86,8 @@ def compile_network(
 
     Raises CimcError for everything that is wrong with the network, the target or the data.
     """
+    if options.seed < 0:
+        raise fail("options.seed", f"the seed is {options.seed}", Place(item="--seed"), "give a number from 0")
     target = load_target(options.target)
     widths = _widths(options, target)
     require_emulated(target, max(widths.input_bits, *widths.input_of.values(), 0))
@@ -133,9 +135,7 @@ def _check_copies(options: CompileOptions, target: Target) -> None:
         todo = "packing saves crossbars and duplication spends them: choose one"
         other = "--rate" if options.mvmus is None else "--mvmus"
         raise fail("options.pack", f"--pack and {other} exclude each other", todo=todo)
-    if (options.objective == "area") != (options.rate is not None):
-        todo = "write --objective area --rate INPUTS_PER_SECOND"
-        raise fail("options.copies", 'objective "area" and --rate belong together', todo=todo)
+    require_objective(options.objective, options.rate)
     if options.rate is not None and "mvm" not in target.prices:
         what = f"{target.name} has no price for a product, so no rate can be kept"
         todo = "take a target with prices, or give --mvmus"

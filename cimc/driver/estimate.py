@@ -18,7 +18,7 @@ from cimc.driver.crossbar_cut import Cut, cut_matrix
 from cimc.driver.left_out import left_out
 from cimc.driver.whole import Whole, whole_estimate
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
-from cimc.passes.balance import Balance, Load, Objective, at_pace_of, balance, copies_in_one, judge
+from cimc.passes.balance import Balance, Load, Objective, at_pace_of, balance, copies_in_one, judge, require_objective
 from cimc.passes.duplicate import Duplication
 from cimc.target import Target, load_target
 
@@ -213,9 +213,7 @@ def _copies(loads: list[Load], options: EstimateOptions) -> Balance:
     ]
     if len(asked) > 1:
         raise fail("options.copies", f"{' and '.join(asked)} each say how many copies", todo="give one of them")
-    if (options.objective == "area") != (options.rate is not None):
-        todo = "write --objective area --rate INPUTS_PER_SECOND"
-        raise fail("options.copies", 'objective "area" and --rate belong together', todo=todo)
+    require_objective(options.objective, options.rate)
     names = [load.name for load in loads]
     if options.copies:
         _check_copies(loads, options.copies)
@@ -225,7 +223,7 @@ def _copies(loads: list[Load], options: EstimateOptions) -> Balance:
             raise CimcError([_no_layer(options.pace, names, "--pace")])
         return judge(loads, at_pace_of(loads, options.pace))
     if options.rate is not None:
-        return balance(loads, options.budget, "area", 1 / Fraction(repr(options.rate)))
+        return balance(loads, options.budget, "area", 1 / Fraction(repr(float(options.rate))))
     if options.budget is not None:
         return balance(loads, options.budget, options.objective)
     return judge(loads, (1,) * len(loads))

@@ -12,11 +12,12 @@ Source of the rule: ISAAC (Shafiee et al., ISCA 2016), where every layer finishe
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.passes.balance_one_input import Step, fastest_sum, spend
@@ -116,6 +117,19 @@ def crossbars_of(copies: int, rows: int, columns: int, crossbar_rows: int, cross
     """Crossbars of so many dense blocks of rows x columns, block-diagonally where two fit one crossbar."""
     together = copies_in_one(rows, columns, crossbar_rows, crossbar_columns)
     return -(-copies // together) * -(-rows // crossbar_rows) * -(-columns // crossbar_columns)
+
+
+def require_objective(objective: Objective, rate: float | None) -> None:
+    """Raise CimcError unless the objective is known and "area", and no other, has a rate to keep (inputs a second)."""
+    if objective not in get_args(Objective):
+        todo = f"choose one of {', '.join(get_args(Objective))}"
+        raise fail("options.copies", f'there is no objective "{objective}"', todo=todo)
+    if (objective == "area") != (rate is not None):
+        todo = "write --objective area --rate INPUTS_PER_SECOND"
+        raise fail("options.copies", 'objective "area" and --rate belong together', todo=todo)
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        what = f"a rate of {rate} inputs a second cannot be kept"
+        raise fail("options.copies", what, Place(item="--rate"), "give a number above 0")
 
 
 def balance(

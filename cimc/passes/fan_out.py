@@ -36,7 +36,7 @@ def feeders(home: int, readers: Iterable[Reader], tiles_a_chip: int) -> dict[int
     it. Tiles are by number in network order, which stands for where they will lie."""
     chip = home // tiles_a_chip
     found: dict[int, int] = {}
-    fed = {home: 0}
+    fed, depth = {home: 0}, {home: 0}
     having = {home: Reader(home, 0, 1 << 62, (), 0, 1 << 62)}
 
     def turn(reader: Reader) -> tuple[int, bool, int, int]:
@@ -47,14 +47,9 @@ def feeders(home: int, readers: Iterable[Reader], tiles_a_chip: int) -> dict[int
         first = reader.relays[0] if reader.relays else reader.tile
         able = [tile for tile, there in having.items() if there.covers(reader)]
 
-        def preference(tile: int, to: int = first) -> tuple[bool, bool, bool, int, int]:
-            return (
-                fed[tile] >= FAN_OUT,
-                tile // tiles_a_chip != to // tiles_a_chip,
-                tile != home,
-                abs(tile - to),
-                tile,
-            )
+        def preference(tile: int, to: int = first) -> tuple[bool, bool, int, int, int]:
+            away = tile // tiles_a_chip != to // tiles_a_chip
+            return fed[tile] >= FAN_OUT, away, depth[tile], abs(tile - to), tile
 
         source = min(able, key=preference)
         fed[source] += 1
@@ -62,6 +57,6 @@ def feeders(home: int, readers: Iterable[Reader], tiles_a_chip: int) -> dict[int
             found[tile] = source
             source = tile
         if not reader.relays:  # what comes through relays comes late
-            fed[reader.tile] = 0
+            fed[reader.tile], depth[reader.tile] = 0, depth[found[reader.tile]] + 1
             having[reader.tile] = reader
     return found

@@ -16,6 +16,10 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Record = TypeVar("Record")
 
 
+LARGEST = 1 << 63
+"""No whole number in a report is as large: products with floats stay finite."""
+
+
 class _Unfit(Exception):
     """Where a JSON value is not what a record needs."""
 
@@ -47,7 +51,8 @@ def read_report(text: str, file: str) -> Report:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise fail("report.file", "this is not JSON", place, todo) from None
+        what = "this is not JSON"
+        raise fail("report.file", what, place, "give a report that cimc wrote, or compile the network again") from None
     version = found.get("format") if isinstance(found, dict) else None
     if version != REPORT_FORMAT:
         raise fail(
@@ -81,8 +86,25 @@ def _value(kind: type, value: Json, where: str) -> object:
         return tuple(_value(item, part, f"{where}[{number}]") for number, part in enumerate(value))
     if dataclasses.is_dataclass(kind):
         return _record(kind, value, where)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and type(value) is int and abs(value) < LARGEST:
         return float(value)
-    if type(value) is not kind:
-        raise _Unfit(f"{where} is {value!r}")
+    if type(value) is not kind or not _sound(value):
+        raise _Unfit(f"{where} is {_shown(value)}")
     return value
+
+
+def _sound(value: Json) -> bool:
+    """Whether a plain value can be reckoned with and printed."""
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)  # halves of characters have no UTF-8
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or abs(value) < LARGEST
+
+
+def _shown(value: Json) -> str:
+    """A JSON value in a message, cut short."""
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        return "too large"  # and may have too many digits to be printed
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

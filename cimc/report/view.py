@@ -13,8 +13,6 @@ from cimc.report.quantities import tiles_text, travel_text
 from cimc.report.view_cost import cost_facts, cost_view
 from cimc.report.view_table import new_table
 
-__all__ = ["new_table", "report_view"]
-
 LEGEND = """\
 matrix: rows x columns, /groups of a grouped convolution
 bits: of weights/inputs, s signed, u unsigned; split: blocks along rows x columns

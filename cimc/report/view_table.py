@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 
 def new_table(*columns: str) -> Table:
@@ -17,4 +20,13 @@ def new_table(*columns: str) -> Table:
             no_wrap=column.endswith((">", "=")),
             overflow="fold",
         )
+    return table
+
+
+def facts_table(facts: Iterable[tuple[str, str]]) -> Table:
+    """Names and values below each other, without a heading."""
+    table = new_table("", "")
+    table.show_header = False
+    for name, value in facts:
+        table.add_row(Text(name, style="bold"), Text(value))
     return table

@@ -314,3 +314,39 @@ def test_an_amount_of_memory_that_is_none(here: Path, program: Path) -> None:
     assert said == 'error[options.memory]: "lots" is no amount of memory\n  at --max-memory\n  help: write 500M or 2G\n'
     said = refused(here, "run", program, "--input", "x.npy", "-o", "y.npz", "--max-memory", "1K")
     assert said.startswith("error[run.memory]: one input takes ")
+
+
+def test_a_negative_seed(here: Path) -> None:
+    assert refused(here, "compile", DIGITS, "--target", "puma", "--seed", "-1", "-o", "out") == (
+        "error[options.seed]: the seed is -1\n  at --seed\n  help: give a number from 0\n"
+    )
+
+
+def test_a_report_of_two_files_is_written_whole_or_not_at_all(here: Path, program: Path) -> None:
+    said = refused(here, "report", program, "--html", "page.html", "--json", "nowhere/report.json")
+    assert said.startswith("error[output.write]: this cannot be written: there is no folder nowhere\n")
+    assert refused(here, "report", program, "--html", "same", "--json", "same") == (
+        "error[options.report]: --json and --html name the same file\n  at same\n  help: name two files\n"
+    )
+
+
+def test_names_are_never_taken_as_markup(here: Path) -> None:
+    weight = {"w": np.ones((3, 2), np.float32)}
+    write_network(Path("a[b].onnx"), [node("MatMul", ["x", "w"], name="[/red]:car:")], ("N", 3), ("N", 2), weight)
+    np.savez("x.npz", x=np.ones((4, 3), np.float32))
+    assert cimc("compile", "a[b].onnx", "--target", "puma", "-o", "n[c]").code == 0
+    for command in (
+        ("verify", "a[b].onnx", "--target", "puma", "--data", "x.npz"),
+        ("estimate", "a[b].onnx"),
+        ("estimate", "a[b].onnx", "--target", "atomlayer"),
+        ("report", "n[c]"),
+        ("time", "n[c]"),
+        ("compare", "n[c]", "n[c]"),
+        ("inspect", "n[c]"),
+        ("inspect", "n[c]", "--input", "x.npz", "--stop", "y"),
+        ("run", "n[c]", "--input", "x.npz", "-o", "o[d].npz"),
+    ):
+        done = cimc(*command)
+        assert done.code == 0, (command, done.err)
+        if command[0] in ("estimate", "time"):
+            assert "[/red]:car:" in done.out, command

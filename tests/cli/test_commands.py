@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cimc import __version__
+from cimc.cli.app import app
 from tests.cli.commands import CALIBRATION, DIGITS, INPUTS, QUANTISED, RESIDUAL, TEST, cimc, compiled, tree
 
 VERIFY_KEYS = {
@@ -17,7 +18,7 @@ VERIFY_KEYS = {
     "max_abs_error", "mismatches", "model", "seconds", "snr_db", "target", "tiles", "top1_chip", "top1_float",
     "warnings",
 }  # fmt: skip
-COMMANDS = ("compile", "verify", "run", "report", "inspect", "asm", "disasm", "targets")
+COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback), "targets")
 
 
 def test_version() -> None:

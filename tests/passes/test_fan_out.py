@@ -115,7 +115,11 @@ def test_by_hand() -> None:
 
 
 def test_the_ninth_reader_is_fed_by_another_one() -> None:
-    """By the nearest that has room, which is the one before."""
-    found = feeders(0, [Reader(tile, 0, 4) for tile in range(1, 12)], 100)
+    """By the nearest of those that the home feeds, and so on: a tree that is no deeper than it must be."""
+    found = feeders(0, [Reader(tile, 0, 4) for tile in range(1, 74)], 100)
     assert [tile for tile, source in found.items() if source == 0] == list(range(1, FAN_OUT + 1))
-    assert [found[tile] for tile in (9, 10, 11)] == [8, 9, 10]
+    assert [found[tile] for tile in (9, 16, 17)] == [8, 8, 7]
+    deep = {0: 0}
+    for tile, source in found.items():
+        deep[tile] = deep[source] + 1
+    assert max(deep.values()) == 3 and sum(one == 3 for one in deep.values()) == 1  # 8 + 64 readers fit above the last

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,11 @@ def test_infinities_are_null() -> None:
         (lambda text: "[]", "report of version None"),
         (lambda text: text.replace('"format": 2,\n  "inputs"', '"format": 9,\n  "inputs"'), "report of version 9; "),
         (lambda text: text.replace('"cores": 4', '"cores": "4"'), "this is not a mapping report: summary.cores is '4'"),
+        (lambda text: text.replace('"cores": 4', f'"cores": {10**40}'), "summary.cores is too large"),
+        (lambda text: text.replace('"inputs": 4', '"inputs": NaN'), "cost.inputs is nan"),
+        (lambda text: re.sub('"latency": [^,]+', f'"latency": {10**400}', text), "cost.latency is too large"),
+        (lambda text: re.sub('"latency": [^,]+', '"latency": 1e999', text), "cost.latency is inf"),
+        (lambda text: text.replace('"target": "puma"', '"target": "\\ud800"'), r"summary.target is '\ud800'"),
         (lambda text: text.replace('"origin"', '"source"'), "must have the keys"),
     ],
 )  # fmt: skip
