@@ -113,6 +113,10 @@ def spread(weight: npt.NDArray[Number], rows: Places) -> npt.NDArray[Number]:
     at = rows[:-3]
     known = np.flatnonzero(at >= 0)
     out = np.zeros((weight.shape[0], int(np.prod(shape))), weight.dtype)
+    once = np.unique(at[known]).size == known.size
     for to, values in zip(out, weight, strict=True):  # row by row, so that a large matrix stays in the cache
-        np.add.at(to, at[known], values[known])
+        if once:
+            to[at[known]] = values[known]
+        else:
+            np.add.at(to, at[known], values[known])
     return out.reshape(weight.shape[0], *shape)

@@ -120,14 +120,19 @@ def _cut_channels(spans: list[_Span], window: int, rows: int) -> list[tuple[RowR
 
 def block_weights(weights: Weights, groups: int, runs: tuple[RowRun, ...], low: int, high: int) -> Weights:
     """Integers (rows, high - low) of a block; weights (O, C/groups, KH, KW); zero across groups."""
-    outputs, per_group, _, kw = weights.shape
+    outputs, per_group, kh, kw = weights.shape
     out = np.zeros((sum(run.length for run in runs), high - low), np.int32)
+    of_output = weights.reshape(outputs, -1)
     row = 0
     for run in runs:
         flat = np.arange(run.start, run.start + run.length)
         ky, rest = np.divmod(flat, kw * run.channels)
         kx, c = np.divmod(rest, run.channels)
         channel = c + run.operand_channel
+        if groups == 1:
+            out[row : row + run.length] = of_output[low:high].take((channel * kh + ky) * kw + kx, axis=1).T
+            row += run.length
+            continue
         for group in range(groups):
             first, last = group * (outputs // groups), (group + 1) * (outputs // groups)
             first, last = max(first, low), min(last, high)
