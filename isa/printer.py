@@ -38,11 +38,6 @@ def print_instruction(instruction: Instruction) -> str:
     return f"{form.mnemonic:<7} {', '.join(operands)}"
 
 
-def print_operand(kind: str, operand: Operand) -> str:
-    """One operand of a field of the given kind."""
-    return _WRITERS[kind](operand)
-
-
 def print_affine(value: Affine) -> str:
     """An affine number: "oy*2-1"."""
     text = ""
