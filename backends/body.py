@@ -20,7 +20,7 @@ from cimc.target.model import Target
 @dataclass(slots=True)
 class Body:
     """One core's stream in the making: `setup` runs once, `pixel` for every output pixel. first_row: of the layer's
-    matrix, that the task's first block takes."""
+    matrix, that the task's first block takes. ahead: which of the pixels that a turn makes is being written."""
 
     graph: ScheduledGraph
     placed: PlacedTask
@@ -33,6 +33,7 @@ class Body:
     setup: list[Instruction] = field(default_factory=list)
     pixel: list[Instruction] = field(default_factory=list)
     matrices: list[Matrix] = field(default_factory=list)
+    ahead: int = 0
 
     @property
     def mapped(self) -> MappedLayer:
@@ -65,13 +66,14 @@ class Body:
         step, offset = operand.step, operand.offset
         share, down, along = self.placed.share, strides[0] * step[0], strides[1] * step[1]
         width = self.graph.mapped.maps[layer.output].width
-        column = share.column(width, width // self.placed.pixels)
+        column = share.column(width, width // self.placed.pixels) + self.ahead
         return View(
             (-pads[0] * step[0] + offset[0] + down * share.row, -pads[1] * step[1] + offset[1] + along * column),
             (down * share.row_step, along),
             (dilations[0] * step[0], dilations[1] * step[1]),
             kernel,
             self.placed.pixels,
+            self.mapped.beside,
         )
 
     def runs(self, role: int, low: int, high: int) -> Iterator[tuple[int, RingPlan | None, int, int]]:
@@ -121,7 +123,7 @@ class Body:
         """Channels of the output pixel in the task's ring."""
         share = self.placed.out_share
         ring = self.ring(self.placed.out)
-        at = share.column(ring.width, ring.segments)
-        column = affine((SEGMENT, self.placed.pixels), (PIXEL, 1), constant=at)
+        at = share.column(ring.width, ring.segments) + self.ahead
+        column = affine((SEGMENT, self.placed.pixels), (PIXEL, self.mapped.beside), constant=at)
         row = affine((ROW, share.row_step), constant=share.row)
         return Window(self.placed.out, Axis(row), Axis(column), Axis(channel, count))

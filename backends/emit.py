@@ -140,7 +140,7 @@ def _core(
         else:
             write_vector(body)
         setup += body.setup
-        each += task_code(placed, body.pixel, origin)
+        each += task_code(placed, body.mapped.beside, body.pixel, origin)
         matrices += body.matrices
     code = CoreCode(core, tuple(matrices), ())
     for mvmu, held in code.by_mvmu().items():

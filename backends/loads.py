@@ -13,13 +13,15 @@ ROW, SEGMENT, PIXEL = "row", "segment", "pixel"
 @dataclass(frozen=True, slots=True)
 class View:
     """How the window of an output pixel lies in a ring: row ky of the window at output row r is ring row
-    r * row_advance + first_row + ky * row_step, and columns likewise. segment_pixels: output pixels of a segment."""
+    r * row_advance + first_row + ky * row_step, and columns likewise. segment_pixels: output pixels of a segment;
+    pixel_step: by how many the loop over pixels goes on."""
 
     first: tuple[int, int]
     advance: tuple[int, int]
     step: tuple[int, int]
     kernel: tuple[int, int]
     segment_pixels: int
+    pixel_step: int = 1
 
     def row(self, ky: int) -> Affine:
         """Ring row of window row ky."""
@@ -28,7 +30,7 @@ class View:
     def column(self, kx: int, ring: int) -> Affine:
         """Ring column of window column kx. ring: the map's column at which the ring begins."""
         advance, first = self.advance[1], self.first[1] + kx * self.step[1] - ring
-        return affine((SEGMENT, advance * self.segment_pixels), (PIXEL, advance), constant=first)
+        return affine((SEGMENT, advance * self.segment_pixels), (PIXEL, advance * self.pixel_step), constant=first)
 
 
 def affine(*terms: tuple[str, int], constant: int = 0) -> Affine:

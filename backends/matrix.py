@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,22 +10,35 @@ from cimc.backends.body import Body
 from cimc.backends.loads import PIXEL, ROW, SEGMENT, affine, run_windows
 from cimc.backends.registers import piece
 from cimc.ir.mapped import RowRun
-from cimc.isa.operands import Affine, Axis, Reg, Window
+from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
 from cimc.isa.program import Matrix
 
 
 def write_matrix(body: Body) -> None:
     """Write the stream of one core of a matrix layer."""
     _matrices(body)
-    _windows(body)
+    for ahead in range(body.mapped.beside):
+        body.ahead = ahead
+        _windows(body)
     body.do("mvm", sum({1 << body.task.seat(k)[0] for k in range(len(body.task.blocks))}))
-    columns = _own_sums(body)
-    _partner_sums(body, columns)
-    if body.task.is_partial:
-        for low, reg in columns:
-            body.store(reg, low - body.task.low)
-        return
-    _finish(body, columns)
+    helpers: _Helpers | None = None
+    for ahead in range(body.mapped.beside):
+        body.ahead = ahead
+        columns = _own_sums(body)
+        _partner_sums(body, columns)
+        if body.task.is_partial:
+            for low, reg in columns:
+                body.store(reg, low - body.task.low)
+            continue
+        helpers = helpers or _helpers(body, columns)
+        _finish(body, columns, helpers)
+
+
+def _seat(body: Body, block: int, ahead: int) -> tuple[int, int, int]:
+    """(MVMU, row, column) of a block, or of that one of its copies beside each other."""
+    mvmu, row, column = body.task.seat(block)
+    one = body.task.blocks[block]
+    return mvmu, row + ahead * one.rows, column + ahead * (one.high - one.low)
 
 
 def _matrices(body: Body) -> None:
@@ -37,24 +50,25 @@ def _matrices(body: Body) -> None:
         body.constants.arrays[name] = block.weights.astype(np.int16 if mapped.weight_bits > 8 else np.int8)
         if k and body.task.blocks[k - 1].low != block.low:
             row = 0
-        mvmu, at_row, at_column = body.task.seat(k)
-        body.matrices.append(
-            Matrix(
-                mvmu=mvmu,
-                array=name,
-                rows=block.rows,
-                columns=block.high - block.low,
-                weight_bits=mapped.weight_bits,
-                input_bits=fed.bits,
-                input_signed=fed.signed,
-                shift=mapped.shift,
-                layer=mapped.layer.name,
-                row=row,
-                column=block.low,
-                at_row=at_row,
-                at_column=at_column,
+        for ahead in range(mapped.beside):
+            mvmu, at_row, at_column = _seat(body, k, ahead)
+            body.matrices.append(
+                Matrix(
+                    mvmu=mvmu,
+                    array=name,
+                    rows=block.rows,
+                    columns=block.high - block.low,
+                    weight_bits=mapped.weight_bits,
+                    input_bits=fed.bits,
+                    input_signed=fed.signed,
+                    shift=mapped.shift,
+                    layer=mapped.layer.name,
+                    row=row,
+                    column=block.low,
+                    at_row=at_row,
+                    at_column=at_column,
+                )
             )
-        )
         row += block.rows
 
 
@@ -63,7 +77,7 @@ def _windows(body: Body) -> None:
     rows = body.target.mvmu_rows
     pending: list[tuple[int, RowRun]] = []
     for k, block in enumerate(body.task.blocks):
-        mvmu, row, _ = body.task.seat(k)
+        mvmu, row, _ = _seat(body, k, body.ahead)
         at = mvmu * rows + row
         for run in block.runs:
             if pending and _continues(*pending[-1], at, run):
@@ -95,7 +109,7 @@ def _own_sums(body: Body) -> list[tuple[int, Reg]]:
     stride = body.target.xout_stride
     found: list[tuple[int, Reg]] = []
     for k, block in enumerate(body.task.blocks):
-        mvmu, _, column = body.task.seat(k)
+        mvmu, _, column = _seat(body, k, body.ahead)
         reg = Reg("xout", mvmu * stride + column, block.high - block.low)
         if found and found[-1][0] == block.low:
             total = found[-1][1]
@@ -119,8 +133,20 @@ def _partner_sums(body: Body, columns: list[tuple[int, Reg]]) -> None:
         body.do("add", total, total, arrived)
 
 
-def _finish(body: Body, columns: list[tuple[int, Reg]]) -> None:
-    """Bias, residual, requantisation, table and store of every column group."""
+@dataclass(frozen=True, slots=True)
+class _Helpers:
+    """What finishes sums: registers with the bias, the other operand of a sum, a 1, and a table, None where there is
+    none; and the multipliers of each column group."""
+
+    bias: Reg | None
+    residual: Reg | None
+    one: Reg | None
+    table: Name | None
+    scales: tuple[DataRef, ...]
+
+
+def _helpers(body: Body, columns: list[tuple[int, Reg]]) -> _Helpers:
+    """What every pixel's sums need; constants are loaded once."""
     mapped, task = body.mapped, body.task
     layer, finish = mapped.matrix, mapped.finish
     assert mapped.bias is not None, f"{layer.name} has no bias"
@@ -129,15 +155,21 @@ def _finish(body: Body, columns: list[tuple[int, Reg]]) -> None:
         bias = body.registers.take(task.high - task.low)
         body.once("loadv", bias, body.constants.vector(f"{body.label}.bias", mapped.bias[task.low : task.high]))
     table = None if finish.table is None else body.constants.table(f"{body.label}.table", finish.table)
-    residual = None
-    if layer.residual is not None:
-        residual = body.registers.take(task.high - task.low)
-        body.fetch(1, task.low, task.high, residual, finish.b0, kept=True)
+    residual = None if layer.residual is None else body.registers.take(task.high - task.low)
     one = body.one() if finish.n is not None and residual is None else None
-    for low, reg in columns:
+    scales = tuple(body.constants.scale(f"{body.label}.scale", finish, low, low + reg.length) for low, reg in columns)
+    return _Helpers(bias, residual, one, table, scales)
+
+
+def _finish(body: Body, columns: list[tuple[int, Reg]], helpers: _Helpers) -> None:
+    """Bias, residual, requantisation, table and store of every column group."""
+    task, finish = body.task, body.mapped.finish
+    bias, residual, one, table = helpers.bias, helpers.residual, helpers.one, helpers.table
+    if residual is not None:
+        body.fetch(1, task.low, task.high, residual, finish.b0, kept=True)
+    for (low, reg), scale in zip(columns, helpers.scales, strict=True):
         if bias is not None:
             body.do("add", reg, reg, piece(bias, low - task.low, reg.length))
-        scale = body.constants.scale(f"{body.label}.scale", finish, low, low + reg.length)
         if residual is not None:
             body.do("requant2", reg, reg, piece(residual, low - task.low, reg.length), scale)
         elif one is not None:

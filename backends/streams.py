@@ -14,19 +14,21 @@ IMAGE = "image"
 EVERY = -1
 
 
-def task_code(placed: PlacedTask, pixel: list[Instruction], origin: int) -> list[Instruction]:
-    """What a task does for one input: for every row, segment and pixel the body, with waits and signals around."""
+def task_code(placed: PlacedTask, beside: int, pixel: list[Instruction], origin: int) -> list[Instruction]:
+    """What a task does for one input: for every row, segment and pixel (or `beside` pixels at a time) the body, with
+    waits and signals around."""
 
     def syncs(level: str, after: bool) -> list[Instruction]:
         return [_sync(s, origin) for s in placed.syncs if (s.level, s.after) == (level, after)]
 
-    code = loop(PIXEL, placed.pixels, pixel, origin)
+    turns = placed.pixels // beside
+    code = loop(PIXEL, turns, pixel, origin)
     code = syncs("segment", False) + code + syncs("segment", True)
     code = loop(SEGMENT, placed.segments, code, origin)
     code = syncs("row", False) + code + syncs("row", True)
     code = loop(ROW, placed.rows, code, origin)
     code = syncs("image", False) + code + syncs("image", True)
-    return without_counters(code, {ROW: placed.rows, SEGMENT: placed.segments, PIXEL: placed.pixels})
+    return without_counters(code, {ROW: placed.rows, SEGMENT: placed.segments, PIXEL: turns})
 
 
 def core_stream(setup: list[Instruction], each: list[Instruction]) -> tuple[Instruction, ...]:

@@ -26,6 +26,7 @@ from cimc.isa.verify import verify as verify_program
 from cimc.passes.balance import Objective, require_objective
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
+from cimc.passes.lie_beside import lie_beside
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.runtime.package import weights_digest
 from cimc.target import Target, load_target
@@ -117,6 +118,7 @@ def compile_network(
         raise fail("precision.layer", what, todo=f"layers that have weights: {known}")
     with no_collection():
         if options.mvmus is not None or options.rate is not None:
+            mapped = lie_beside(mapped, target)
             pace = pace_of(mapped, target)
             mapped, _ = duplicate(mapped, target, Duplication(options.mvmus, options.objective, options.rate, pace))
         progress("scheduling")

@@ -72,15 +72,30 @@ class PixelCode:
         self.core = CoreCode(
             0,
             tuple(
-                Matrix(k, "", block.rows, block.high - block.low, self.mapped.weight_bits, bits[0], True, 0, "", 0, 0)
+                Matrix(
+                    k,
+                    "",
+                    block.rows,
+                    block.high - block.low,
+                    self.mapped.weight_bits,
+                    bits[0],
+                    True,
+                    0,
+                    "",
+                    0,
+                    0,
+                    ahead * block.rows,
+                    ahead * (block.high - block.low),
+                )
                 for k, block in enumerate(self.task.blocks)
+                for ahead in range(self.mapped.beside)
             ),
             (),
         )
 
     # instructions
 
-    def do(self, mnemonic: str, *operands: Operand, times: int = 1) -> None:
+    def do(self, mnemonic: str, *operands: Operand, times: float = 1) -> None:
         """An instruction more."""
         self.spent.add(self.priced.price(Instruction(mnemonic, operands), self.core), times)
 

@@ -61,7 +61,7 @@ class _Pixel(PixelCode):
             piece = next(n.piece for n in self.work.needs if n.map == run.map and n.low <= run.channel < n.high)
             for words in self.windows(self.rings[run.map, piece], run.channels, run.start, run.length):
                 self.load("xin", words)
-        self.do("mvm", (1 << len(self.task.blocks)) - 1)
+        self.do("mvm", (1 << len(self.task.blocks)) - 1, times=1 / self.mapped.beside)
         columns: list[tuple[int, int]] = []
         for block in self.task.blocks:
             width = block.high - block.low

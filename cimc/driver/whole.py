@@ -22,6 +22,7 @@ from cimc.ir.layers import FeatureMap, MatrixLayer, PoolLayer, SoftmaxLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.isa.costs import COMPONENT, PriceList
 from cimc.passes.duplicate import Duplication, duplicate, load_of
+from cimc.passes.lie_beside import lie_beside
 from cimc.passes.segments import largest_part, segments_of
 from cimc.target import Target
 
@@ -108,6 +109,7 @@ def _estimated(
         if duplication is None:
             graph = _with_copies(graph, target, beside)
         else:
+            graph = lie_beside(graph, target)
             graph = duplicate(graph, target, replace(duplication, pace=pace_of(graph, target)))[0]
         beside = {}
     floor = lay_out(graph, target)

@@ -146,7 +146,8 @@ class MappedLayer:
     weight_scale: what one unit of a weight stands for, (O,).
     pre: of max, min: one Finish an operand, applied before the comparison. softmax: exponent tables, high and low part
     of the difference, and their split in bits. copies: how often its tasks exist; `across` of them make a row of the
-    map together (see share).
+    map together (see share). beside: how often its only block lies on its MVMU, block-diagonally: a product takes so
+    many pixels next to each other.
     """
 
     layer: Layer
@@ -161,6 +162,7 @@ class MappedLayer:
     softmax: SoftmaxTables | None = None
     copies: int = 1
     across: int = 1
+    beside: int = 1
 
     def share(self, copy: int) -> Share:
         """What a copy makes."""

@@ -32,7 +32,7 @@ class Duplication:
 def duplicate(graph: MappedGraph, target: Target, duplication: Duplication) -> tuple[MappedGraph, Balance]:
     """The graph with its layers' copies, and how they were chosen."""
     layers = [m for m in graph.layers if isinstance(m.layer, MatrixLayer)]
-    loads = [load_of(graph, target, m, duplication.pace.get(m.layer.name, Fraction(1))) for m in layers]
+    loads = [load_of(graph, target, m, duplication.pace.get(m.layer.name)) for m in layers]
     seconds = None if duplication.rate is None else 1 / Fraction(repr(duplication.rate))
     chosen = balance(loads, duplication.budget, duplication.objective, seconds)
     grids = {m.layer.name: dict(_grids(graph, target, m)) for m in layers}
@@ -54,8 +54,10 @@ class _Grid:
     turns: int
 
 
-def load_of(graph: MappedGraph, target: Target, mapped: MappedLayer, seconds: Fraction = Fraction(1)) -> Load:
-    """A layer as the balance sees it: a product for every pixel, on all its MVMUs at once. seconds: of a pixel."""
+def load_of(graph: MappedGraph, target: Target, mapped: MappedLayer, seconds: Fraction | None = None) -> Load:
+    """A layer as the balance sees it: pixels, on all its MVMUs at once. seconds: of a pixel; None: of its share of a
+    product, which takes one unit of time."""
+    seconds = Fraction(1, mapped.beside) if seconds is None else seconds
     out = graph.maps[mapped.layer.output]
     mvmus = sum(len(task.blocks) for task in mapped.tasks)
     offers = tuple((copies, grid.turns) for copies, grid in _grids(graph, target, mapped))
@@ -79,7 +81,7 @@ def _grids(graph: MappedGraph, target: Target, mapped: MappedLayer) -> list[tupl
     rows = max(1, min(out.height, memory // (out.width * widest) - 1, (memory // read - span) // strides[0]))
     fits = out.width * widest <= memory
     most = max(1, target.tile.fifos * 3 // 4)
-    parts = range(1, min(out.width, most) + 1) if fits else (1,)
+    parts = range(1, min(out.width // mapped.beside, most) + 1) if fits else (1,)
     best: dict[int, _Grid] = {}
     for across in parts:
         segments = segments_of(out, replace(mapped, across=across), target)

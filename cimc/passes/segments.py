@@ -19,20 +19,26 @@ def choose_segments(graph: MappedGraph, target: Target) -> dict[str, int]:
 
 
 def segments_of(made: FeatureMap, mapped: MappedLayer | None, target: Target) -> int:
-    """The fewest equal segments of a row that keep one to a sixteenth of a tile's memory, and two of each partial sum
-    that comes together in one task to a quarter of it; so many that copies which make a row together have about as
-    much of it each. mapped: the layer that makes the map; None for an input."""
+    """The fewest equal segments of a row that are no larger than most_of_row says; so many that copies which make a row
+    together have about as much of it each; of whole steps, where a product takes several pixels. mapped: the layer
+    that makes the map; None for an input."""
     tasks = () if mapped is None else mapped.tasks
     pieces = pieces_of({made.name: tasks}, made.name) or ((0, made.channels),)
-    partners = max((len(task.partials) for task in tasks), default=0)
-    most = max(1, target.tile.memory_words // (8 * max(2, partners)))
+    most = most_of_row(mapped, made.channels, target)
     widest = max(high - low for low, high in pieces)
-    across = 1 if mapped is None else mapped.across
-    divisors = [s for s in range(1, made.width + 1) if made.width % s == 0]
-    fitting = [s for s in divisors if made.width // s * widest <= most and s >= across] or [made.width]
+    across, beside = (1, 1) if mapped is None else (mapped.across, mapped.beside)
+    divisors = [s for s in range(1, made.width + 1) if made.width % (s * beside) == 0]
+    fitting = [s for s in divisors if made.width // s * widest <= most and s >= across] or divisors[-1:]
     fitting = [s for s in fitting if s * made.height <= MOST_TICKETS] or fitting[:1]
     least = largest_part(made.width, fitting[-1], across)
     return next(s for s in fitting if largest_part(made.width, s, across) <= UNEVEN * least)
+
+
+def most_of_row(mapped: MappedLayer | None, channels: int, target: Target) -> int:
+    """Words that a segment of a map may have: a sixteenth of a tile's memory, and as many that two of each partial sum
+    that comes together in one task take a quarter of it."""
+    partners = 0 if mapped is None else max((len(task.partials) for task in mapped.tasks), default=0)
+    return max(channels, target.tile.memory_words // (8 * max(2, partners)))
 
 
 def largest_part(width: int, segments: int, across: int) -> int:

@@ -125,12 +125,12 @@ def test_weights_are_not_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [vgg16, resnet50])
-def test_large_networks_in_under_two_seconds(build: Callable[[bool], onnx.ModelProto], tmp_path: Path) -> None:
+def test_large_networks_in_seconds(build: Callable[[bool], onnx.ModelProto], tmp_path: Path) -> None:
     file = tmp_path / "net.onnx"
     onnx.save(build(False), file)
     start = time.process_time()  # others may use the machine at the same time
     found = whole(str(file))
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10  # 1 to 2.5 s; with an element of a map looked at a time, minutes
     assert found.interval < found.latency < 20 * found.interval
 
 

@@ -1,0 +1,35 @@
+"""lie_beside: copies of a small matrix on one MVMU, block-diagonally, so that one product takes several pixels.
+
+Each copy has rows and columns of its own and the window of a pixel of its own. Needs settled shifts. Promises the same
+numbers: zeros lie between the copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cimc.ir.layers import MatrixLayer
+from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.passes.balance import copies_in_one
+from cimc.passes.segments import most_of_row
+from cimc.target.model import Target
+
+
+def lie_beside(graph: MappedGraph, target: Target) -> MappedGraph:
+    """The graph with as many copies of each layer on its MVMU as fit."""
+    layers = tuple(
+        replace(m, beside=_beside(graph, m, target)) if isinstance(m.layer, MatrixLayer) else m for m in graph.layers
+    )
+    return replace(graph, layers=layers)
+
+
+def _beside(graph: MappedGraph, mapped: MappedLayer, target: Target) -> int:
+    """Copies of a layer of one block that lie on one MVMU, so many that a row divides into steps of as many pixels."""
+    blocks = [block for task in mapped.tasks for block in task.blocks]
+    out = graph.maps[mapped.layer.output]
+    if len(blocks) > 1:
+        return 1
+    width = blocks[0].high - blocks[0].low
+    most = copies_in_one(blocks[0].rows, width, target.mvmu_rows, target.mvmu_columns(mapped.weight_bits))
+    most = min(most, most_of_row(mapped, out.channels, target) // width)
+    return max((n for n in range(1, most + 1) if out.width % n == 0), default=1)
