@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from cimc.base.diagnostics import Place, fail
 from cimc.driver.crossbar_cut import Cut, cut_matrix
+from cimc.driver.left_out import not_apart
 from cimc.frontends.structure import MatrixShape, Structure
 from cimc.passes.balance import Load, copies_in_one
 from cimc.target import Target
@@ -241,12 +242,4 @@ def _excluded(structure: Structure, layers: tuple[Residence, ...], room: int, on
         )
     said.append("bringing weights to the crossbars, and the maps of a batch to and from where they are kept")
     said.append("layers without a matrix (pooling, sums, functions), instructions, memory")
-    if structure.dynamic:
-        share = sum(structure.dynamic.values())
-        said.append(
-            f"{len(structure.dynamic)} products of two activations, {share:,} multiply-adds: no stored matrix "
-            f"({', '.join(structure.dynamic)})"
-        )
-    if structure.uncounted:
-        said.append(f"operators that are not taken apart: {', '.join(structure.uncounted)}")
-    return tuple(said)
+    return (*said, *not_apart(structure))

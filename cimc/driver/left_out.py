@@ -23,6 +23,12 @@ def left_out(structure: Structure, target: Target, whole: bool) -> tuple[str, ..
             "waiting for rows: a pipeline fills with one vector a layer, a window really needs its rows first",
             "memory: tiles and chips are counted by MVMUs, and feature maps may need more",
         ]
+    return (*said, *not_apart(structure))
+
+
+def not_apart(structure: Structure) -> tuple[str, ...]:
+    """Work of a network that no estimate takes apart: products of activations, and operators such as LSTM."""
+    said = []
     if structure.dynamic:
         share = sum(structure.dynamic.values())
         said.append(

@@ -151,7 +151,7 @@ def _matrix(mapped: MappedGraph, one: MappedLayer, target: Target) -> MatrixRepo
     stack: dict[int, int] = defaultdict(int)
     for block in blocks:
         stack[block.low] += 1
-    cells = sum(block.weights.size for block in blocks) * slices * target.cells_abreast
+    cells = sum(block.weights.size for block in blocks) * one.beside * slices * target.cells_abreast
     there = len(blocks) * target.mvmu.crossbars * target.crossbar.rows * target.crossbar.columns
     fed = mapped.quants[layer.x.maps[0]]
     out = mapped.maps[layer.output]
@@ -169,12 +169,13 @@ def _matrix(mapped: MappedGraph, one: MappedLayer, target: Target) -> MatrixRepo
         column_split=len(stack),
         mvmus=len(blocks) * one.copies,
         crossbars=len(blocks) * one.copies * target.mvmu.crossbars,
-        rows_percent=percent(sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
-        columns_percent=percent(sum(block.high - block.low for block in blocks), len(blocks) * columns),
+        rows_percent=percent(one.beside * sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
+        columns_percent=percent(one.beside * sum(block.high - block.low for block in blocks), len(blocks) * columns),
         cells_percent=percent(cells, there),
         shift=one.shift,
         vectors=out.height * out.width,
         copies=one.copies,
+        beside=one.beside,
     )
 
 

@@ -88,7 +88,8 @@ def layers_part(report: Report) -> Markup:
     legend = (
         "matrix: rows × columns, /groups of a grouped convolution; bits: of weights/inputs, s signed, u unsigned; "
         "split: blocks along rows × columns; MVMUs, crossbars: of all copies; rows, columns, cells: what is filled of "
-        "the layer's MVMUs; vectors: products of one input, shared by the copies."
+        "the layer's MVMUs; vectors: of one input, shared by the copies; copies: on MVMUs of their own, and x how many "
+        "beside each other on each, a product taking so many vectors."
     )
     return section("layers", "Layers", table(headings, rows), element("p", legend, class_="dim"))
 
@@ -108,7 +109,7 @@ def _layer_cells(layer: LayerReport) -> tuple[str, ...]:
         f"{m.row_split}×{m.column_split}",
         f"{m.mvmus:,}",
         f"{m.crossbars:,}",
-        str(m.copies),
+        m.copies_text,
         f"{m.rows_percent:.1f}",
         f"{m.columns_percent:.1f}",
         f"{m.cells_percent:.1f}",
@@ -141,7 +142,7 @@ def _short(name: str) -> Markup:
 def _work(layer: LayerReport, total: int) -> tuple[str, ...]:
     share = f"{100 * layer.operations / total:.2f}" if total else ""
     sides = (share, "") if layer.matrix is not None else ("", share)
-    copies = str(layer.matrix.copies) if layer.matrix is not None else ""
+    copies = layer.matrix.copies_text if layer.matrix is not None else ""
     shape = f"{layer.height}×{layer.width}×{layer.channels}"
     work = (shape, f"{layer.tiles:,}", f"{layer.cores:,}", copies, f"{layer.operations:,}", *sides)
     cost = layer.cost

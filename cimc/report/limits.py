@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
 from cimc.passes.duplicate import load_of
+from cimc.passes.lie_beside import lie_beside
 from cimc.report.cost_model import Limit
 from cimc.report.quantities import si
 from cimc.runtime.timing_result import StreamTime, Timing
@@ -35,6 +36,7 @@ class LayerLoad:
 
     cores: seconds of one input by (tile, core). mvmus: of all copies. offers: the numbers of copies that it can have,
     rising, each with the share of the work of the copy that has most, in any unit; empty of layers without a matrix.
+    eased: what its seconds come down to (1: they do not) where --mvmus lets copies lie beside each other on its MVMU.
     """
 
     name: str
@@ -42,6 +44,7 @@ class LayerLoad:
     mvmus: int
     copies: int
     offers: tuple[tuple[int, int], ...]
+    eased: float = 1.0
 
     @property
     def seconds(self) -> float:
@@ -50,17 +53,25 @@ class LayerLoad:
 
 
 def loads_of(
-    mapped: MappedGraph, target: Target, seconds: Mapping[int, Mapping[tuple[int, int], float]]
+    mapped: MappedGraph,
+    target: Target,
+    seconds: Mapping[int, Mapping[tuple[int, int], float]],
+    products: Mapping[tuple[int, int], float],
 ) -> list[LayerLoad]:
-    """Every layer, by index. seconds: by layer, by core."""
+    """Every layer, by index. seconds: by layer, by core; products: what of a core's work is products, as a share."""
     found = []
+    beside = lie_beside(mapped, target)
     for index, one in enumerate(mapped.layers):
         offers: tuple[tuple[int, int], ...] = ()
         if isinstance(one.layer, MatrixLayer):
             load = load_of(mapped, target, one)
             offers = tuple((copies, load.turns(copies)) for copies in load.steps())
         mvmus = sum(len(task.blocks) for task in one.tasks) * one.copies
-        found.append(LayerLoad(one.layer.name, seconds.get(index, {}), mvmus, one.copies, offers))
+        cores = seconds.get(index, {})
+        busiest = max(cores, key=lambda core: cores[core], default=None)
+        fewer = 1 - one.beside / max(one.beside, beside.layers[index].beside)
+        eased = 1.0 if busiest is None else 1 - fewer * products.get(busiest, 0.0)
+        found.append(LayerLoad(one.layer.name, cores, mvmus, one.copies, offers, eased))
     return found
 
 
@@ -146,19 +157,24 @@ def _copies_help(layer: LayerLoad, loads: Sequence[LayerLoad]) -> str:
     be had. Where no copies can do that much, as fast as they can."""
     goal = max(layer.seconds / FASTER, *(_least(load) for load in loads))
     chosen = [(load, *_enough(load, goal)) for load in loads if load.seconds > goal]
-    after = {load.name: seconds for load, _, seconds in chosen}
-    slowest = max(loads, key=lambda load: after.get(load.name, load.seconds))
-    left = after.get(slowest.name, slowest.seconds)
+    after = {load.name: load.seconds * load.eased for load in loads}
+    after |= {load.name: seconds for load, _, seconds in chosen}
+    slowest = max(loads, key=lambda load: after[load.name])
+    left = after[slowest.name]
     if not left or layer.seconds / left < WORTHWHILE:
         return ""
     more = sum(load.mvmus // load.copies * (copies - load.copies) for load, copies, _ in chosen)
     budget = sum(load.mvmus for load in loads) + more
-    named = [f'"{load.name}" {copies} instead of {load.copies}' for load, copies, _ in chosen[:NAMED]]
-    others = f" and {len(chosen) - NAMED} more layers" if len(chosen) > NAMED else ""
+    copied = [(load, copies) for load, copies, _ in chosen if copies > load.copies]
+    named = [f'"{load.name}" {copies} instead of {load.copies}' for load, copies in copied[:NAMED]]
+    others = f" and {len(copied) - NAMED} more layers" if len(copied) > NAMED else ""
+    take = f"{', '.join(named)}{others} take {more:,} more MVMU{'s' if more != 1 else ''}"
+    if any(load.eased < 1 for load, *_ in chosen):
+        packed = "lie beside each other on an MVMU where they fit"
+        take = f"{take}, and {packed}" if copied else f"they {packed}"
     return (
-        f"Copies share a layer's work: {', '.join(named)}{others} take {more:,} more MVMU{'s' if more != 1 else ''} "
-        f"(--mvmus {budget}, or more) and raise the rate at most {layer.seconds / left:.3g} times; then "
-        f'"{slowest.name}" is slowest with {si(left, "s")}.'
+        f"Copies share a layer's work: {take} (--mvmus {budget}, or more). That raises the rate at most "
+        f'{layer.seconds / left:.3g} times; then "{slowest.name}" is slowest with {si(left, "s")}.'
     )
 
 
@@ -169,9 +185,11 @@ def _least(load: LayerLoad) -> float:
 
 def _enough(load: LayerLoad, seconds: float) -> tuple[int, float]:
     """The fewest copies with which a layer takes at most so long, or as many as it can have; and how long it takes."""
+    eased = load.seconds * load.eased
     now = [turns for copies, turns in load.offers if copies <= load.copies]
-    further = [(copies, load.seconds * turns / now[-1]) for copies, turns in load.offers if copies > load.copies]
-    return next((offer for offer in further if offer[1] <= seconds), (further or [(load.copies, load.seconds)])[-1])
+    further = [(copies, eased * turns / now[-1]) for copies, turns in load.offers if copies > load.copies]
+    able = [(load.copies, eased), *further]
+    return next((offer for offer in able if offer[1] <= seconds), able[-1])
 
 
 def _memory_help(layer: LayerLoad | None, loads: Sequence[LayerLoad], tile: int) -> tuple[str, ...]:

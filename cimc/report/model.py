@@ -67,6 +67,7 @@ class MatrixReport:
     into how many blocks it is cut along each. rows_percent, columns_percent: what the blocks take of the rows and
     columns of their MVMUs; cells_percent: of the cells.
     shift: bits that XbarOut is rounded by. vectors: matrix-vector products of one input, shared by the copies.
+    copies: on MVMUs of their own; beside: on each MVMU, block-diagonally, so that a product takes so many vectors.
     mvmus, crossbars: of all copies together.
     """
 
@@ -89,6 +90,12 @@ class MatrixReport:
     shift: int
     vectors: int
     copies: int
+    beside: int
+
+    @property
+    def copies_text(self) -> str:
+        """Copies, and times how many beside each other where there are several."""
+        return str(self.copies) if self.beside == 1 else f"{self.copies}x{self.beside}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,10 @@ def price(compiled: Compiled) -> Priced | str:
         LayerCost(seconds, percent(seconds, timing.interval), joules, percent(joules, timing.joules))
         for seconds, joules in zip(busy, (sums.joules[layer] for layer in range(len(busy))), strict=True)
     )
-    loads = loads_of(compiled.mapped, compiled.target, sums.core_seconds)
+    products = {
+        (s.tile, s.number): s.by_unit.get("mvmu", 0.0) / s.busy for s in timing.streams if s.unit == "core" and s.busy
+    }
+    loads = loads_of(compiled.mapped, compiled.target, sums.core_seconds, products)
     report = CostReport(
         inputs=timing.inputs,
         latency=timing.latency,

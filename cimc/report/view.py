@@ -16,7 +16,8 @@ from cimc.report.view_table import new_table
 LEGEND = """\
 matrix: rows x columns, /groups of a grouped convolution
 bits: of weights/inputs, s signed, u unsigned; split: blocks along rows x columns
-fill: used of the MVMUs' rows/columns/cells; vectors: products for one input, shared by the copies"""
+fill: used of the MVMUs' rows/columns/cells; vectors: of one input, shared by the copies;
+copies: on MVMUs of their own, and x how many beside each other on each, a product taking so many vectors"""
 
 TILES = 32
 """Tiles that are listed; the fullest, where there are more."""
@@ -100,7 +101,7 @@ def _crossbars(layers: list[LayerReport]) -> Table:
             f"{m.rows_percent:.0f}/{m.columns_percent:.0f}/{m.cells_percent:.0f}",
             str(m.shift),
             f"{m.vectors:,}",
-            str(m.copies),
+            m.copies_text,
         )
     return table
 

@@ -45,7 +45,7 @@ def cost_view(report: Report) -> Iterator[RenderableType]:
         if layer.cost is not None:
             table.add_row(
                 layer.name,
-                str(layer.matrix.copies) if layer.matrix is not None else "",
+                layer.matrix.copies_text if layer.matrix is not None else "",
                 si(layer.cost.seconds, "s"),
                 f"{layer.cost.busy_percent:.1f}",
                 si(layer.cost.joules, "J"),

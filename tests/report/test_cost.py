@@ -106,9 +106,10 @@ def test_what_is_written_by_hand() -> None:
 
 def test_copies_are_written_too() -> None:
     more = cimc.compile(DIGITS, "puma", CALIBRATION, mvmus=7)
-    copies = {layer.name: layer.matrix.copies for layer in more.report().layers if layer.matrix is not None}
-    cells = copies["relu1_out"] * 9 * 8 + copies["relu2_out"] * 72 * 16 + copies["logits"] * 256 * 10
-    assert copies["relu1_out"] > 1
+    copies = {layer.name: layer.matrix for layer in more.report().layers if layer.matrix is not None}
+    first, second, last = (copies[name] for name in ("relu1_out", "relu2_out", "logits"))
+    assert (first.copies > 1, first.beside, second.beside, last.beside) == (True, 8, 1, 1)
+    cells = first.copies * (8 * 9) * (8 * 8) + second.copies * 72 * 16 + last.copies * 256 * 10
     assert more.report().writing.cells == 8 * cells
 
 
@@ -145,14 +146,14 @@ def test_each_kind_of_limit_has_its_advice(timing: Timing) -> None:
     pool = LayerLoad("pool", {(0, 0): 1.0}, 0, 1, ())
     kind, layer, text = _limit(timing, "tile 0 core 0", [conv, pool])
     assert (kind, layer) == ("core", "conv")
-    assert '"conv" 2 instead of 1 take 2 more MVMUs (--mvmus 4, or more) and raise the rate at most 2 times' in text
+    assert '"conv" 2 instead of 1 take 2 more MVMUs (--mvmus 4, or more). That raises the rate at most 2 times' in text
     kind, layer, text = _limit(timing, "tile 0 core 0", [full])
     assert "tile.memory_words" in text and "--mvmus" not in text
     assert "no work left" in _limit(timing, "tile 0 core 0", [replace(full, copies=9, offers=((1, 9), (9, 1)))])[2]
     slow = [replace(conv, name=f"conv{n}", copies=2, mvmus=4) for n in range(5)]
     text = _limit(timing, "tile 0 core 0", slow)[2]
     assert '"conv0" 8 instead of 2, "conv1" 8 instead of 2, "conv2" 8 instead of 2 and 2 more layers take 60' in text
-    assert "(--mvmus 80, or more) and raise the rate at most 4 times" in text
+    assert "(--mvmus 80, or more). That raises the rate at most 4 times" in text
     text = _limit(timing, "tile 0 core 0", [conv, replace(pool, cores={(0, 1): 1.95})])[2]
     assert "--mvmus" not in text and '"pool" takes 1.95 s with all the copies' in text
     kind, layer, text = _limit(timing, "tile 0 core 0", [pool])
