@@ -143,9 +143,11 @@ def balance(
     throughput: the fastest stream of inputs, that is the least busy time of the slowest layer; what is left of the
     budget then shortens one input, copy by copy where a crossbar saves most time, and changes no layer for the worse.
     latency: the least sum of busy times - one input, layer after layer. area: the fewest crossbars that take an input
-    every `seconds`. Raises CimcError where that cannot be.
+    every `seconds`. Raises CimcError where that cannot be, and where there is no layer.
     """
-    assert layers, "no layers"
+    if not layers:
+        what = "the network has no matrix, so there is nothing to copy"
+        raise fail("balance.empty", what, todo="leave out --mvmus and --rate")
     least = sum(load.crossbars_of(1) for load in layers)
     if budget is not None and budget < least:
         what = f"one copy of every layer takes {least:,} MVMUs; the budget is {budget:,}"

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+import networkx as nx
+
 from cimc.base import tokens
 from cimc.base.tokens import Event, TokenGame, TokenRing
 from cimc.ir.scheduled import ScheduledGraph
@@ -62,23 +64,15 @@ def settle_depths(
 
 def _circles(game: TokenGame, ends: Mapping[tuple[int, int, int], int]) -> list[set[int]]:
     """The full rings of every circle of streams that wait for each other. One of each must grow."""
-    blocked = {b.stream: b for b in game.blocked()}
-    seen: dict[int, int] = {}
+    blocked = {b.stream: b.event for b in game.blocked()}
+    waits = nx.DiGraph((stream, _waits_for(event, game, ends)) for stream, event in blocked.items())
     found = []
-    for start in blocked:
-        path = []
-        stream = start
-        while stream not in seen:
-            assert stream in blocked, f"stream {stream} keeps others waiting and has come to its end"
-            seen[stream] = start
-            path.append(stream)
-            stream = _waits_for(blocked[stream].event, game, ends)
-        if seen[stream] == start:
-            events = [blocked[s].event for s in path[path.index(stream) :]]
-            full = {e.thing for e in events if e.kind == tokens.SPACE}
-            assert full, f"a deadlock that no depth resolves: {[str(e) for e in events[:8]]}"
-            found.append(full)
-    return found
+    for circle in nx.simple_cycles(waits):
+        full = {blocked[stream].thing for stream in circle if blocked[stream].kind == tokens.SPACE}
+        assert full, f"a deadlock that no depth resolves: {[str(blocked[stream]) for stream in circle[:8]]}"
+        found.append(full)
+    assert found, "streams wait for one that has come to its end"
+    return sorted(found, key=min)
 
 
 def _waits_for(event: Event, game: TokenGame, ends: Mapping[tuple[int, int, int], int]) -> int:

@@ -26,9 +26,10 @@ def percent(part: float, whole: float) -> float:
     return round(100 * part / whole, 2) if whole else 0.0
 
 
-def travel_text(now: int, in_order: int) -> str:
+def travel_text(now: int, in_order: int, unit: str = "") -> str:
     """How far flits travel, and how far with tiles in network order."""
-    return f"{now:,}" if now == in_order else f"{now:,}; {in_order:,} with tiles in network order"
+    text = f"{now:,} {unit}".rstrip()
+    return text if now == in_order else f"{text}; {in_order:,} with tiles in network order"
 
 
 def tiles_text(tiles: int, chips: int, tiles_of_chip: int) -> str:

@@ -80,7 +80,7 @@ def _travel(report: Report) -> list[tuple[str, str]]:
     if t is None or not t.hops:
         return []
     found = [("flit hops", travel_text(t.hops, t.hops_in_order))]
-    return [*found, ("between chips", f"{travel_text(t.off_chip, t.off_chip_in_order)} flits")] if t.off_chip else found
+    return [*found, ("between chips", travel_text(t.off_chip, t.off_chip_in_order, "flits"))] if t.off_chip else found
 
 
 def _crossbars(layers: list[LayerReport]) -> Table:

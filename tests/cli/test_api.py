@@ -11,7 +11,7 @@ import cimc
 from tests.cli.commands import CALIBRATION, DIGITS, INPUTS, TEST, tree
 from tests.cli.commands import cimc as command
 
-HEAVY = ("numpy", "onnx", "onnxruntime", "scipy", "networkx", "typer", "rich", "lark")
+HEAVY = ("numpy", "onnx", "onnxruntime", "scipy", "networkx", "matplotlib", "typer", "rich", "lark")
 
 
 def test_import_loads_nothing_heavy() -> None:

@@ -322,6 +322,14 @@ def test_a_negative_seed(here: Path) -> None:
     )
 
 
+def test_copies_of_a_network_without_a_matrix(here: Path) -> None:
+    write_network(Path("relu.onnx"), [node("Relu", ["x"])], ("N", 4, 4, 4), ("N", 4, 4, 4))
+    assert refused(here, "compile", "relu.onnx", "--target", "puma", "--mvmus", "9", "-o", "out") == (
+        "error[balance.empty]: the network has no matrix, so there is nothing to copy\n"
+        "  help: leave out --mvmus and --rate\n"
+    )
+
+
 def test_a_report_of_two_files_is_written_whole_or_not_at_all(here: Path, program: Path) -> None:
     said = refused(here, "report", program, "--html", "page.html", "--json", "nowhere/report.json")
     assert said.startswith("error[output.write]: this cannot be written: there is no folder nowhere\n")
