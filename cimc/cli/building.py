@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cimc.base.diagnostics import Diagnostic
 from cimc.cli.arrays import Arrays, data_for
 from cimc.cli.console import new_console, steps, warn
 from cimc.driver.compile import CompileOptions, compile_network
@@ -15,6 +16,7 @@ from cimc.driver.verify import Verification, verify_network
 from cimc.report.build import build_report
 from cimc.report.folder import check_place, save_folder
 from cimc.report.json_text import json_text
+from cimc.report.model import Report
 from cimc.report.view_table import new_table
 from cimc.target.load import load_sourced
 from cimc.target.write import write_target
@@ -52,12 +54,25 @@ def compile_job(job: Job, folder: Path) -> None:
         toml = write_target(compiled.target, load_sourced(options.target).sources)
         save_folder(folder, compiled.program, compiled.weights, toml, report)
     warn(compiled.warnings)
+    warn(_missed_rate(options.rate, report))
     s = report.summary
     text = (
         f"{folder}: {_count(len(report.layers), 'layer')} for {s.target} on {_count(s.tiles, 'tile')}, "
         f"{_count(s.cores, 'core')}, {_count(s.mvmus, 'MVMU')}; {s.instructions:,} instructions, {s.code_bytes:,} bytes"
     )
     new_console().print(text, soft_wrap=True)
+
+
+def _missed_rate(wanted: float | None, report: Report) -> list[Diagnostic]:
+    """A warning where a program takes fewer inputs a second than were asked for: layers wait for each other."""
+    reached = None if report.cost is None else report.cost.rate
+    if wanted is None or reached is None or reached >= wanted:
+        return []
+    what = f"{wanted:,.6g} inputs a second were asked for; the program takes {reached:,.6g}"
+    more = f"{wanted * wanted / reached:.4g}"
+    return [
+        Diagnostic("balance.rate", what, todo=f"layers wait for each other: ask for a little more, as --rate {more}")
+    ]
 
 
 def verify_job(job: Job, data: str, limit: int | None, as_json: bool) -> bool:

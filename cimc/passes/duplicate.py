@@ -33,7 +33,7 @@ def duplicate(graph: MappedGraph, target: Target, duplication: Duplication) -> t
     """The graph with its layers' copies, and how they were chosen."""
     layers = [m for m in graph.layers if isinstance(m.layer, MatrixLayer)]
     loads = [load_of(graph, target, m, duplication.pace.get(m.layer.name)) for m in layers]
-    seconds = None if duplication.rate is None else 1 / Fraction(repr(duplication.rate))
+    seconds = None if duplication.rate is None else 1 / Fraction(repr(float(duplication.rate)))
     chosen = balance(loads, duplication.budget, duplication.objective, seconds)
     grids = {m.layer.name: dict(_grids(graph, target, m)) for m in layers}
     copies = {m.layer.name: k for m, k in zip(layers, chosen.copies, strict=True)}

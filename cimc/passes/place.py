@@ -52,7 +52,9 @@ class Placer:
             on = there if self.chips == 1 else f"{there} on each of {self.chips} chips"
             what = f"the network needs {len(self.tiles)} tiles; {self.target.name} has {on}"
             needed = math.ceil(len(self.tiles) / there)
-            raise fail("place.chip", what, todo=f"map it onto more chips: --chips {needed}; or take a larger target")
+            fewer = ", fewer copies (--mvmus)" if any(m.copies > 1 for m in self.graph.layers) else ""
+            todo = f"map it onto more chips: --chips {needed}; or take a larger target{fewer}"
+            raise fail("place.chip", what, todo=todo)
         return self.tiles
 
     def _together(self) -> list[list[Work]]:

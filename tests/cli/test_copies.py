@@ -45,7 +45,24 @@ def test_copies_for_one_input_shorten_it(tmp_path: Path) -> None:
     assert latency[short] < 0.8 * latency[plain]
 
 
+def test_a_rate_that_is_missed_is_said(tmp_path: Path) -> None:
+    """Layers wait for each other: 30,000 were asked for, and 29,590 came of it."""
+    options = ["--target", "puma", "--objective", "area", "--rate", "30000", "--calibration", CALIBRATION]
+    ran = cimc("compile", RESIDUAL, *options, "-o", tmp_path / "out")
+    assert ran.code == 0
+    reached = timed(tmp_path / "out")
+    assert reached < 30_000
+    assert f"warning[balance.rate]: 30,000 inputs a second were asked for; the program takes {reached:,.6g}" in ran.err
+    more = str(round(30_000 * 30_000 / reached) + 1)
+    assert timed(compiled(tmp_path / "more", "--objective", "area", "--rate", more)) > 30_000
+
+
 REFUSED = {
+    "latency without a budget": (
+        ["--target", "puma", "--objective", "latency"],
+        'error[options.copies]: objective "latency" chooses copies, and there is no budget for any\n'
+        "  help: give --mvmus N\n",
+    ),
     "area without a rate": (
         ["--target", "puma", "--objective", "area"],
         'error[options.copies]: objective "area" and --rate belong together\n'
