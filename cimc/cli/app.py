@@ -312,7 +312,7 @@ def trace(
     ],
     inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 2,
     slices: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Join short slices until there are at most N; 0: keep all.")
+        int, typer.Option(min=0, metavar="N", help="Join short slices until there are about N; 0: keep all.")
     ] = 100_000,
 ) -> None:
     """Write what every core does when, as a trace to open at ui.perfetto.dev or in chrome://tracing.

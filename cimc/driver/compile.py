@@ -137,10 +137,7 @@ def _check_copies(options: CompileOptions, target: Target) -> None:
         todo = "packing saves crossbars and duplication spends them: choose one"
         other = "--rate" if options.mvmus is None else "--mvmus"
         raise fail("options.pack", f"--pack and {other} exclude each other", todo=todo)
-    require_objective(options.objective, options.rate)
-    if options.objective == "latency" and options.mvmus is None:
-        what = 'objective "latency" chooses copies, and there is no budget for any'
-        raise fail("options.copies", what, todo="give --mvmus N")
+    require_objective(options.objective, options.rate, options.mvmus, "--mvmus")
     if options.chips < 1:
         raise fail("options.chips", f"{options.chips} chips", Place(item="--chips"), "give 1 or more")
     if options.rate is not None and "mvm" not in target.prices:

@@ -213,7 +213,7 @@ def _copies(loads: list[Load], options: EstimateOptions) -> Balance:
     ]
     if len(asked) > 1:
         raise fail("options.copies", f"{' and '.join(asked)} each say how many copies", todo="give one of them")
-    require_objective(options.objective, options.rate)
+    require_objective(options.objective, options.rate, options.budget, "--budget")
     names = [load.name for load in loads]
     if options.copies:
         _check_copies(loads, options.copies)

@@ -119,14 +119,18 @@ def crossbars_of(copies: int, rows: int, columns: int, crossbar_rows: int, cross
     return -(-copies // together) * -(-rows // crossbar_rows) * -(-columns // crossbar_columns)
 
 
-def require_objective(objective: Objective, rate: float | None) -> None:
-    """Raise CimcError unless the objective is known and "area", and no other, has a rate to keep (inputs a second)."""
+def require_objective(objective: Objective, rate: float | None, budget: int | None, option: str) -> None:
+    """Raise CimcError unless the objective is known; "area", and no other, has a rate to keep (inputs a second); and
+    "latency" has a budget (MVMUs), which `option` gives."""
     if objective not in get_args(Objective):
         todo = f"choose one of {', '.join(get_args(Objective))}"
         raise fail("options.copies", f'there is no objective "{objective}"', todo=todo)
     if (objective == "area") != (rate is not None):
         todo = "write --objective area --rate INPUTS_PER_SECOND"
         raise fail("options.copies", 'objective "area" and --rate belong together', todo=todo)
+    if objective == "latency" and budget is None:
+        what = 'objective "latency" chooses copies, and there is no budget for any'
+        raise fail("options.copies", what, todo=f"give {option} N")
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         what = f"a rate of {rate} inputs a second cannot be kept"
         raise fail("options.copies", what, Place(item="--rate"), "give a number above 0")
