@@ -202,8 +202,8 @@ def test_every_field_is_explained() -> None:
          "  help: write --copies conv1=8\n"),
         (["--copies", "fc=1", "--budget", "9"], "error[options.copies]: --copies and --budget each say how many "
          "copies\n  help: give one of them\n"),
-        (["--objective", "latency"], 'error[options.copies]: objective "latency" chooses copies, and there is no budget '
-         "for any\n  help: give --budget N\n"),
+        (["--objective", "latency"], 'error[options.copies]: objective "latency" chooses copies, and there is no '
+         "budget for any\n  help: give --budget N\n"),
         (["--objective", "area"], 'error[options.copies]: objective "area" and --rate belong together\n'
          "  help: write --objective area --rate INPUTS_PER_SECOND\n"),
         (["--objective", "area", "--rate", "9", "--target", "ideal"], "error[estimate.price]: ideal has no price for "
