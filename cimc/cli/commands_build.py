@@ -1,0 +1,140 @@
+"""What a user types to compile, verify and run a network.
+
+The work of all commands is done in the other files of this folder, which are loaded only when they are needed, so that
+help is there at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cimc.cli import options as o
+
+
+def compile(
+    model: o.Model,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write.", show_default=False)],
+    target: o.TargetName = "ideal",
+    weight_bits: o.WeightBits = None,
+    input_bits: o.InputBits = None,
+    precision: o.PrecisionFile = None,
+    calibration: o.CalibrationFile = None,
+    calibration_method: o.Method = "minmax",
+    bind: o.Bind = None,
+    rows: o.Rows = "dense",
+    pack: o.Pack = False,
+    mvmus: o.Mvmus = None,
+    objective: o.Objective = "throughput",
+    rate: o.Rate = None,
+    chips: o.Chips = 1,
+    seed: o.Seed = 0,
+) -> None:
+    """Compile a network into a folder that stands alone: program, weights, target and mapping report.
+
+    \b
+      cimc compile net.onnx --target puma --calibration some.npz -o net/
+      cimc compile net.onnx --target my-chip.toml --weight-bits 4 -o net/
+    """
+    from cimc.cli.building import Job, compile_job
+    from cimc.driver.compile import CompileOptions
+
+    chosen = CompileOptions(
+        target=target,
+        weight_bits=weight_bits,
+        input_bits=input_bits,
+        bind=o.bindings(bind),
+        rows=rows,
+        seed=seed,
+        calibration_method=calibration_method,
+        pack=pack,
+        mvmus=mvmus,
+        objective=objective,
+        rate=rate,
+        chips=chips,
+    )
+    compile_job(Job(model, chosen, calibration, precision), out)
+
+
+def verify(
+    model: o.Model,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="FILE.npz", help='Inputs to run, and "labels" if you have them.', show_default=False
+        ),
+    ],
+    target: o.TargetName = "ideal",
+    weight_bits: o.WeightBits = None,
+    input_bits: o.InputBits = None,
+    precision: o.PrecisionFile = None,
+    calibration: o.CalibrationFile = None,
+    calibration_method: o.Method = "minmax",
+    bind: o.Bind = None,
+    rows: o.Rows = "dense",
+    pack: o.Pack = False,
+    mvmus: o.Mvmus = None,
+    objective: o.Objective = "throughput",
+    rate: o.Rate = None,
+    chips: o.Chips = 1,
+    seed: o.Seed = 0,
+    limit: o.Limit = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output (docs/verify.md).")
+    ] = False,
+) -> None:
+    """Compile a network, run it on the emulator and compare: every stored value with the quantised reference, bit for
+    bit, and the outputs with onnxruntime in float.
+
+    \b
+      cimc verify net.onnx --target puma --calibration some.npz --data test.npz
+      cimc verify net.onnx --target puma --data test.npz --limit 64 --json
+    """
+    from cimc.cli.building import Job, verify_job
+    from cimc.driver.compile import CompileOptions
+
+    chosen = CompileOptions(
+        target=target,
+        weight_bits=weight_bits,
+        input_bits=input_bits,
+        bind=o.bindings(bind),
+        rows=rows,
+        seed=seed,
+        calibration_method=calibration_method,
+        pack=pack,
+        mvmus=mvmus,
+        objective=objective,
+        rate=rate,
+        chips=chips,
+    )
+    if not verify_job(Job(model, chosen, calibration, precision), data, limit, as_json):
+        raise typer.Exit(1)
+
+
+def run(
+    folder: o.Folder,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--input", metavar="FILE.npz", help="Arrays named as the inputs; axis 0 is the lane.", show_default=False
+        ),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.npz", help="The file to write.", show_default=False)],
+    program: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="An edited program, text or binary, in place of the folder's.")
+    ] = None,
+    limit: o.Limit = None,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="BYTES", help="Bound of the emulated state, such as 500M.")
+    ] = None,
+) -> None:
+    """Run a compiled program on the emulator. Outputs are named as the network's; axis 0 is the lane.
+
+    \b
+      cimc run net/ --input test.npz -o out.npz
+      cimc run net/ --input test.npz -o out.npz --limit 100 --max-memory 2G
+    """
+    from cimc.cli.running import run_job
+
+    run_job(folder, data, out, program, limit, o.byte_count(max_memory))
