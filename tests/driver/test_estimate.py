@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from cimc.passes.pipelines import MapOptions, map_network
 from cimc.report.build import build_report
 from cimc.target.load import load_target
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL, cimc, node, write_network
+from tests.driver.fastest import fastest
 from tests.shared_data import MODELS, require
 
 PHYSICAL = {"LeNet": "9", "VGG-8": "87", "ResNet-18": "1558"}
@@ -139,12 +139,11 @@ def test_weights_are_not_needed(build: Callable[[], onnx.ModelProto]) -> None:
 
 
 @pytest.mark.parametrize(("build", "weights"), [(vgg16, 138_344_128), (resnet50, 25_502_912)])
-def test_large_networks_in_seconds(build: Callable[[bool], onnx.ModelProto], weights: int) -> None:
+def test_large_networks_in_under_two_seconds(build: Callable[[bool], onnx.ModelProto], weights: int) -> None:
     # Published parameter counts, 138,357,544 and 25,557,032, less biases (13,416 and 1,000) and the scales and shifts
     # of ResNet-50's batch normalisation (53,120).
-    start = time.process_time()  # others may use the machine at the same time
-    found = _estimated(build(False), EstimateOptions("isaac", budget=1_000_000))
-    assert time.process_time() - start < 10  # 1 to 2.5 s
+    found, seconds = fastest(lambda: _estimated(build(False), EstimateOptions("isaac", budget=1_000_000)))
+    assert seconds < 2
     assert found.weights == weights
     assert found.mvmus_with_copies + found.left_over == 1_000_000
 

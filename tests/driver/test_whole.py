@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from cimc.driver.whole import Whole
 from cimc.frontends.structure import load_structure
 from cimc.target import load_target
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL, cimc, node, write_network
+from tests.driver.fastest import fastest
 from tests.shared_data import MODELS, require
 
 WITHIN = 0.1
@@ -125,12 +125,11 @@ def test_weights_are_not_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [vgg16, resnet50])
-def test_large_networks_in_seconds(build: Callable[[bool], onnx.ModelProto], tmp_path: Path) -> None:
+def test_large_networks_in_under_two_seconds(build: Callable[[bool], onnx.ModelProto], tmp_path: Path) -> None:
     file = tmp_path / "net.onnx"
     onnx.save(build(False), file)
-    start = time.process_time()  # others may use the machine at the same time
-    found = whole(str(file))
-    assert time.process_time() - start < 10  # 1 to 2.5 s; with an element of a map looked at a time, minutes
+    found, seconds = fastest(lambda: whole(str(file)))
+    assert seconds < 2
     assert found.interval < found.latency < 20 * found.interval
 
 
