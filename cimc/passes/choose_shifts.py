@@ -1,10 +1,13 @@
 """choose_shifts: how far XbarOut is rounded, and with it biases and multipliers in units of the shifted sum.
 
-On targets that round ("shift") a layer has one shift, and every sum seen in calibration, with one bit of headroom,
-fits an accumulator. A column whose sums are large would force a large shift on all; its weights can be stored in a
-coarser scale instead, so that the others keep their precision. The shift is the one that makes the least noise of the
-two. On other targets the shift is 0 and nothing is rounded before requantisation. Needs tasks; layers are calibrated
-in order, each on what the layers before it really compute.
+Every sum seen in calibration, with one bit of headroom, fits an accumulator, and a word where it is stored on its way.
+On targets that round ("shift") a layer has one shift for that. A column whose sums are large would force a large shift
+on all; its weights can be stored in a coarser scale instead, so that the others keep their precision. The shift is the
+one that makes the least noise of the two. On other targets the shift is 0, and only such columns as could overflow are
+stored more coarsely. Needs tasks; layers are calibrated in order, each on what the layers before it really compute.
+
+Everything here is sums of integers, exact in float64, and elementwise arithmetic: the result depends on no order of
+summation, and so on no BLAS, processor or number of threads.
 """
 
 from __future__ import annotations
@@ -20,14 +23,14 @@ from cimc.ir.layers import Floats, Ints, MatrixLayer, operands_of
 from cimc.ir.mapped import Float32s, MappedGraph, MappedLayer
 from cimc.ir.reference import accumulate, evaluate_layer, finish_matrix, windows_of
 from cimc.numerics.quant import Quant
-from cimc.passes.quantise import round_weights
+from cimc.passes.quantise import round_weights, unit_of
 from cimc.passes.split import block_weights
-from cimc.target.model import Target
 
 HEADROOM_BITS = 1
 WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out
 WORK = 1.2e10  # products that calibration may take
-WINDOW_WORDS = 1 << 26  # of windows held at once
+WINDOW_WORDS = 1 << 25  # of windows held at once
+UNLIMITED = 62  # bits that no sum here reaches
 
 
 def calibration_lanes(graph: MappedGraph) -> int:
@@ -40,10 +43,12 @@ def calibration_lanes(graph: MappedGraph) -> int:
     return int(np.clip(WORK / max(products, 1), 1, 128))
 
 
-def choose_shifts(graph: MappedGraph, target: Target, inputs: Mapping[str, Ints]) -> MappedGraph:
+def choose_shifts(graph: MappedGraph, inputs: Mapping[str, Ints]) -> MappedGraph:
     """Settle shifts, integer biases and multipliers. inputs: calibration lanes of the input maps, as integers."""
-    if target.mvmu.round == "none":
-        return replace(graph, layers=tuple(settled_layer(m, graph.quants, 0, rounds=False) for m in graph.layers))
+    if not graph.arithmetic.rounds:
+        settled = tuple(settled_layer(m, graph.quants, 0, rounds=False) for m in graph.layers)
+        if all(_cannot_overflow(graph, m) for m in settled):
+            return replace(graph, layers=settled)
     maps = dict(inputs)
     layers = []
     last_use = {name: i for i, m in enumerate(graph.layers) for o in operands_of(m.layer) for name in o.maps}
@@ -64,9 +69,9 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     The result is that of unrounded sums in float32: near enough to calibrate the layers behind it.
     """
     peaks = np.ones(mapped.matrix.weight.shape[0])
-    power, largest, parts = 0.0, 1.0, []
-    wide = replace(graph, accumulator_bits=62)
-    unshifted = settled_layer(mapped, graph.quants, 0, rounds=True)
+    power, largest, parts, rounds = 0.0, 1.0, [], graph.arithmetic.rounds
+    wide = replace(graph, arithmetic=replace(graph.arithmetic, word_bits=UNLIMITED, accumulator_bits=UNLIMITED))
+    unshifted = settled_layer(mapped, graph.quants, 0, rounds)
     assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
 
     def watch(sums: Floats, low: int, high: int) -> None:
@@ -75,22 +80,41 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     for part in _chunks(graph, mapped, maps):
         windows = windows_of(graph, mapped, part)
         largest = max(largest, float(np.abs(windows).max()))
-        power += float(np.square(windows, dtype=np.float32).sum(axis=(3, 4, 5)).mean()) * len(windows)
-        sums = accumulate(wide, unshifted, windows, watch, np.float32)
+        power += int(np.square(windows).sum()) / (windows.shape[1] * windows.shape[2])
+        sums = accumulate(wide, unshifted, windows, watch)
         watch((sums + unshifted.bias).astype(np.float64), 0, len(peaks))
         parts.append(finish_matrix(wide, unshifted, sums, part))
     result = np.concatenate(parts)
     power /= len(result)
-    limit = ((1 << (graph.accumulator_bits - 1)) - 1) / (1 << HEADROOM_BITS)
-    needed = np.log2(np.maximum(peaks, _reach(unshifted, largest)) / limit)
-    lowest = highest = max(0, math.ceil(float(needed.max())))
+    limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
+    needed = np.maximum(peaks, _reach(unshifted, largest)) / limit
+    highest = max(0, math.ceil(float(needed.max())) - 1).bit_length()
+    lowest = highest if rounds else 0
     if mapped.matrix.given is None:
-        lowest = max(0, highest - mapped.weight_bits // 2)
+        lowest = max(0, highest - mapped.weight_bits // 2) if rounds else 0
     blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
-    shift = min(range(highest, lowest - 1, -1), key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
-    coarser = np.exp2(np.maximum(needed - shift, 0.0))
-    settled = settled_layer(_rescaled(mapped, coarser) if shift < highest else mapped, graph.quants, shift, rounds=True)
+    shifts = range(highest, lowest - 1, -1) if rounds else (0,)
+    shift = min(shifts, key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
+    coarser = np.maximum(needed / (1 << shift), 1.0)
+    rescaled = shift < highest and mapped.matrix.given is None
+    settled = settled_layer(_rescaled(mapped, coarser) if rescaled else mapped, graph.quants, shift, rounds)
     return _corrected(graph, settled, windows, np.asarray(sums, np.float64) * unshifted.finish.m), result
+
+
+def _sum_bits(graph: MappedGraph, mapped: MappedLayer) -> int:
+    """Bits that a layer's sums may have: an accumulator's, and a word's where some are stored on their way."""
+    arithmetic = graph.arithmetic
+    stored = any(task.is_partial for task in mapped.tasks)
+    return min(arithmetic.accumulator_bits, arithmetic.word_bits) if stored else arithmetic.accumulator_bits
+
+
+def _cannot_overflow(graph: MappedGraph, mapped: MappedLayer) -> bool:
+    """Whether no inputs can make a sum of an unshifted layer too large, its bias included."""
+    if mapped.weights is None or mapped.bias is None:
+        return True
+    fed = graph.quants[mapped.matrix.x.maps[0]]
+    largest = max(-fed.low, fed.high) * np.abs(mapped.weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    return int((largest + np.abs(mapped.bias)).max()) < 1 << (_sum_bits(graph, mapped) - 1)
 
 
 def _corrected(graph: MappedGraph, settled: MappedLayer, windows: Ints, wanted: Floats) -> MappedLayer:
@@ -104,7 +128,7 @@ def _corrected(graph: MappedGraph, settled: MappedLayer, windows: Ints, wanted: 
     finish = settled.finish
     if finish.n is None or settled.matrix.residual is not None or settled.matrix.given is not None:
         return settled
-    got = accumulate(graph, settled, windows, None, np.float32) * finish.m.astype(np.float64)
+    got = accumulate(graph, settled, windows) * finish.m.astype(np.float64)
     error = (wanted - got).mean(axis=(0, 1, 2))
     return replace(settled, finish=replace(finish, n=np.asarray(finish.n + error, np.float32)))
 
@@ -135,11 +159,11 @@ def _chunks(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -
 def _noise(m: Float32s, needed: Floats, shift: int, power: float, blocks: int) -> float:
     """Expected squared error of a layer's results, in squared steps of its output, for a shift.
 
-    A column whose sums need `needed` bits of shift has its weights' steps grow by 2^(needed - shift). Rounding of
-    weights: a twelfth of a step each, times the power of a window (the sum of its squared inputs); rounding of each
+    A column whose sums are `needed` times as large as they may be has its weights' steps grow by needed / 2^shift.
+    Rounding of weights: a twelfth of a step each, times the power of a window (the sum of its squared inputs); rounding of each
     block's sum: a twelfth of 2^shift squared.
     """
-    steps = np.square(m * np.exp2(np.maximum(needed - shift, 0.0)))
+    steps = np.square(m * np.maximum(needed / (1 << shift), 1.0))
     return float(steps.sum() * (WEIGHT_NOISE * power + blocks * 4.0**shift) / 12)
 
 
@@ -173,7 +197,7 @@ def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, 
         return mapped
     layer = mapped.matrix
     source = quants[layer.x.maps[0]]
-    unit = np.asarray(np.float32(source.scale) * mapped.weight_scale, np.float64)
+    unit = unit_of(source, mapped.weight_scale)
     if layer.given is not None and layer.given.bias is not None:
         bias = layer.given.bias.astype(np.float64)
     else:

@@ -17,6 +17,7 @@ from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.passes.calibrate import measure_ranges
 from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
+from cimc.passes.clipping import mark_clipping
 from cimc.passes.deepen_rings import deepen_rings
 from cimc.passes.depths import Depths
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
@@ -62,7 +63,7 @@ def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapO
         b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], quants[b.maps[0]], calibration[b.tensor][:lanes])
         for b in mapped.inputs
     }
-    mapped = choose_shifts(mapped, target, inputs)
+    mapped = mark_clipping(choose_shifts(mapped, inputs))
     return pack(mapped, target) if options.pack else mapped
 
 
