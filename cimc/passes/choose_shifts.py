@@ -160,8 +160,8 @@ def _noise(m: Float32s, needed: Floats, shift: int, power: float, blocks: int) -
     """Expected squared error of a layer's results, in squared steps of its output, for a shift.
 
     A column whose sums are `needed` times as large as they may be has its weights' steps grow by needed / 2^shift.
-    Rounding of weights: a twelfth of a step each, times the power of a window (the sum of its squared inputs); rounding of each
-    block's sum: a twelfth of 2^shift squared.
+    Rounding of weights: a twelfth of a step each, times the power of a window (the sum of its squared inputs); rounding
+    of each block's sum: a twelfth of 2^shift squared.
     """
     steps = np.square(m * np.maximum(needed / (1 << shift), 1.0))
     return float(steps.sum() * (WEIGHT_NOISE * power + blocks * 4.0**shift) / 12)

@@ -73,7 +73,7 @@ def test_sums_have_no_mean_error_on_calibration_data() -> None:
 
 
 def test_targets_that_do_not_round_have_no_shift() -> None:
-    wide = replace(IDEAL, numbers=replace(IDEAL.numbers, weight=12, input=12))
+    wide = replace(IDEAL, numbers=replace(IDEAL.numbers, weight=9, input=16))
     made = build(load_onnx(product(np.eye(4), np.ones(4))), wide, {"x": np.ones((2, 1, 4), np.float32)})
     assert all(m.shift == 0 for m in made.mapped.layers)
 

@@ -13,7 +13,7 @@ from cimc.isa.operands import Window
 from cimc.isa.program import Program, RingRef
 from cimc.runtime.step import StepEngine
 from tests.isa.small import SMALL
-from tests.runtime.programs import IDEAL, i, pixel, relay_program, relay_weights
+from tests.runtime.programs import IDEAL, REG2, i, pixel, relay_program, relay_weights, vector_program
 from tests.runtime.test_step import small_weights
 
 
