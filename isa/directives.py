@@ -166,7 +166,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         "tile",
         "name:name one of its own among the tile's vectors",
         """
-        addr=address:int its first word in tile memory; each entry takes as many whole words as an accumulator
+        addr=address:int its first word in tile memory; each entry takes one
         entries:int how many
         array:name of whole numbers, (entries,)
         """,

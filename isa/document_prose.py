@@ -91,9 +91,9 @@ ring holds a neighbouring row of another input: `load` gives its words the value
 """
 
 NUMBERS = """\
-`load`, `store`, `send` and `receive` move words as they are. So memory, messages and registers loaded from there hold
-an accumulator whole, also where accumulators are wider than words. Such a wide word in `r` is there to be an operand of
-an instruction that writes `xout`; what else is made of it has no meaning.
+Memory and messages hold words. `store` saturates what is wider than a word to one (an accumulator may be); `load` and
+`loadv` saturate to the bits of d's register file (an accumulator may be narrower), the value `fill` to a word first.
+`send` and `receive` move words as they are.
 
 All other instructions compute in whole numbers of any width, from what all sources held before, even if d overlaps
 them. Then they store fit(result): saturated to the bits of d's register file, -2^(bits-1) .. 2^(bits-1) - 1. So a chain
@@ -104,10 +104,10 @@ product, sum, quotient, in the order written - rounds to the nearest float32, ti
 multiply-add. Differences, products and sums inside of f32() are exact. m is the scale's row 0, n its row 1, from the
 operand's first entry on, entry by entry along d; zero, low, high, a0 and b0 are keys of `.scale`. Then
 
-    settle(x) = fit(int(min(max(round(x), f32(low - zero)), f32(high - zero))) + zero)
+    settle(x) = fit(min(max(round(x) + zero, low), high))
 
-with round to the nearest whole number, ties to even, and the last sum in whole numbers. Infinities saturate. Where `s`
-is 0, `requants` divides as IEEE 754 does: a > 0 gives high and a < 0 low (for m > 0), a = 0 has no meaning.
+with round to the nearest whole number, ties to even, and everything behind it in whole numbers. Infinities saturate.
+Where `s` is 0, m / f32(s) counts as 0 in `requants`.
 
 `lut`, with e the n entries of the table and first and step its keys:
 

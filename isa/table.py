@@ -70,7 +70,11 @@ FORMS: tuple[Form, ...] = (
     ),
     _form(17, "core", "memory", "store to:window a:source", "the window = a"),
     _form(
-        18, "core", "memory", "loadv d:dest from:vector", "d = entries of a constant vector, each saturated to a word"
+        18,
+        "core",
+        "memory",
+        "loadv d:dest from:vector",
+        "d = entries of a constant vector, each saturated to a word, then to d",
     ),
     # matrix
     _form(

@@ -76,10 +76,13 @@ def shift_round(x: npt.NDArray[Exact], shift: int) -> npt.NDArray[Exact]:
 def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
     """The last step of every requantisation: sat(round(real) + zero). real is float32 in units of the result."""
     rounded = np.rint(real)
-    np.clip(rounded, low - zero, high - zero, out=rounded)
-    settled: npt.NDArray[np.int64] = rounded.astype(np.int64) + zero
-    # Limits beyond 2^24 may not be float32 numbers: what was clipped to the nearest one is clipped to them.
-    return settled if max(abs(low - zero), abs(high - zero)) <= 1 << 24 else np.clip(settled, low, high)
+    least, most = low - zero, high - zero
+    if max(abs(least), abs(most)) <= 1 << 24:
+        np.clip(rounded, least, most, out=rounded)
+        return rounded.astype(np.int64) + zero
+    # Limits beyond 2^24 may be no float32 numbers: they are applied to integers.
+    np.clip(rounded, -(2.0**62), 2.0**62, out=rounded)
+    return np.asarray(np.clip(rounded.astype(np.int64), least, most) + zero, np.int64)
 
 
 def requant(acc: IntArray, m: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
@@ -99,8 +102,10 @@ def requant2(
 def requant_by(
     a: IntArray, m: npt.NDArray[np.float32], total: IntArray, zero: int, low: int, high: int
 ) -> npt.NDArray[np.int64]:
-    """sat(round(float32(a) * (m / float32(total))) + zero): a share of a total that is known at run time only."""
-    share = np.divide(m, np.asarray(total, np.float32), dtype=np.float32)
+    """sat(round(float32(a) * (m / float32(total))) + zero): a share of a total that is known at run time only. Of a
+    total of 0 every share is 0."""
+    whole = np.asarray(total, np.float32)
+    share = np.divide(m, whole, out=np.zeros(np.broadcast_shapes(m.shape, whole.shape), np.float32), where=whole != 0)
     return settle(np.asarray(a, np.float32) * share, zero, low, high)
 
 

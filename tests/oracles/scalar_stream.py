@@ -192,12 +192,17 @@ class Stream:
         space, places = self.run_of(text)
         return [self.files[space].get(place, 0) for place in places]
 
-    def write(self, text: str, values: Words, whole: bool = False) -> None:
+    def write(self, text: str, values: Words) -> None:
         space, places = self.run_of(text)
         assert len(places) == len(values), f"{len(values)} words for {text}"
         half = 1 << (self.bits[space] - 1)
         for place, value in zip(places, values, strict=True):
-            self.files[space][place] = value if whole else clamp(value, -half, half - 1)
+            self.files[space][place] = clamp(value, -half, half - 1)
+
+    def words(self, values: Words) -> Words:
+        """Numbers saturated to words of memory."""
+        half = 1 << (self.machine.word - 1)
+        return [clamp(value, -half, half - 1) for value in values]
 
     def compute(self, mnemonic: str, operands: list[str]) -> None:
         match mnemonic:
@@ -205,11 +210,11 @@ class Stream:
                 self.multiply(int(operands[0], 2))
             case "load":
                 ring, addresses = self.window(operands[1])
-                fill = int(operands[2])
-                self.write(operands[0], [fill if a is None else ring.memory.get(a, 0) for a in addresses], whole=True)
+                (fill,) = self.words([int(operands[2])])
+                self.write(operands[0], [fill if a is None else ring.memory.get(a, 0) for a in addresses])
             case "store":
                 ring, addresses = self.window(operands[0])
-                ring.memory.update(zip((a or 0 for a in addresses), self.read(operands[1]), strict=True))
+                ring.memory.update(zip((a or 0 for a in addresses), self.words(self.read(operands[1])), strict=True))
             case "clrs":
                 self.s = 0
             case "sums":
@@ -217,8 +222,7 @@ class Stream:
             case "loadv":
                 name, places = self.run_of(operands[1])
                 vector = self.machine.arrays[self.machine.program.records[self.tile, "vector", name]["array"]]
-                half = 1 << (self.machine.word - 1)
-                self.write(operands[0], [clamp(int(vector[k]), -half, half - 1) for k in places])
+                self.write(operands[0], self.words([int(vector[k]) for k in places]))
             case "set":
                 self.write(operands[0], [int(operands[1])] * len(self.run_of(operands[0])[1]))
             case "lut":
@@ -268,8 +272,9 @@ class Stream:
                 case "rsum":
                     real = F32(sum(a[j::d]) - a0 * (len(a) // d)) * entry[0]
                 case _:
-                    real = F32(x) * (entry[0] / F32(self.s))
-            result.append(int(min(max(np.rint(real), F32(low - zero)), F32(high - zero))) + zero)
+                    real = F32(x) * (entry[0] / F32(self.s) if self.s else F32(0))
+            whole = int(np.rint(real)) if np.isfinite(real) else real
+            result.append(int(clamp(whole + zero, low, high)))
         self.write(operands[0], result)
 
     def multiply(self, mask: int) -> None:
