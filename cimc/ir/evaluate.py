@@ -35,7 +35,7 @@ from cimc.ir.graph import (
     Unary,
 )
 from cimc.ir.lanes import lanes_of
-from cimc.ir.windows import convolve, pool
+from cimc.ir.windows import convolve, multiply, pool
 from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 from cimc.numerics.quant import settle
 
@@ -87,7 +87,7 @@ def _pool(node: Pool, operands: Sequence[Array], result: Tensor) -> Array:
 @apply.register
 def _matmul(node: MatMul, operands: Sequence[Array], result: Tensor) -> Array:
     x, weight, *bias = (_floats(operand) for operand in operands)
-    flat: Floats = x.reshape(-1, x.shape[-1]) @ weight[0]
+    flat: Floats = multiply(x.reshape(-1, x.shape[-1]), weight[0]).astype(np.float32)
     if bias:
         flat += bias[0][0]
     return flat.reshape(*x.shape[:-1], weight.shape[-1])
@@ -96,7 +96,7 @@ def _matmul(node: MatMul, operands: Sequence[Array], result: Tensor) -> Array:
 @apply.register
 def _matmul_dynamic(node: MatMulDynamic, operands: Sequence[Array], result: Tensor) -> Array:
     a, b = _aligned(_floats(operands[0]), _floats(operands[1]))
-    return np.asarray(np.matmul(a, b), np.float32)
+    return multiply(a, b).astype(np.float32)
 
 
 @apply.register
@@ -124,7 +124,7 @@ def _batch_norm(node: BatchNorm, operands: Sequence[Array], result: Tensor) -> A
 @apply.register
 def _softmax(node: Softmax, operands: Sequence[Array], result: Tensor) -> Array:
     x = _floats(operands[0])
-    powers: Floats = np.exp(x - x.max(axis=node.axis + 1, keepdims=True))
+    powers = UNARY_FUNCTIONS["exp"](x - x.max(axis=node.axis + 1, keepdims=True), 0.0, 0.0)
     powers /= powers.sum(axis=node.axis + 1, keepdims=True, dtype=np.float32)
     return powers
 

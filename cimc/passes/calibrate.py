@@ -1,10 +1,13 @@
 """calibrate: the range of every tensor that needs a number format, measured on the float Graph with the user's data.
 
-minmax takes the smallest and largest value; percentile and entropy cut rare extremes off (cimc.passes.thresholds).
+minmax takes the smallest and largest value; percentile and entropy cut rare extremes off (cimc.passes.thresholds). Ends
+of ranges are rounded to RANGE_BITS significant bits, so that the last bits of a float32 sum, which may differ from one
+processor to the next, do not get into a program.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -25,6 +28,12 @@ METHODS = ("minmax", "percentile", "entropy")
 PERCENTILE = 99.999
 """Share of the values, in percent, that the percentile method keeps."""
 
+RANGE_BITS = 10
+"""Significant bits of an end of a range."""
+
+SAME = 2.0**-18
+"""Relative distance within which values are taken for the same: one that is so little above a rounded end is cut."""
+
 Data = Mapping[str, npt.NDArray[Any]]
 Ranges = dict[str, tuple[float, float]]
 
@@ -43,6 +52,7 @@ def measure_ranges(graph: Graph, names: Iterable[str], data: Data, method: str =
         todo = "give calibration data for which the network's values are finite"
         what = 'the values of "{}" are not all finite on the calibration data, so no number format holds them'
         raise CimcError([Diagnostic("calibration.range", what.format(n), Place(item=n), todo) for n in endless])
+    extremes = {name: rounded(*ends) for name, ends in extremes.items()}
     if method == "minmax":
         return extremes
     histograms = {name: Histogram.between(*extremes[name]) for name in sorted(wanted)}
@@ -50,8 +60,19 @@ def measure_ranges(graph: Graph, names: Iterable[str], data: Data, method: str =
         for name, histogram in histograms.items():
             histogram.add(values[name])
     if method == "percentile":
-        return {name: percentile_range(histogram, PERCENTILE) for name, histogram in histograms.items()}
-    return {name: entropy_range(histogram) for name, histogram in histograms.items()}
+        return {name: rounded(*percentile_range(histogram, PERCENTILE)) for name, histogram in histograms.items()}
+    return {name: rounded(*entropy_range(histogram)) for name, histogram in histograms.items()}
+
+
+def rounded(low: float, high: float) -> tuple[float, float]:
+    """A range whose ends have RANGE_BITS significant bits, rounded away from zero but for SAME."""
+    return _away(low), _away(high)
+
+
+def _away(end: float) -> float:
+    mantissa, exponent = math.frexp(end)
+    steps = math.ceil(abs(mantissa) * (1 - SAME) * (1 << RANGE_BITS))
+    return math.copysign(math.ldexp(steps, exponent - RANGE_BITS), end)
 
 
 def _extremes(graph: Graph, wanted: set[str], data: Data) -> Ranges:

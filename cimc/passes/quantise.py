@@ -216,5 +216,5 @@ def _softmax(layer: SoftmaxLayer, quants: Mapping[str, Quant], out: Quant, expon
 
 def _exponents(source: Quant, stride: int, count: int, one: int) -> TableValues:
     """exp(-d * scale) for d = 0, stride, 2 * stride, ... as integers, exp(0) = one."""
-    real = np.exp(-(np.arange(count) * stride).astype(np.float32) * np.float32(source.scale))
+    real = np.exp(-(np.arange(count) * stride) * source.scale).astype(np.float32)
     return TableValues(np.rint(real * np.float32(one)).astype(np.int64), 0, 0)

@@ -64,7 +64,7 @@ def test_usage_of_the_small_program() -> None:
         Region("scale", "conv1.scale", 72, 8),
         Region("vector", "bias", 80, 4),
     )
-    assert first.words == 88 and first.largest == Region("ring", "conv1/y", 24, 48)
+    assert first.words == 84 and first.largest == Region("ring", "conv1/y", 24, 48)
     assert (first.fifos, second.fifos) == (0, 1)
     assert [core for core, _ in first.core_bytes] == [0] and second.core_bytes == ()
     assert all(size > 0 for _, size in first.core_bytes + first.channel_bytes + second.channel_bytes)
