@@ -19,7 +19,7 @@ from onnx import AttributeProto, ModelProto, NodeProto
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.frontends.foreign import ForeignError, foreign
-from cimc.frontends.graph_builder import GraphBuilder, Unsupported, normalised
+from cimc.frontends.graph_builder import GraphBuilder, Unsupported
 from cimc.frontends.onnx_file import array_of, dense_of, opset_of, prepare_model, read_model
 from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value
 from cimc.frontends.onnx_inputs import graph_inputs
@@ -30,6 +30,7 @@ from cimc.frontends.onnx_outputs import finished
 from cimc.frontends.onnx_stand_in import stand_ins
 from cimc.ir.graph import Array, Graph
 from cimc.ir.verify_graph import verify_graph
+from cimc.numerics.integers import NARROW
 
 INVALID = "onnx.checker.check_model tells more"
 
@@ -161,14 +162,19 @@ class _Walk:
         elif proto.op_type in FOLDABLE and all(
             not name or self.values[name] in self.build.constants for name in proto.input
         ):
-            operands = [self.build.constants[self.values[name]] if name else None for name in proto.input]
+            operands = [self._typed(self.values[name]) if name else None for name in proto.input]
             results = folded(proto, operands, self.model)
         else:
             return False
         names = [name for name in proto.output if name]
         for name, value in zip(names, results, strict=True):
-            self.values[name] = self.build.constant(name, normalised(value))
+            self.values[name] = self.build.constant(name, value)
         return True
+
+    def _typed(self, name: str) -> Array:
+        """A constant in its own type, also where that is narrower than a byte."""
+        dtype = self.build.tensors[name].dtype
+        return self.build.constants[name].astype(dtype) if dtype in NARROW else self.build.constants[name]
 
     def _check(self, proto: NodeProto) -> None:
         """Attributes and counts of operands against the operator's schema."""
