@@ -9,6 +9,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto
 from onnx.helper import make_graph, make_model, make_opsetid
 from onnx.reference import ReferenceEvaluator
 
+from cimc.frontends.foreign import ForeignError, foreign
 from cimc.frontends.graph_builder import ELEMENTS_LIMIT, Unsupported
 from cimc.frontends.onnx_file import array_of, dense_of
 from cimc.ir.graph import Array
@@ -22,9 +23,6 @@ _FOLDABLE = """
 
 FOLDABLE = frozenset(_FOLDABLE.split())
 """Operators that are computed at once where all their operands are constants."""
-
-REFERENCE_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError)
-"""What onnx's reference evaluator raises on a node it cannot compute (besides ValueError)."""
 
 
 def constant_value(node: NodeProto) -> Array:
@@ -65,10 +63,10 @@ def folded(node: NodeProto, operands: list[Array | None], model: ModelProto) -> 
     opsets = [make_opsetid(entry.domain, entry.version) for entry in model.opset_import]
     try:
         with np.errstate(all="ignore"):
-            results = ReferenceEvaluator(make_model(graph, opset_imports=opsets)).run(None, feeds)
-    except (ValueError, *REFERENCE_ERRORS) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Unsupported(f"it cannot be computed from its constants: {first}") from None
+            evaluator = foreign(ReferenceEvaluator, make_model(graph, opset_imports=opsets))
+            results = foreign(evaluator.run, None, feeds)
+    except (ForeignError, MemoryError) as error:
+        raise Unsupported(f"it cannot be computed from its constants: {error}") from None
     assert isinstance(results, list), type(results)
     return [np.asarray(result) for result in results]
 

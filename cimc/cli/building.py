@@ -114,9 +114,13 @@ def show_verification(found: Verification) -> None:
     facts.add_row("target", f"{found.target}: {size}")
     facts.add_row("program", f"{found.instructions:,} instructions, {found.code_bytes:,} bytes")
     facts.add_row("time", ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found.seconds.items()))
-    facts.add_row("against onnxruntime", f"SNR {_decibels(found.snr_db)} dB, largest error {found.max_abs_error:.3g}")
+    facts.add_row(
+        f"against {found.oracle}", f"SNR {_decibels(found.snr_db)} dB, largest error {found.max_abs_error:.3g}"
+    )
     if found.top1_float is not None and found.top1_chip is not None:
-        facts.add_row("right labels", f"onnxruntime {100 * found.top1_float:.2f} %, chip {100 * found.top1_chip:.2f} %")
+        facts.add_row(
+            "right labels", f"{found.oracle} {100 * found.top1_float:.2f} %, chip {100 * found.top1_chip:.2f} %"
+        )
     console.print(facts)
     console.print()
     console.print(verdict(found), soft_wrap=True, style="green" if found.bit_exact else "bold red")

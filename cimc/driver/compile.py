@@ -23,6 +23,7 @@ from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
+from cimc.numerics.integers import integer_range, storage_of
 from cimc.passes.balance import Objective, require_objective
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
@@ -179,8 +180,8 @@ def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
         if tensor.dtype == "float32":
             made[name] = generator.standard_normal(shape).astype(np.float32)
         else:
-            kind = np.iinfo(tensor.dtype)
-            made[name] = generator.integers(kind.min, kind.max, shape, endpoint=True).astype(tensor.dtype)
+            low, high = integer_range(tensor.dtype)
+            made[name] = generator.integers(low, high, shape, endpoint=True).astype(storage_of(tensor.dtype))
     return made
 
 

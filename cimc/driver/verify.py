@@ -56,6 +56,7 @@ class Verification:
 
     model: str
     target: str
+    oracle: str
     inputs: int
     mismatches: int
     bit_exact: bool
@@ -175,6 +176,7 @@ def _compare(
     return Verification(
         model=os.fspath(model),
         target=compiled.target.name,
+        oracle=oracle.name,
         inputs=lanes,
         mismatches=mismatches,
         bit_exact=mismatches == 0,

@@ -37,6 +37,7 @@ from cimc.ir.graph import (
 from cimc.ir.lanes import lanes_of
 from cimc.ir.windows import convolve, multiply, pool
 from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
+from cimc.numerics.integers import integer_range, storage_of
 from cimc.numerics.quant import settle
 
 __all__ = ["apply", "evaluate", "lanes_of"]
@@ -169,11 +170,11 @@ def _transpose(node: Transpose, operands: Sequence[Array], result: Tensor) -> Ar
 @apply.register
 def _quantize(node: Quantize, operands: Sequence[Array], result: Tensor) -> Array:
     x, scale, zero_point = _floats(operands[0]), _floats(operands[1])[0], operands[2][0]
-    limits = np.iinfo(result.dtype)
+    (least, most), stored = integer_range(result.dtype), storage_of(result.dtype)
     if node.axis == -1:
-        return settle(x / scale, int(zero_point), limits.min, limits.max).astype(result.dtype)
+        return settle(x / scale, int(zero_point), least, most).astype(stored)
     parts = [
-        settle(part / one_scale, int(zero), limits.min, limits.max).astype(result.dtype)
+        settle(part / one_scale, int(zero), least, most).astype(stored)
         for part, one_scale, zero in zip(np.moveaxis(x, node.axis + 1, 0), scale, zero_point, strict=True)
     ]
     return np.stack(parts, axis=node.axis + 1)
