@@ -29,6 +29,7 @@ from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
 from cimc.passes.lie_beside import lie_beside
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
+from cimc.passes.quantise import underflows
 from cimc.runtime.package import weights_digest
 from cimc.target import Target, load_target
 from cimc.target.emulated import require_emulated
@@ -112,6 +113,7 @@ def compile_network(
     mapped = map_network(
         graph, target, data, MapOptions(widths, options.rows, options.calibration_method, options.pack)
     )
+    warnings += underflows(mapped)
     unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
     if unknown:
         known = ", ".join(m.layer.name for m in mapped.layers if m.weights is not None)

@@ -22,7 +22,7 @@ from cimc.ir.layers import (
     window_of,
 )
 from cimc.ir.mapped import Arithmetic, Block, Finish, MappedGraph, MappedLayer, Task
-from cimc.numerics.encoding import encode, multiply_by_steps
+from cimc.numerics.encoding import Cells, column_sums, encode, multiply_by_steps
 from cimc.numerics.quant import (
     Quant,
     look_up,
@@ -86,8 +86,18 @@ def windows_of(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]
 
 def block_sums(graph: MappedGraph, mapped: MappedLayer, windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
     """Each block of a task, in order, with its sums (lanes, rows, columns, high - low)."""
-    lanes, rows, columns, kh, kw, _ = windows.shape
     fed = graph.quants[mapped.matrix.x.maps[0]]
+    for block, x in block_inputs(windows, task):
+        if block.clips:
+            sums = converted(graph.arithmetic, mapped.weight_bits, fed, block, x)
+        else:
+            sums = x @ block.weights.astype(np.float64)
+        yield block, sums.reshape(*windows.shape[:3], -1)
+
+
+def block_inputs(windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
+    """Each block of a task, in order, with what its rows are fed: integers (lanes * rows * columns, block rows)."""
+    _, _, _, kh, kw, _ = windows.shape
     unfolded: dict[tuple[int, int], Floats] = {}
     for block in task.blocks:
         taken = []
@@ -97,22 +107,35 @@ def block_sums(graph: MappedGraph, mapped: MappedLayer, windows: Ints, task: Tas
                 whole = windows[..., channels[0] : sum(channels)]
                 unfolded[channels] = np.asarray(whole, np.float64).reshape(-1, kh * kw * run.channels)
             taken.append(unfolded[channels][:, run.start : run.start + run.length])
-        x = taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
-        if block.clips:
-            sums = converted(graph.arithmetic, mapped.weight_bits, fed, block, x)
-        else:
-            sums = x @ block.weights.astype(np.float64)
-        yield block, sums.reshape(lanes, rows, columns, -1)
+        yield block, taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
 
 
 def converted(arithmetic: Arithmetic, weight_bits: int, fed: Quant, block: Block, x: Floats) -> Floats:
     """Inputs x, integers (n, rows), times a block, conversion by conversion: (n, columns)."""
-    crossbar = arithmetic.crossbar
-    weights = block.weights.astype(np.int64)
-    cells = encode(weights, weight_bits, crossbar.cell_bits, arithmetic.encoding, arithmetic.flipped)
+    crossbar, cells = arithmetic.crossbar, cells_of(arithmetic, weight_bits, block)
     inputs = x.astype(np.int64)
     sums = multiply_by_steps(inputs, cells, fed.bits, fed.signed, crossbar.dac_bits, crossbar.adc_bits)
     return sums.astype(np.float64)
+
+
+def cells_of(arithmetic: Arithmetic, weight_bits: int, block: Block) -> Cells:
+    """How a block is stored."""
+    weights = block.weights.astype(np.int64)
+    return encode(weights, weight_bits, arithmetic.crossbar.cell_bits, arithmetic.encoding, arithmetic.flipped)
+
+
+def clipped_conversions(graph: MappedGraph, mapped: MappedLayer, windows: Ints) -> tuple[int, int]:
+    """(conversions that clip, conversions in all) of a matrix layer's blocks that may clip."""
+    clipped, total, crossbar = 0, 0, graph.arithmetic.crossbar
+    fed = graph.quants[mapped.matrix.x.maps[0]]
+    for task in mapped.tasks:
+        for block, x in block_inputs(windows, task):
+            if block.clips:
+                cells = cells_of(graph.arithmetic, mapped.weight_bits, block)
+                for sums in column_sums(x.astype(np.int64), cells, fed.bits, fed.signed, crossbar.dac_bits):
+                    clipped += int((sums >= 1 << crossbar.adc_bits).sum())
+                    total += sums.size
+    return clipped, total
 
 
 def accumulate(

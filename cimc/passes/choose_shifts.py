@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.ir.layers import Floats, Ints, MatrixLayer, operands_of
-from cimc.ir.mapped import Float32s, MappedGraph, MappedLayer
+from cimc.ir.mapped import Arithmetic, Float32s, MappedGraph, MappedLayer
 from cimc.ir.reference import accumulate, evaluate_layer, finish_matrix, windows_of
 from cimc.numerics.quant import Quant
 from cimc.passes.quantise import round_weights, unit_of
@@ -31,6 +31,7 @@ WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in eve
 WORK = 1.2e10  # products that calibration may take
 WINDOW_WORDS = 1 << 25  # of windows held at once
 UNLIMITED = 62  # bits that no sum here reaches
+SAME_BIAS = 1e-4  # relative distance within which an integer bias is in units of the sums
 
 
 def calibration_lanes(graph: MappedGraph) -> int:
@@ -46,7 +47,7 @@ def calibration_lanes(graph: MappedGraph) -> int:
 def choose_shifts(graph: MappedGraph, inputs: Mapping[str, Ints]) -> MappedGraph:
     """Settle shifts, integer biases and multipliers. inputs: calibration lanes of the input maps, as integers."""
     if not graph.arithmetic.rounds:
-        settled = tuple(settled_layer(m, graph.quants, 0, rounds=False) for m in graph.layers)
+        settled = tuple(settled_layer(m, graph.quants, 0, graph.arithmetic) for m in graph.layers)
         if all(_cannot_overflow(graph, m) for m in settled):
             return replace(graph, layers=settled)
     maps = dict(inputs)
@@ -71,7 +72,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     peaks = np.ones(mapped.matrix.weight.shape[0])
     power, largest, parts, rounds = 0.0, 1.0, [], graph.arithmetic.rounds
     wide = replace(graph, arithmetic=replace(graph.arithmetic, word_bits=UNLIMITED, accumulator_bits=UNLIMITED))
-    unshifted = settled_layer(mapped, graph.quants, 0, rounds)
+    unshifted = settled_layer(mapped, graph.quants, 0, wide.arithmetic)
     assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
 
     def watch(sums: Floats, low: int, high: int) -> None:
@@ -97,7 +98,8 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     shift = min(shifts, key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
     coarser = np.maximum(needed / (1 << shift), 1.0)
     rescaled = shift < highest and mapped.matrix.given is None
-    settled = settled_layer(_rescaled(mapped, coarser) if rescaled else mapped, graph.quants, shift, rounds)
+    rescaled_layer = _rescaled(mapped, coarser) if rescaled else mapped
+    settled = settled_layer(rescaled_layer, graph.quants, shift, graph.arithmetic)
     return _corrected(graph, settled, windows, np.asarray(sums, np.float64) * unshifted.finish.m), result
 
 
@@ -187,24 +189,26 @@ def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
     return replace(mapped, weights=weights, weight_scale=scale, tasks=tasks, finish=finish)
 
 
-def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, rounds: bool) -> MappedLayer:
+def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, arithmetic: Arithmetic) -> MappedLayer:
     """A layer with this shift. Its input's zero point is taken off through the bias.
 
-    The bias is an integer in units of the shifted sum; where sums are rounded (`rounds`) and nothing else is added
-    later, it is the second term of the requantisation instead, which rounds once only.
+    The bias is an integer in units of the shifted sum; where sums are rounded, or accumulators do not hold it, and
+    nothing else is added later, it is the second term of the requantisation instead, which rounds once only.
     """
     if mapped.weights is None or mapped.weight_scale is None:
         return mapped
     layer = mapped.matrix
     source = quants[layer.x.maps[0]]
     unit = unit_of(source, mapped.weight_scale)
+    bias = layer.bias / unit
     if layer.given is not None and layer.given.bias is not None:
-        bias = layer.given.bias.astype(np.float64)
-    else:
-        bias = layer.bias / unit
+        # In these units already, as a rule: then no rounding of scales moves it.
+        usual = np.abs(layer.given.bias - bias) <= SAME_BIAS * np.maximum(1, np.abs(bias))
+        bias = np.where(usual, layer.given.bias, bias)
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
     finish = replace(mapped.finish, m=mapped.finish.m * np.float32(1 << shift))
-    if rounds and layer.residual is None:
+    held = np.abs(bias).max(initial=0.0) < 2.0 ** (arithmetic.accumulator_bits - 1)
+    if layer.residual is None and (arithmetic.rounds or not held):
         offset = np.asarray(bias * mapped.finish.m, np.float32)
         return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), finish=replace(finish, n=offset))
     return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), finish=finish)

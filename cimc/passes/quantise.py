@@ -5,10 +5,11 @@ Needs: a format for every map. Promises: MappedLayers whose numbers do not depen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from cimc.base.diagnostics import Diagnostic, Place
 from cimc.ir.layers import (
     Floats,
     Layer,
@@ -157,6 +158,20 @@ def unit_of(source: Quant, scales: Float32s) -> Floats:
     with np.errstate(under="ignore"):
         usual: Float32s = np.float32(source.scale) * scales
     return np.where(exact < SMALLEST_RANGE, exact, usual)
+
+
+def underflows(mapped: MappedGraph) -> Iterator[Diagnostic]:
+    """A warning for each layer whose own scales have products that float32 does not hold in full."""
+    for one in mapped.layers:
+        if one.weight_scale is None or one.matrix.given is None:
+            continue
+        unit = float(unit_of(mapped.quants[one.matrix.x.maps[0]], one.weight_scale).min())
+        if unit < np.finfo(np.float32).tiny:
+            what = (
+                f"the scales that the network carries for its inputs and weights have a product of {unit:.3g}, which "
+                "underflows float32: other runtimes may take it for 0"
+            )
+            yield Diagnostic("quant.underflow", what, Place(item=one.layer.name), "calibrate that layer again")
 
 
 def round_weights(weight: Reals, scale: Float32s, bits: int) -> Weights:
