@@ -96,7 +96,7 @@ def block_sums(windows: Ints, task: Task, dtype: Products = np.float64) -> Itera
             channels = (run.operand_channel, run.channels)
             if channels not in unfolded:
                 whole = windows[..., channels[0] : sum(channels)]
-                unfolded[channels] = np.asarray(whole, dtype).reshape(-1, kh * kw * run.channels)
+                unfolded[channels] = np.ascontiguousarray(whole, dtype).reshape(-1, kh * kw * run.channels)
             taken.append(unfolded[channels][:, run.start : run.start + run.length])
         x = taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
         yield block.low, block.high, (x @ block.weights.astype(dtype)).reshape(lanes, rows, columns, -1)

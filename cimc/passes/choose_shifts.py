@@ -74,12 +74,13 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
 
     for part in _chunks(graph, mapped, maps):
         windows = windows_of(graph, mapped, part)
-        largest = max(largest, float(np.abs(windows).max()))
+        largest = max(largest, float(windows.max()), -float(windows.min()))
         power += float(np.square(windows, dtype=np.float32).sum(axis=(3, 4, 5)).mean()) * len(windows)
         sums = accumulate(wide, unshifted, windows, watch, np.float32)
         watch((sums + unshifted.bias).astype(np.float64), 0, len(peaks))
         parts.append(finish_matrix(wide, unshifted, sums, part))
     result = np.concatenate(parts)
+    parts.clear()
     power /= len(result)
     limit = ((1 << (graph.accumulator_bits - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.log2(np.maximum(peaks, _reach(unshifted, largest)) / limit)
