@@ -25,9 +25,8 @@ FOLDABLE = frozenset(_FOLDABLE.split())
 """Operators that are computed at once where all their operands are constants."""
 
 
-_BROADCASTING = frozenset(
-    "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Min Mod Mul Or Pow Sub Sum Where Xor".split()
-)
+_BROADCASTING = frozenset(("Where", "Add", "Sub", "Mul", "Div", "Mod", "Pow", "Max", "Min", "Sum", "And", "Or", "Xor"))
+_BROADCASTING |= frozenset(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"))
 
 
 def constant_value(node: NodeProto) -> Array:
