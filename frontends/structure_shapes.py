@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import onnx.shape_inference
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.frontends.onnx_file import prepare_model
+from cimc.frontends.onnx_file import parsed_file, prepare_model
 from cimc.frontends.onnx_inputs import graph_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -54,7 +53,7 @@ _ALIKE: dict[str, tuple[str, tuple[int, ...]]] = {
 def read_structure(path: str, bind: Mapping[str, int]) -> tuple[ModelProto, Shapes]:
     """The model without its weights' data, and the shape of every tensor that has a static one."""
     place = Place(file=path)
-    model = _read(path, place)
+    model = parsed_file(Path(path), place)
     for tensor in _tensors(model):
         _forget_data(tensor)
     model = prepare_model(model, None, place)
@@ -101,21 +100,6 @@ def integers_of(node: NodeProto, name: str, default: tuple[int, ...]) -> tuple[i
         if attribute.name == name:
             return tuple(attribute.ints) if attribute.type == AttributeProto.INTS else (attribute.i,)
     return default
-
-
-def _read(path: str, place: Place) -> ModelProto:
-    try:
-        model: ModelProto = ModelProto.FromString(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise fail("onnx.file", "there is no such file", place, "check the path") from None
-    except IsADirectoryError:
-        raise fail("onnx.file", "this is a folder, not an ONNX file", place, "name the .onnx file in it") from None
-    except (OSError, ValueError) as error:
-        raise fail("onnx.file", f"the file cannot be read: {error}", place) from None
-    except (DecodeError, RecursionError):
-        todo = "it may be truncated, or another format; onnx.checker.check_model tells more"
-        raise fail("onnx.file", "this is not an ONNX file", place, todo) from None
-    return model
 
 
 def _check_order(model: ModelProto, made: set[str], place: Place) -> None:

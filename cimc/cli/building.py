@@ -14,11 +14,12 @@ from cimc.driver.compile import CompileOptions, compile_network
 from cimc.driver.precision import read_precision
 from cimc.driver.verify import Verification, verify_network
 from cimc.report.build import build_report
-from cimc.report.folder import check_place, save_folder
+from cimc.report.files import check_place
+from cimc.report.folder import save_folder
 from cimc.report.json_text import json_text
 from cimc.report.model import Report
 from cimc.report.view_table import new_table
-from cimc.target.load import load_sourced
+from cimc.target.load import load_sourced, target_file
 from cimc.target.write import write_target
 
 
@@ -44,7 +45,7 @@ class Job:
 
 def compile_job(job: Job, folder: Path) -> None:
     """`cimc compile`."""
-    check_place(folder)
+    check_place(folder, job.model, job.calibration, job.precision, target_file(job.options.target))
     options = job.complete_options()
     with steps() as progress:
         progress("reading the calibration data")
@@ -80,7 +81,7 @@ def verify_job(job: Job, data: str, limit: int | None, as_json: bool) -> bool:
     options = job.complete_options()
     with steps() as progress:
         progress("reading the data")
-        inputs = data_for(job.model, data)
+        inputs = data_for(job.model, data, limit)
         found = verify_network(job.model, inputs, options, job.calibration_data(), limit, progress)
     if as_json:
         sys.stdout.write(verification_json(found))
