@@ -12,14 +12,14 @@ _ESCAPE = re.compile(r"%(?=[0-9A-Fa-f]{2})")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """A name as it may be printed, on one line: what is no visible character is written as \\x1b, \\u202e or \\n."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
-def shown_lines(text: str) -> str:
-    """The same of a text whose line breaks are its own."""
-    return "\n".join(shown(line) for line in text.split("\n"))
+def printable_lines(text: str, between: str = "\n") -> str:
+    """The same of a text in which these line breaks are its own."""
+    return between.join(printable(line) for line in text.split(between))
 
 
 def in_json(text: str) -> str:
@@ -28,6 +28,11 @@ def in_json(text: str) -> str:
         line if line.isprintable() else "".join(c if c.isprintable() else _json_escaped(c) for c in line)
         for line in text.split("\n")
     )
+
+
+def in_toml(text: str) -> str:
+    """The inside of a basic string of TOML in which only visible characters stand as they are."""
+    return "".join(f"\\{c}" if c in '"\\' else c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
 def member_name(name: str) -> str:

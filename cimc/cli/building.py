@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cimc.base.diagnostics import Diagnostic
+from cimc.base.names import printable
 from cimc.cli.arrays import Arrays, data_for
 from cimc.cli.console import new_console, steps, warn
 from cimc.driver.compile import CompileOptions, compile_network
@@ -58,7 +59,7 @@ def compile_job(job: Job, folder: Path) -> None:
     warn(_missed_rate(options.rate, report))
     s = report.summary
     text = (
-        f"{folder}: {_count(len(report.layers), 'layer')} for {s.target} on {_count(s.tiles, 'tile')}, "
+        f"{printable(str(folder))}: {_count(len(report.layers), 'layer')} for {s.target} on {_count(s.tiles, 'tile')}, "
         f"{_count(s.cores, 'core')}, {_count(s.mvmus, 'MVMU')}; {s.instructions:,} instructions, {s.code_bytes:,} bytes"
     )
     new_console().print(text, soft_wrap=True)
@@ -135,7 +136,7 @@ def verdict(found: Verification) -> str:
     element = ", ".join(map(str, first.element))
     line = f", line {first.line} of the program" if first.line else ""
     return (
-        f"{text}\n  first: {first.tensor}[{element}] is {first.got}, should be {first.expected}"
+        f"{text}\n  first: {printable(first.tensor)}[{element}] is {first.got}, should be {first.expected}"
         f"\n  stored by {first.instruction}{line}"
     )
 

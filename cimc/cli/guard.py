@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cimc import __version__
 from cimc.base.diagnostics import CimcError
-from cimc.base.names import shown, shown_lines
+from cimc.base.names import printable, printable_lines
 from cimc.base.reading import noting_inputs
 from cimc.cli.app import app
 
@@ -60,16 +60,16 @@ def _failed(error: Exception) -> int:
     from cimc.runtime.sites import Deadlock  # the emulator is loaded only where it may have run
 
     if isinstance(error, Deadlock):
-        print(f"error[run.deadlock]: {shown_lines(str(error))}", file=sys.stderr)
+        print(f"error[run.deadlock]: {printable_lines(str(error))}", file=sys.stderr)
         return FAILED
     if os.environ.get("CIMC_DEBUG") == "1":
         traceback.print_exception(error)
         return OUR_FAULT
-    first = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    first = printable(str(error).strip().splitlines()[0]) if str(error).strip() else "no message"
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     print(
-        f"error[internal]: cimc failed, and that is a mistake in cimc: {type(error).__name__}: {shown(first)}{where}\n"
+        f"error[internal]: cimc failed, and that is a mistake in cimc: {type(error).__name__}: {first}{where}\n"
         f"  version: cimc {__version__}, Python {platform.python_version()}, {platform.system()}\n"
         "  help: run the same command with CIMC_DEBUG=1 and report what it prints, with the model if you may",
         file=sys.stderr,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, Place, fail
+from cimc.base.names import printable
 from cimc.base.reading import identity
 from cimc.cli.arrays import Arrays, named, read_arrays, write_arrays
 from cimc.cli.checked import read_checked
@@ -91,7 +92,7 @@ def run_job(
         plugs = {plug.name: plug for plug in package.program.outputs}
         outputs = {name: without_batch(plugs[name], values) for name, values in execution.outputs.items()}
         write_arrays(out, outputs)
-    shapes = ", ".join(f"{name} {'x'.join(map(str, values.shape))}" for name, values in outputs.items())
+    shapes = ", ".join(f"{printable(name)} {'x'.join(map(str, values.shape))}" for name, values in outputs.items())
     executed = sum(execution.counts.values())
     text = f"{out}: {shapes}; {count} input{'s' if count != 1 else ''}, {executed:,} instructions for each"
     new_console().print(text, soft_wrap=True)
