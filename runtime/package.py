@@ -19,6 +19,7 @@ from typing import cast
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.exchange import heal
+from cimc.base.names import in_json
 from cimc.base.outputs import write_folder
 from cimc.base.reading import TEXT_LIMIT, open_regular, read_text
 from cimc.isa.assembly_files import read_program, write_binary, write_text
@@ -118,7 +119,7 @@ def _write_files(
         (folder / name).write_bytes(data)
     assert not own.keys() & extra.keys(), f"keys of the manifest itself: {sorted(own.keys() & extra.keys())}"
     text = json.dumps({**own, **extra}, indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8", newline="\n")
+    (folder / MANIFEST).write_text(in_json(text) + "\n", encoding="utf-8", newline="\n")
 
 
 def strange_in(folder: Path) -> str:

@@ -112,7 +112,9 @@ def test_a_header_of_another_length(tmp_path: Path, length: int) -> None:
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
-@pytest.mark.parametrize("x", [X, X.astype(">f8"), X.astype(np.float16), X > 3, X.astype("<U3"), X[:0], X.astype(">i2")])
+@pytest.mark.parametrize(
+    "x", [X, X.astype(">f8"), X.astype(np.float16), X > 3, X.astype("<U3"), X[:0], X.astype(">i2")]
+)
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_what_is_right_is_read(tmp_path: Path, x: np.ndarray, version: tuple[int, int], order: str) -> None:
     with (tmp_path / "x.npy").open("wb") as file:

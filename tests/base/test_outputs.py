@@ -245,7 +245,9 @@ def test_new_files_have_the_permissions_of_the_users_mask(tmp_path: Path) -> Non
     assert modes == {"out": 0o640, "net": 0o750, "a": 0o640, "c": 0o640}
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "x" * 300 + "/y", "\ud800" if os.name == "nt" else "y/" + "x" * 256])
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "a\0b", "x" * 300 + "/y", "\ud800" if os.name == "nt" else "y/" + "x" * 256]
+)
 def test_names_that_cannot_be(tmp_path: Path, name: str) -> None:
     (tmp_path / "y").mkdir()
     for action in (
