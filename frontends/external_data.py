@@ -59,8 +59,8 @@ def _external_data(folder: Path | None, entries: Mapping[str, str], tensor: Tens
     if not location or "\0" in location:
         raise _Outside("the external data has no location")
     try:
-        base = folder.resolve()
-        file = (base / location).resolve()
+        base = Path(os.path.realpath(folder))
+        file = Path(os.path.realpath(base / location))
         if not file.is_relative_to(base):
             raise _Outside(f'the external data "{location}" lies outside the model\'s folder')
         with open_regular(file) as stream:
@@ -74,9 +74,8 @@ def _external_data(folder: Path | None, entries: Mapping[str, str], tensor: Tens
                 raise _Outside(what if length > most else f"{what}, and 16 GiB in all are the most that is read")
             stream.seek(offset)
             return stream.read(length)
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-        reason = error.strerror if isinstance(error, OSError) else "links lead in a circle"
-        raise _Outside(f'the external data "{location}" cannot be read: {reason}') from None
+    except OSError as error:
+        raise _Outside(f'the external data "{location}" cannot be read: {error.strerror}') from None
 
 
 def _extent(entries: Mapping[str, str], size: int) -> tuple[int, int]:

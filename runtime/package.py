@@ -180,8 +180,8 @@ def _listed_files(folder: Path, manifest: Mapping[str, object]) -> dict[str, Pat
     for name, digest in listed.items():
         inner = PurePosixPath(name)
         path = folder / inner
-        leaves = inner.is_absolute() or ".." in inner.parts or "\\" in name or ":" in name
-        if leaves or not path.resolve().is_relative_to(folder.resolve()):
+        leaves = inner.is_absolute() or ".." in inner.parts or "\\" in name or ":" in name or not name.isprintable()
+        if leaves or not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
             raise fail("package.file", f'the manifest lists "{name}", which is not inside of the folder', place, _TODO)
         try:
             actual = _sha256(path)

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cimc.base.reading import is_path
+
 NEW, OLD = "new", "old"
 """What a hidden folder may hold: what is being written, and what stood in its place."""
 
@@ -65,12 +67,13 @@ def take_folder(hidden: Path, place: Path) -> None:
 
 def heal(place: Path) -> None:
     """Bring an older folder back that a killed process moved out of its place, if there is none now."""
-    if os.path.lexists(place):
+    if not is_path(place) or os.path.lexists(place):
         return
     for hidden in _leftovers(place):
         with _held(hidden) as held:
             if held:
-                _restore(hidden, place)
+                with suppress(OSError):  # who may not write here may still be told that there is no folder
+                    _restore(hidden, place)
 
 
 def sweep(place: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.base.exchange import NEW, beside, take_file, take_folder
-from cimc.base.reading import FilePath, Identity, identity, inputs_read, noting_inputs
+from cimc.base.reading import NO_PATH, FilePath, Identity, identity, inputs_read, is_path, noting_inputs
 
 Strange = Callable[[Path], str]
 """What in a folder is not of the kind that may be replaced, in words; "" for nothing."""
@@ -61,10 +61,8 @@ def write_folder(folder: Path, strange: Strange, fill: Callable[[Path], None]) -
         raise unwritable(folder, reason_of(error), f"free some space or {_ELSEWHERE}") from None
 
 
-def reason_of(error: OSError | ValueError) -> str:
-    """Why the system refuses, in words. Of a path, ValueError says that it holds a NUL."""
-    if isinstance(error, ValueError):
-        return "the path holds a NUL"
+def reason_of(error: OSError) -> str:
+    """Why the system refuses, in words."""
     return (error.strerror or type(error).__name__).lower()
 
 
@@ -79,10 +77,11 @@ def _identities(inputs: Iterable[FilePath | None]) -> set[Identity]:
 
 def _checked_file(path: Path, inputs: Collection[Identity]) -> tuple[Path, int | None]:
     """Where a file is to be written, behind all links, and the mode of the one that is there."""
+    _check_path(path)
     try:
         real = Path(os.path.realpath(path))
         there = os.stat(real) if os.path.lexists(real) else None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise unwritable(path, reason_of(error), _ELSEWHERE) from None
     if there is None:
         _check_parent(real.parent, path)
@@ -98,6 +97,11 @@ def _checked_file(path: Path, inputs: Collection[Identity]) -> tuple[Path, int |
     return real, None if there is None else stat.S_IMODE(there.st_mode)
 
 
+def _check_path(path: Path) -> None:
+    if not is_path(path):
+        raise unwritable(path, NO_PATH, _ELSEWHERE)
+
+
 def _check_parent(parent: Path, path: Path) -> None:
     try:
         is_folder = stat.S_ISDIR(os.stat(parent).st_mode)
@@ -111,6 +115,7 @@ def _check_parent(parent: Path, path: Path) -> None:
 
 def _check_folder(folder: Path, strange: Strange, inputs: Collection[Identity]) -> None:
     todo = "name a folder that is new, empty, or a compiled program"
+    _check_path(folder)
     try:
         if folder.is_symlink() or (os.path.lexists(folder) and not folder.is_dir()):
             raise unwritable(folder, "this is not a folder", todo)
@@ -123,10 +128,9 @@ def _check_folder(folder: Path, strange: Strange, inputs: Collection[Identity]) 
                 if identity(entry) in inputs:
                     what = f"{entry.name} in it is an input of the same command"
                     raise unwritable(folder, what, _ELSEWHERE)
-        existing = next(parent for parent in folder.resolve().parents if parent.exists())
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
-        reason = "links lead in a circle" if isinstance(error, RuntimeError) else reason_of(error)
-        raise unwritable(folder, reason, _ELSEWHERE) from None
+        existing = next(parent for parent in Path(os.path.realpath(folder)).parents if parent.exists())
+    except OSError as error:
+        raise unwritable(folder, reason_of(error), _ELSEWHERE) from None
     if not existing.is_dir():
         raise unwritable(folder, f"{existing} is a file, not a folder", _ELSEWHERE)
     _try_folder(existing, folder)

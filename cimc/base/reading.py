@@ -26,6 +26,8 @@ FilePath = str | os.PathLike[str]
 Identity = tuple[int, int]
 """Device and number of a file, the same for all its names."""
 
+NO_PATH = "no file can have such a name"
+
 _OTHER = {
     stat.S_IFIFO: "it is a pipe, not a file",
     stat.S_IFSOCK: "it is a socket, not a file",
@@ -57,22 +59,29 @@ def inputs_read() -> frozenset[Identity]:
     return frozenset(_noted.get() or ())
 
 
+def is_path(path: FilePath) -> bool:
+    """Whether the system can have a file of this name: not with a NUL, or half a character, in it."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
 def identity(path: FilePath) -> Identity | None:
     """Which file a path leads to; None where to none."""
     try:
         found = os.stat(path)
-    except (OSError, ValueError):
+    except OSError:
         return None
     return found.st_dev, found.st_ino
 
 
 def open_regular(path: FilePath) -> BufferedReader:
     """A regular file, to be read as bytes. Raises OSError; at once for a pipe, a device, a socket or a folder."""
-    try:
-        _require_regular(os.stat(path))
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except ValueError:
-        raise Unreadable("the path holds a NUL") from None
+    if not is_path(path):
+        raise Unreadable(NO_PATH)
+    _require_regular(os.stat(path))
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     stream = os.fdopen(handle, "rb")
     try:
         found = os.fstat(handle)

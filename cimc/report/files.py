@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from cimc.base.outputs import check_file, check_folder, unwritable, write_file
-from cimc.base.reading import FilePath, noting_inputs
+from cimc.base.reading import FilePath, is_path, noting_inputs
 from cimc.runtime.package import MANIFEST, digests_in, strange_in
 
 __all__ = ["check_outside", "check_place", "check_writable", "write_whole"]
@@ -32,6 +32,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def check_outside(path: Path) -> None:
     """A file more, or another one, and the program there could not be loaded or replaced."""
+    if not is_path(path):
+        return  # it is refused where it is to be written
     for parent in Path(os.path.realpath(path)).parents:
         if os.path.lexists(parent / MANIFEST) and _is_program(parent):
             raise unwritable(path, f"{parent} is a compiled program", "name a place outside of it")

@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 from typing import TypeVar
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
-from cimc.base.reading import TEXT_LIMIT, read_text
+from cimc.base.reading import TEXT_LIMIT, is_path, read_text
 from cimc.target.consistency import check_consistency
 from cimc.target.fields import SECTIONS, WRITING, Path
 from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Price, Target, Tile, Writing
@@ -65,7 +65,7 @@ def _read_chain(name_or_path: str) -> list[TargetFile]:
     wanted, asked = name_or_path, Place(name_or_path)
     while True:
         preset = wanted in preset_names()
-        identity = wanted if preset else os.path.realpath(wanted)
+        identity = os.path.realpath(wanted) if not preset and is_path(wanted) else wanted
         if identity in seen:
             names = " -> ".join(file.file for file in files)
             todo = f"let one of them start from a preset: {', '.join(preset_names())}"

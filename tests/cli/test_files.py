@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cimc as api
+from cimc.base.diagnostics import CimcError
+from cimc.base.exchange import OLD, beside
 from tests.cli.commands import CALIBRATION, DIGITS, INPUTS, cimc, compiled, tree
 
 
@@ -111,8 +115,8 @@ def test_two_outputs_are_not_one_file(here: Path) -> None:
     Path("a").write_text("mine")
     os.link("a", "b")
     os.symlink("a", "c")
-    for json, html in (("a", "a"), ("a", "./a"), ("a", "b"), ("a", "c"), ("new", "net/../new")):
-        assert "name the same file" in refused(here, "report", "net", "--json", json, "--html", html)
+    for one, other in (("a", "a"), ("a", "./a"), ("a", "b"), ("a", "c"), ("new", "net/../new")):
+        assert "name the same file" in refused(here, "report", "net", "--json", one, "--html", other)
 
 
 CHANGES = {
@@ -234,3 +238,40 @@ def test_a_limit_bounds_what_is_unpacked(here: Path) -> None:
     done = cimc("verify", "net.onnx", "--target", "puma", "--data", "many.npz", "--limit", "3", "--json")
     assert done.code == 0
     assert '"inputs": 3' in done.out
+
+
+def test_names_that_no_file_can_have(here: Path) -> None:
+    """In a target, in a manifest, and from Python."""
+    Path("odd.toml").write_text('extends = "a\\u0000b.toml"\n')
+    assert "no file can have such a name" in refused(here, "targets", "show", "odd.toml")
+    program = api.load("net")
+    manifest = json.loads(Path("net/manifest.json").read_text())
+    for name in ("a\0b", "\ud800"):
+        manifest["files"] = {name: ""}
+        Path("net/manifest.json").write_text(json.dumps(manifest))
+        assert "which is not inside of the folder" in refused(here, "report", "net")
+        for action in (
+            lambda path: api.load(path),
+            lambda path: api.compile(path),
+            lambda path: api.compile(DIGITS, target=f"{path}.toml"),
+            lambda path: api.compile(DIGITS, precision=path),
+            lambda path: api.verify(DIGITS, path),
+            lambda path: program.save(path),
+        ):
+            with pytest.raises(CimcError, match="no file can have such a name"):
+                action(name)
+
+
+def test_a_link_to_itself_in_a_program(here: Path) -> None:
+    Path("net/weights.npz").unlink()
+    Path("net/weights.npz").symlink_to("weights.npz")
+    assert "Too many levels of symbolic links" in refused(here, "report", "net")
+
+
+def test_a_program_that_a_killed_command_moved_aside_is_brought_back_when_it_is_read(here: Path) -> None:
+    with beside(here / "net") as hidden:
+        left = hidden
+    left.mkdir()
+    shutil.move("net", left / OLD)
+    assert cimc("report", "net").code == 0
+    assert not left.joinpath(OLD).exists()
