@@ -212,6 +212,16 @@ def test_an_older_folder_is_never_swept_while_its_place_is_empty(tmp_path: Path)
     assert held(tmp_path / "net") == {"a": b"old"}
 
 
+def test_a_writer_leaves_nothing_of_one_that_was_killed_between_two_renames(tmp_path: Path) -> None:
+    with left_over(tmp_path / "net") as hidden:
+        ours = hidden
+    for name in (NEW, OLD):
+        (ours / name).mkdir(parents=True)
+    save(tmp_path / "net", NEWER)
+    assert held(tmp_path / "net") == NEWER
+    assert os.listdir(tmp_path) == ["net"]
+
+
 def refusal(action: Callable[[], object]) -> str:
     with pytest.raises(CimcError) as caught:
         action()

@@ -80,6 +80,21 @@ def test_an_output_never_takes_the_place_of_an_input(
     assert "this is an input of the same command" in refused(here, *command, names[way])
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "nowhere", "--input", "x.npy", "-o", "x.npy"),
+        ("run", "nowhere", "--input", "no.npy", "--program", "p.casm", "-o", "p.casm"),
+        ("asm", "p.cimb", "-o", "p.cimb"),
+        ("asm", "p.cimb", "--target", "chip.toml", "-o", "chip.toml"),
+        ("disasm", "p.casm", "-o", "p.casm"),
+        ("compile", "nowhere.onnx", "--target", "net/target.toml", "-o", "net"),
+    ],
+)
+def test_that_is_seen_before_any_work(here: Path, command: tuple[str, ...]) -> None:
+    assert "an input of the same command" in refused(here, *command)
+
+
 INTO_PROGRAMS: list[tuple[str, ...]] = [
     (*RUN, "-o"),
     (*RUN, "--program", "p.casm", "-o"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import unicodedata
 import zipfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,7 +14,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from rich.text import Text
 
+from cimc.cli.console import new_console
 from tests.cli.commands import cimc
 
 NAMES = {
@@ -104,6 +108,16 @@ def test_names_steer_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
         (output,) = found
         assert unquote(output) == name or case == "long"
         assert found[output].shape == (3, 3)
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_the_console_prints_nothing_that_steers(case: str) -> None:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        console = new_console()
+        for thing in (NAMES[case], Text(NAMES[case], style="bold"), Text.assemble(("a", "bold"), NAMES[case])):
+            console.print(thing)
+    assert not invisible(out.getvalue())
 
 
 @pytest.mark.parametrize("case", ["escape", "turned", "lines"])
