@@ -42,7 +42,11 @@ _BROKEN = (
 
 
 class Damaged(Exception):
-    """What is wrong with an archive or an array."""
+    """What is wrong with an archive or an array, and what to do about it."""
+
+    def __init__(self, what: str, todo: str = "") -> None:
+        super().__init__(what)
+        self.todo = todo
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,8 @@ class Member:
             with self.archive.open(self.info) as stream:
                 yield stream
         except _BROKEN:
-            raise Damaged("the array cannot be unpacked; the file is damaged or cut short") from None
+            what = "the array cannot be unpacked; the file is damaged or cut short"
+            raise Damaged(what, "copy the file again") from None
 
 
 class _Bounded(io.BufferedReader):
@@ -137,7 +142,8 @@ def members_of(stream: io.BufferedReader) -> Iterator[dict[str, Member]]:
     try:
         archive = zipfile.ZipFile(bounded)
     except _BROKEN:
-        raise Damaged("this is neither an .npz nor an .npy file, or it is cut short") from None
+        what = "this is neither an .npz nor an .npy file, or it is cut short"
+        raise Damaged(what, "write it with numpy.savez(file, name=array)") from None
     with archive:
         names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
         twice = [name for name, count in Counter(names).items() if count > 1]

@@ -69,6 +69,8 @@ def is_path(path: FilePath) -> bool:
 
 def identity(path: FilePath) -> Identity | None:
     """Which file a path leads to; None where to none."""
+    if not is_path(path):
+        return None
     try:
         found = os.stat(path)
     except OSError:

@@ -40,8 +40,7 @@ def read_arrays(path: str, first: int | None = None) -> Arrays:
             with members_of(stream) as members:
                 return _unpacked(members, first, place)
     except Damaged as error:
-        todo = "write it with numpy.savez(file, name=array)" if "neither" in str(error) else ""
-        raise fail("data.file", str(error), place, todo) from None
+        raise fail("data.file", str(error), place, error.todo) from None
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         reason = "there is no such file" if missing else f"it can't be read: {error.strerror}"
@@ -118,8 +117,7 @@ def _each(members: Mapping[str, Member], read: Callable[[Member], Read], place: 
             found[name] = read(member)
         except Damaged as error:
             where = Place(place.file, item=f'array "{name}"')
-            todo = "copy the file again" if "unpacked" in str(error) else ""
-            wrong.append(Diagnostic("data.file", str(error), where, todo))
+            wrong.append(Diagnostic("data.file", str(error), where, error.todo))
     if wrong:
         raise CimcError(wrong)
     return found
