@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
+from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.isa.assembly_files import read_program
 from cimc.isa.binary import MAGIC
 from cimc.isa.printer import print_program
@@ -38,7 +39,7 @@ def _moved(diagnostic: Diagnostic, file: Path, lines: dict[int, int]) -> Diagnos
 
 def _lines_of(program: Program, file: Path) -> dict[int, int]:
     """The line in the file of each instruction's line in the printed program; empty where they do not correspond."""
-    data = file.read_bytes()
+    data = read_bytes(file, PROGRAM_LIMIT)
     if data.startswith(MAGIC):
         return {}
     printed = list(_instructions(print_program(program)))

@@ -83,8 +83,8 @@ def test_a_compiled_program_is_replaced_and_nothing_else(tmp_path: Path) -> None
     (folder / "notes.txt").write_text("mine")
     message = refusal(lambda: saved(folder))
     assert message == (
-        "error[output.write]: there is something else than a compiled program\n"
-        f"  at {folder}\n  help: choose another folder, or remove it first"
+        "error[output.write]: this cannot be written: the folder holds other files: notes.txt\n"
+        f"  at {folder}\n  help: name a folder that is new, empty, or a compiled program"
     )
     assert (folder / "notes.txt").read_text() == "mine"
     file = tmp_path / "file"
@@ -97,8 +97,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     message = refusal(lambda: saved(tmp_path / "file" / "small"))
     assert message == (
-        "error[output.write]: the compiled program cannot be written: Not a directory\n"
-        f"  at {tmp_path / 'file' / 'small'}\n  help: choose a folder that you may write to"
+        f"error[output.write]: this cannot be written: {tmp_path / 'file'} is a file, not a folder\n"
+        f"  at {tmp_path / 'file' / 'small'}\n  help: name another place"
     )
 
 
@@ -109,7 +109,7 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cimc.runtime.package.write_weights", full)
-    assert "No space left on device" in refusal(lambda: saved(tmp_path / "small", seed=1))
+    assert "no space left on device" in refusal(lambda: saved(tmp_path / "small", seed=1))
     assert os.listdir(tmp_path) == ["small"]
     assert load_package(tmp_path / "small").program == old
 
