@@ -15,7 +15,7 @@ from tests.cli.commands import CALIBRATION, DIGITS, INPUTS, QUANTISED, RESIDUAL,
 
 VERIFY_KEYS = {
     "bit_exact", "code_bytes", "cores", "crossbars", "first_mismatch", "inputs", "instructions", "layers",
-    "max_abs_error", "mismatches", "model", "seconds", "snr_db", "target", "tiles", "top1_chip", "top1_float",
+    "max_abs_error", "mismatches", "model", "oracle", "seconds", "snr_db", "target", "tiles", "top1_chip", "top1_float",
     "warnings",
 }  # fmt: skip
 COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback), "targets")
