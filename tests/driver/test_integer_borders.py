@@ -149,6 +149,17 @@ def test_integers_are_read_in_two_formats(source: str, target: str, tmp_path: Pa
     check(made, tmp_path, {"q": whole_range("int8", 5, 30)} if source == "input" else {"x": x}, target)
 
 
+def test_integers_joined_from_two_formats_are_refused(tmp_path: Path) -> None:
+    constants = {"s": np.float32(0.1), "t": np.float32(0.037), "z": np.int8(3)}
+    nodes = [
+        node("QuantizeLinear", "x s z", "p"), node("QuantizeLinear", "v t z", "q"), node("Concat", "p q", "c", axis=1),
+        node("MaxPool", "c", "m", kernel_shape=[2, 2]), node("DequantizeLinear", "m s z"),
+    ]  # fmt: skip
+    made = integer_model(nodes, {"x": ["N", 2, 4, 4], "v": ["N", 2, 4, 4]}, constants, ("y",), {})
+    with pytest.raises(CimcError, match="joined from several formats"):
+        verified(made, tmp_path, {"x": floats(5, 2, 4, 4), "v": floats(5, 2, 4, 4, seed=1)}, "puma")
+
+
 @pytest.mark.parametrize("target", ["ideal", "puma"])
 def test_an_input_is_quantised_twice(target: str, tmp_path: Path) -> None:
     constants = {"s": np.float32(0.05), "z": np.int8(3)}
