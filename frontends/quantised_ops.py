@@ -56,6 +56,8 @@ def parameters(node: OnnxNode, x: int, scale: int, zero_point: int, dtype: str, 
         dtype = node.build.tensors[node.operand(zero_point)].dtype
     if dtype not in (*QUANTISED, "int32"):
         raise Unsupported(f"quantisation to {dtype}; supported: {', '.join(QUANTISED)}")
+    if node.known(scale, "scale").dtype.kind != "f":
+        raise Unsupported(f'the scale "{node.proto.input[scale]}" is no floating number', "onnx.invalid")
     scales = np.asarray(node.known(scale, "scale"), np.float32)
     if not (np.isfinite(scales).all() and (scales > 0).all()):
         raise Unsupported(f'the scale "{node.proto.input[scale]}" is not positive everywhere', "onnx.nan")

@@ -149,6 +149,17 @@ def test_integers_are_read_in_two_formats(source: str, target: str, tmp_path: Pa
     check(made, tmp_path, {"q": whole_range("int8", 5, 30)} if source == "input" else {"x": x}, target)
 
 
+def test_integers_joined_from_two_formats_are_refused(tmp_path: Path) -> None:
+    constants = {"s": np.float32(0.1), "t": np.float32(0.037), "z": np.int8(3)}
+    nodes = [
+        node("QuantizeLinear", "x s z", "p"), node("QuantizeLinear", "v t z", "q"), node("Concat", "p q", "c", axis=1),
+        node("MaxPool", "c", "m", kernel_shape=[2, 2]), node("DequantizeLinear", "m s z"),
+    ]  # fmt: skip
+    made = integer_model(nodes, {"x": ["N", 2, 4, 4], "v": ["N", 2, 4, 4]}, constants, ("y",), {})
+    with pytest.raises(CimcError, match="joined from several formats"):
+        verified(made, tmp_path, {"x": floats(5, 2, 4, 4), "v": floats(5, 2, 4, 4, seed=1)}, "puma")
+
+
 @pytest.mark.parametrize("target", ["ideal", "puma"])
 def test_an_input_is_quantised_twice(target: str, tmp_path: Path) -> None:
     constants = {"s": np.float32(0.05), "z": np.int8(3)}
@@ -208,6 +219,31 @@ def test_a_bias_in_units_of_its_own(quantised_input: bool, tmp_path: Path) -> No
     (wanted,) = ReferenceEvaluator(made).run(None, {name: x})
     error = np.abs(execution.outputs["y"][:, 0] - wanted).max()
     assert error < 0.005 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("target", ["ideal", "puma"])
+def test_a_bias_beyond_every_accumulator(target: str, tmp_path: Path) -> None:
+    """It saturates, and the result with it; the other columns keep their numbers."""
+    constants = {
+        "s": np.float32(0.05), "z": np.int8(0), "w": whole_range("int8", 4, 3), "t": np.float32(0.01),
+        "b": np.array([100, -200, 300], np.int32), "u": np.float32([1e30, 5e-4, 5e-4]), "o": np.zeros(3, np.int32),
+        "v": np.float32(0.1),
+    }  # fmt: skip
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "X"),
+        node("DequantizeLinear", "w t z", "W"), node("DequantizeLinear", "b u o", "B", axis=0),
+        node("Gemm", "X W B", "Y"), node("QuantizeLinear", "Y v z", "p"), node("DequantizeLinear", "p v z"),
+    ]  # fmt: skip
+    made = integer_model(nodes, {"x": ["N", 4]}, constants, ("y",), {})
+    found = verified(made, tmp_path, {"x": floats(40, 4)}, target)
+    assert found.bit_exact, str(found.first_mismatch)
+
+
+def test_a_scale_is_a_floating_number(tmp_path: Path) -> None:
+    nodes = [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z")]
+    made = integer_model(nodes, {"x": ["N", 4]}, {"s": np.int32(3), "z": np.int8(0)}, ("y",), {})
+    with pytest.raises(CimcError, match='the scale "s" is no floating number'):
+        verified(made, tmp_path, {"x": floats(5, 4)}, "puma")
 
 
 @pytest.mark.parametrize("scale", [0.0, -0.1, np.nan, np.inf, 1e-40, 1e-30, 1e30])
