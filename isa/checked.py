@@ -1,4 +1,4 @@
-"""A program that a user wrote or edited, checked by the static verifier, with the lines of the user's own file."""
+"""A program from a file, checked by the static verifier, with the lines of that file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.isa.assembly_files import read_program
 from cimc.isa.binary import MAGIC
 from cimc.isa.printer import print_program
@@ -25,8 +25,11 @@ def check_program(program: Program, target: Target, file: Path) -> None:
 
 
 def read_checked(file: Path, target: Target) -> Program:
-    """The program in a file, text or binary, checked."""
+    """The program in a file, text or binary, checked for the target, which must be the one that it names."""
     program = read_program(file)
+    if program.target != target.name:
+        what = f'the program is for the target "{program.target}", and this target is "{target.name}"'
+        raise fail("verify.target", what, Place(str(file)), "compile the model for this target")
     check_program(program, target, file)
     return program
 
