@@ -13,7 +13,7 @@ from typing import cast
 
 from cimc.isa.directives import DIRECTIVE
 from cimc.isa.findings import Findings
-from cimc.isa.program import Plug, Program, Ring, Scale, Table, TileCode
+from cimc.isa.program import Plug, Program, Ring, TileCode
 from cimc.target.model import Target
 
 LARGEST_MAP = 1 << 20
@@ -53,7 +53,7 @@ _PLUG: Mapping[str, _Range] = {"zero": _word, "low": _word, "high": _word, "shap
 
 RANGES: Mapping[str, Mapping[str, _Range]] = MappingProxyType(
     {
-        "program": {"chips": _range(1, MOST_CHIPS)},
+        "program": {"chips": _range(1, MOST_CHIPS), "word": _range(0, 32), "accumulator": _range(0, 32)},
         "input": _PLUG,
         "output": _PLUG,
         "ring": {
@@ -91,7 +91,7 @@ _ELSEWHERE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "isa": frozenset({"version"}),  # cimc.isa.builder, cimc.isa.binary
         "string": frozenset({"number"}),  # cimc.isa.builder
-        "origin": frozenset({"number"}),  # may be anything: an origin that is no string's counts as none
+        "origin": frozenset({"number"}),  # _check_origins
         "tile": frozenset({"number"}),  # cimc.isa.check_memory
         "core": frozenset({"number"}),
         "channel": frozenset({"number"}),
@@ -119,6 +119,11 @@ def check_records(program: Program, target: Target, findings: Findings) -> bool:
     complains about those that are not."""
     before = len(findings)
     _check("program", program, program.name, "program", target, findings)
+    for name in ("word", "accumulator"):
+        made_for, there = getattr(program, name), getattr(target.numbers, name)
+        if made_for not in (0, there):
+            what = f"the program is made for {name}s of {made_for} bits, those of {target.name} have {there}"
+            findings.add("target", what, name, "compile the model for this target")
     for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
         for plug in plugs:
             if not _check(kind, plug, f'{kind} "{plug.name}"', "plug", target, findings):
@@ -133,7 +138,22 @@ def check_records(program: Program, target: Target, findings: Findings) -> bool:
                 findings.add("plug", f"{names.count(name)} {kind}s have this name", f'{kind} "{name}"')
     for tile in program.tiles:
         _check_tile(tile, target, findings)
+    _check_origins(program, findings)
     return len(findings) == before
+
+
+def _check_origins(program: Program, findings: Findings) -> None:
+    """Instructions come from strings that there are, or from none."""
+    for tile in program.tiles:
+        for unit, codes in (("core", tile.cores), ("channel", tile.channels)):
+            for code in codes:
+                known = set(range(-1, len(program.strings)))
+                for index, instruction in enumerate(code.stream):
+                    if instruction.origin not in known:
+                        known.add(instruction.origin)
+                        what = f"origin {instruction.origin}, and there are {len(program.strings)} strings"
+                        spot = tile.number, unit, code.number, index
+                        findings.at(spot, "origin", what, "give the number of a string, or -1")
 
 
 def _check_tile(tile: TileCode, target: Target, findings: Findings) -> None:

@@ -35,7 +35,6 @@ def check_work(program: Program, wiring: Wiring, findings: Findings) -> None:
         return
     what = f"an input takes {total:,} instructions, at most {MOST_INSTRUCTIONS:,} are run"
     todo = "let loops run less often"
-    found = False
     longest = [(stream, _longest(stream.instructions)) for stream in wiring.streams]
     for stream, index in longest:
         if index is not None:

@@ -88,9 +88,10 @@ DIRECTIVES: tuple[Directive, ...] = (
         "program",
         "program",
         "name:text",
-        "target:text weights:text chips:int",
-        "name of the program, of its target, the sha256 of its weights, and how many chips it has",
-        defaults={"chips": 1},
+        "target:text weights:text chips:int word:int accumulator:int",
+        "name of the program, of its target, the sha256 of its weights, how many chips it has, and bits of the "
+        "target's words and accumulators (0: not said)",
+        defaults={"chips": 1, "word": 0, "accumulator": 0},
     ),
     _directive("string", "program", "number:int text:text", "", "a text that origins point to; numbered 0, 1, ..."),
     _directive("input", "program", "name:name", _PLUG, "a network input and the rings that the host fills", Plug),
@@ -160,4 +161,6 @@ assert {field.name for field in dataclasses.fields(Program)} == {
     "outputs",
     "tiles",
     "chips",
+    "word",
+    "accumulator",
 }, "a field of Program has no directive"

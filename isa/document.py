@@ -33,8 +33,8 @@ Numbers are LEB128 varints of at most {longest} bytes; signed ones are zigzag en
 
 - Header: the bytes `{magic}`; FORMAT and ISA version, one byte each; CRC-32 (4 bytes) and length (8 bytes) of the
   payload, little-endian.
-- Payload: the list of texts, each its length in bytes and UTF-8; name, target and weights; chips (signed); the list
-  of strings; the lists of inputs and outputs; the list of tiles.
+- Payload: the list of texts, each its length in bytes and UTF-8; name, target and weights; chips, word
+  and accumulator (signed); the list of strings; the lists of inputs and outputs; the list of tiles.
 - A record (an input, a ring, ...): its directive's operands and keys in their order. int: signed; float: 8 bytes,
   little-endian; bool: a byte; name and text: a text; ints: a list of signed; rings: a list of tile (signed), ring (a
   text) and port (signed, -1: none).

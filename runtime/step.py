@@ -29,7 +29,6 @@ from cimc.runtime.sites import deadlock
 from cimc.runtime.streams import StreamMaker, count_depth
 from cimc.target.model import Target
 
-
 MOST_STATE = 2 << 30
 """Bytes of state that one lane may take where the user allows no more."""
 
