@@ -132,6 +132,9 @@ def check_records(program: Program, target: Target, findings: Findings) -> bool:
                 findings.add("plug", what, f'{kind} "{plug.name}"')
             if kind == "output" and not plug.rings:
                 findings.add("plug", "the output is read from no ring", f'{kind} "{plug.name}"')
+            if kind == "input" and plug.scale == 0 and plug.dtype == "float32":
+                what = "its scale is 0, which hands integers through, and its dtype float32"
+                findings.add("plug", what, f'{kind} "{plug.name}"')
         names = [plug.name for plug in plugs]
         for name in dict.fromkeys(names):
             if names.count(name) > 1:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from cimc.isa.binary import FORMAT, MAGIC
 from cimc.isa.bytestream import LONGEST_VARINT
+from cimc.isa.check_work import MOST_INSTRUCTIONS
 from cimc.isa.directives import DIRECTIVES, VALUE_KINDS, Directive
 from cimc.isa.grammar import GRAMMAR
 from cimc.isa.kinds import KINDS
 from cimc.isa.lengths import RULE, RULES
 from cimc.isa.table import FORMS, ISA_VERSION, Form
+from cimc.isa.wellformed import MOST_NESTED
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "isa.md"
 
@@ -20,7 +22,8 @@ This page is generated from the tables in `isa/` by `python -m cimc.isa.document
 A program has tiles; a tile has rings and constants in its shared memory, cores, and transfer channels. Each core and
 each channel runs one stream: instructions that set up registers, then `loop image, * ... end`, then `hlt`. Addresses
 and tickets count from the first row of the current input. A ticket is a segment of a row: row * segments + segment; it
-is clamped to 0 .. height * segments. A load outside of the map reads its fill value.
+is clamped to 0 .. height * segments. A load outside of the map reads its fill value. Loops are nested at most {nested}
+deep, and an input takes at most {most:,} instructions, all streams together.
 
 One statement stands on a line; `;` begins a comment. A name is bare where its parts, joined by dots, each begin with a
 letter or underscore and go on with letters, digits and underscores (ASCII); every other name is quoted, with the
@@ -55,7 +58,8 @@ def isa_page() -> str:
 
 
 def _introduction() -> list[str]:
-    return [f"# The instruction set, version {ISA_VERSION}", "", _INTRODUCTION]
+    introduction = _INTRODUCTION.format(nested=MOST_NESTED, most=MOST_INSTRUCTIONS)
+    return [f"# The instruction set, version {ISA_VERSION}", "", introduction]
 
 
 def _instructions() -> list[str]:

@@ -152,6 +152,7 @@ CASES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "an input of no type": ("plug", [("dtype=float32 shape=(1, 6, 6)", "dtype=object shape=(1, 6, 6)")]),
     "an input without a scale": ("plug", [("scale=0.05", "scale=-0.05")]),
     "a scale that float32 does not have": ("plug", [("scale=0.05", "scale=1e-300")]),
+    "a float that is handed through": ("plug", [("scale=0.05", "scale=0.0")]),
     "an output without a ring": ("plug", [("rings=(1:y.0)", "rings=()")]),
     "an input in a ring twice": ("plug", [("rings=(0:x)", "rings=(0:x, 0:x)")]),
     "words of other widths": ("target", [('weights="', 'word=24 weights="')]),
