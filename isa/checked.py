@@ -16,9 +16,10 @@ from cimc.target.model import Target
 
 
 def check_program(program: Program, target: Target, file: Path) -> None:
-    """Prove what can be proved before a run; CimcError with everything that is wrong, at its lines of `file`."""
+    """Prove what can be proved before a run. program: what `file` says. Raises CimcError with everything that is wrong,
+    at its lines of `file`."""
     try:
-        verify(program, target)
+        verify(program, target, formed=True)
     except CimcError as error:
         lines = _lines_of(program, file)
         raise CimcError(_moved(diagnostic, file, lines) for diagnostic in error.diagnostics) from None

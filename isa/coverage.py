@@ -94,9 +94,9 @@ def _find(ring: Ring, filled: Sequence[Sequence[_Write]]) -> _Found:
     boxes = [box for one in by_producer for box in one]
     if not boxes:
         return (0, 0, 0), None
-    axes = [np.unique(np.stack([box[axis] for box in boxes]), axis=1, return_index=True) for axis in range(3)]
-    rows, columns, channels = (members.astype(np.int64) for members, _ in axes)
-    places = [first for _, first in axes]
+    axes = [np.stack([box[axis] for box in boxes]) for axis in range(3)]
+    places = [_kinds(lines) for lines in axes]
+    rows, columns, channels = (lines[:, first].astype(np.int64) for lines, first in zip(axes, places, strict=True))
     if len(boxes) * rows.shape[1] * columns.shape[1] * channels.shape[1] > _MOST_WORK:
         raise _TooMuch
     hole = _first(np.einsum("br,bc,bk->rck", rows, columns, channels) == 0, places)
@@ -107,6 +107,13 @@ def _find(ring: Ring, filled: Sequence[Sequence[_Write]]) -> _Found:
         writers += np.einsum("br,bc->rc", rows[own], columns[own]) > 0
         start += len(one)
     return hole, _first(writers > 1, places[:2])
+
+
+def _kinds(lines: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The first of each kind of line of an axis. lines: by box and line, whether the box reaches it."""
+    packed = np.ascontiguousarray(np.packbits(lines, axis=0).T)
+    whole = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    return np.unique(whole, return_index=True)[1]
 
 
 def _first(found: NDArray[np.bool_], places: Sequence[NDArray[np.int64]]) -> _Pixel | None:

@@ -24,16 +24,20 @@ from cimc.isa.wiring import Wiring, check_wiring, wire
 from cimc.target.model import Target
 
 
-def verify(program: Program, target: Target) -> None:
-    """Prove what can be proved about a program on a target. Raises CimcError with everything that is wrong."""
+def verify(program: Program, target: Target, formed: bool = False) -> None:
+    """Prove what can be proved about a program on a target. Raises CimcError with everything that is wrong.
+
+    formed: the program is known to be well formed, as one from a parser or the binary reader is.
+    """
     with no_collection():
-        _verify(program, target)
+        findings = Findings(program)
+        if not formed:
+            _check_form(program, findings)
+            _stop_at(findings)
+        _verify(program, target, findings)
 
 
-def _verify(program: Program, target: Target) -> None:
-    findings = Findings(program)
-    _check_form(program, findings)
-    _stop_at(findings)
+def _verify(program: Program, target: Target, findings: Findings) -> None:
     sound = check_records(program, target, findings)
     check_capacity(program, target, findings)
     if not sound:
