@@ -147,10 +147,10 @@ def check_records(program: Program, target: Target, findings: Findings) -> bool:
 
 def _check_origins(program: Program, findings: Findings) -> None:
     """Instructions come from strings that there are, or from none."""
+    known = set(range(-1, len(program.strings)))
     for tile in program.tiles:
         for unit, codes in (("core", tile.cores), ("channel", tile.channels)):
             for code in codes:
-                known = set(range(-1, len(program.strings)))
                 for index, instruction in enumerate(code.stream):
                     if instruction.origin not in known:
                         known.add(instruction.origin)
