@@ -118,12 +118,12 @@ def check_records(program: Program, target: Target, findings: Findings) -> bool:
     """Whether every number of every directive is one that the target can have, and those of one directive go together;
     complains about those that are not."""
     before = len(findings)
-    _check("program", program, program.name, "program", target, findings)
+    _check("program", program, ".program", "program", target, findings)
     for name in ("word", "accumulator"):
         made_for, there = getattr(program, name), getattr(target.numbers, name)
         if made_for not in (0, there):
             what = f"the program is made for {name}s of {made_for} bits, those of {target.name} have {there}"
-            findings.add("target", what, name, "compile the model for this target")
+            findings.add("target", what, f".program, {name}", "compile the model for this target")
     for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
         for plug in plugs:
             if not _check(kind, plug, f'{kind} "{plug.name}"', "plug", target, findings):

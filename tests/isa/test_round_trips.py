@@ -174,10 +174,10 @@ def test_five_thousand_instructions_take_less_than_a_second_each_way() -> None:
     stream = (*CONV[:2], *rows, Instruction("end"), Instruction("hlt"))
     tile = replace(SMALL.tiles[0], cores=(replace(core, stream=stream),))
     program = replace(SMALL, tiles=(tile,))
-    start = time.perf_counter()
+    start = time.process_time()
     text = print_program(program)
-    printed = time.perf_counter()
+    printed = time.process_time()
     assert parse_quickly(text) == program
-    parsed = time.perf_counter()
+    parsed = time.process_time()
     assert len(stream) > 5000
     assert printed - start < 1 and parsed - printed < 1
