@@ -11,6 +11,7 @@ import numpy.typing as npt
 from cimc.ir.mapped import Finish, TableValues
 from cimc.isa.operands import DataRef, Name
 from cimc.isa.program import Scale, Table, Vector
+from cimc.numerics.quant import fits
 from cimc.target.model import Target
 
 
@@ -40,10 +41,11 @@ class Constants:
         return DataRef(name, 0, high - low)
 
     def vector(self, label: str, values: npt.NDArray[Any]) -> DataRef:
-        """A constant vector of accumulators."""
+        """A constant vector of words."""
+        assert fits(values, self.target.numbers.word), f"{label} does not fit words"
         name = self._name(label)
-        words = len(values) * math.ceil(self.target.numbers.accumulator / self.target.numbers.word)
-        self.vectors.append(Vector(name, self._take(words), len(values), self._array(name, values.astype(np.int32))))
+        address = self._take(len(values))
+        self.vectors.append(Vector(name, address, len(values), self._array(name, values.astype(np.int32))))
         return DataRef(name, 0, len(values))
 
     def table(self, label: str, values: TableValues) -> Name:

@@ -9,7 +9,8 @@ import numpy as np
 from cimc.backends.body import Body
 from cimc.backends.loads import PIXEL, ROW, SEGMENT, affine, run_windows
 from cimc.backends.registers import piece
-from cimc.ir.mapped import RowRun
+from cimc.ir.layers import Ints
+from cimc.ir.mapped import Finish, RowRun
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
 from cimc.isa.program import Matrix
 
@@ -135,14 +136,17 @@ def _partner_sums(body: Body, columns: list[tuple[int, Reg]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Helpers:
-    """What finishes sums: registers with the bias, the other operand of a sum, a 1, and a table, None where there is
-    none; and the multipliers of each column group."""
+    """What finishes sums: registers with the bias, the other operand of a sum, a 1, a table, and registers for results
+    that accumulators do not hold, None where there is none; and of each column group the multipliers, and those that
+    add a bias that words do not hold (or None)."""
 
     bias: Reg | None
     residual: Reg | None
     one: Reg | None
     table: Name | None
+    results: Reg | None
     scales: tuple[DataRef, ...]
+    biases: tuple[DataRef | None, ...]
 
 
 def _helpers(body: Body, columns: list[tuple[int, Reg]]) -> _Helpers:
@@ -150,15 +154,27 @@ def _helpers(body: Body, columns: list[tuple[int, Reg]]) -> _Helpers:
     mapped, task = body.mapped, body.task
     layer, finish = mapped.matrix, mapped.finish
     assert mapped.bias is not None, f"{layer.name} has no bias"
-    bias = None
-    if mapped.bias[task.low : task.high].any():
+    bias, biases = None, tuple[DataRef | None, ...](None for _ in columns)
+    if not mapped.bias_fits(body.target.numbers.word):
+        term = _bias_term(mapped.bias, body.target.numbers.accumulator)
+        biases = tuple(body.constants.scale(f"{body.label}.bias", term, low, low + reg.length) for low, reg in columns)
+    elif mapped.bias[task.low : task.high].any():
         bias = body.registers.take(task.high - task.low)
         body.once("loadv", bias, body.constants.vector(f"{body.label}.bias", mapped.bias[task.low : task.high]))
     table = None if finish.table is None else body.constants.table(f"{body.label}.table", finish.table)
     residual = None if layer.residual is None else body.registers.take(task.high - task.low)
-    one = body.one() if finish.n is not None and residual is None else None
+    one = body.one() if (finish.n is not None and residual is None) or any(biases) else None
+    results = None
+    if not finish.fits(body.target.numbers.accumulator):
+        results = body.registers.take(max(reg.length for _, reg in columns))
     scales = tuple(body.constants.scale(f"{body.label}.scale", finish, low, low + reg.length) for low, reg in columns)
-    return _Helpers(bias, residual, one, table, scales)
+    return _Helpers(bias, residual, one, table, results, scales, biases)
+
+
+def _bias_term(bias: Ints, bits: int) -> Finish:
+    """The requantisation that adds a bias to sums of `bits` bits (see MappedLayer.bias_fits)."""
+    ones, low = np.ones(len(bias), np.float32), -(1 << (bits - 1))
+    return Finish(ones, bias.astype(np.float32), 0, 0, 0, low, -low - 1)
 
 
 def _finish(body: Body, columns: list[tuple[int, Reg]], helpers: _Helpers) -> None:
@@ -167,15 +183,20 @@ def _finish(body: Body, columns: list[tuple[int, Reg]], helpers: _Helpers) -> No
     bias, residual, one, table = helpers.bias, helpers.residual, helpers.one, helpers.table
     if residual is not None:
         body.fetch(1, task.low, task.high, residual, finish.b0, kept=True)
-    for (low, reg), scale in zip(columns, helpers.scales, strict=True):
-        if bias is not None:
+    for (low, reg), scale, bias_scale in zip(columns, helpers.scales, helpers.biases, strict=True):
+        result = reg if helpers.results is None else piece(helpers.results, 0, reg.length)
+        if bias_scale is not None:
+            assert one is not None, "a bias as a term needs a 1"
+            body.do("requant2", reg, reg, one, bias_scale)
+        elif bias is not None:
             body.do("add", reg, reg, piece(bias, low - task.low, reg.length))
         if residual is not None:
-            body.do("requant2", reg, reg, piece(residual, low - task.low, reg.length), scale)
-        elif one is not None:
-            body.do("requant2", reg, reg, one, scale)
+            body.do("requant2", result, reg, piece(residual, low - task.low, reg.length), scale)
+        elif finish.n is not None:
+            assert one is not None, "an offset needs a 1"
+            body.do("requant2", result, reg, one, scale)
         else:
-            body.do("requant", reg, reg, scale)
+            body.do("requant", result, reg, scale)
         if table is not None:
-            body.do("lut", reg, reg, table)
-        body.store(reg, low - task.low)
+            body.do("lut", result, result, table)
+        body.store(result, low - task.low)

@@ -128,6 +128,8 @@ def verify(
     calibration: Mapping[str, npt.NDArray[Any]] | FilePath | None = None,
     *,
     limit: int | None = None,
+    min_snr: float | None = None,
+    max_loss: float | None = None,
     weight_bits: int | None = None,
     input_bits: int | None = None,
     precision: FilePath | None = None,
@@ -142,13 +144,15 @@ def verify(
     seed: int = 0,
 ) -> Verification:
     """Compile, emulate and compare. The options are those of `cimc verify`; docs/verify.md explains the result."""
+    from cimc.driver.fidelity import Limits
     from cimc.driver.verify import verify_network
 
     options = _options(target, weight_bits, input_bits, precision, bind, rows, calibration_method, seed)
     options = replace(options, pack=pack, mvmus=mvmus, objective=objective, rate=rate, chips=chips)
     inputs = _arrays(model, data)
     assert inputs is not None, "no data"
-    return verify_network(model, inputs, options, _arrays(model, calibration), limit)
+    limits = Limits(min_snr, max_loss)
+    return verify_network(model, inputs, options, _arrays(model, calibration), limit, limits=limits)
 
 
 def _options(

@@ -10,6 +10,7 @@ import numpy as np
 from cimc.frontends.graph_builder import Unsupported
 from cimc.frontends.onnx_node import OnnxNode
 from cimc.ir.graph import Dequantize
+from cimc.numerics.integers import NARROW, storage_of
 
 Translation = Callable[[OnnxNode], None]
 
@@ -193,9 +194,9 @@ def _cast_to(node: OnnxNode, wanted: str) -> None:
     floats = ("float", "float32", "float16", "double", "bfloat16")
     if wanted == dtype or (dtype == "float32" and wanted in floats):
         node.result(x)
-    elif wanted in floats and dtype in ("int8", "uint8", "int16", "uint16", "int32"):
+    elif wanted in floats and dtype in (*NARROW, "int8", "uint8", "int16", "uint16", "int32"):
         scale = node.scalar(1.0, "scale")
-        zero = node.vector(np.zeros((), dtype), "zero_point")
+        zero = node.vector(np.zeros((), storage_of(dtype)), "zero_point", dtype)
         node.emit(Dequantize(inputs=(x, scale, zero), output=node.output, origin=node.origin, axis=-1))
     else:
         raise Unsupported(f"a cast from {dtype} to {wanted} at run time")

@@ -16,6 +16,7 @@ import numpy as np
 from cimc.ir.evaluate import apply
 from cimc.ir.graph import Array, Dequantize, Graph, Node, Reshape, Tensor, Transpose
 from cimc.ir.infer_shapes import Shape, ShapeError, result_of
+from cimc.numerics.integers import NARROW, storage_of
 
 ELEMENTS_LIMIT = 1 << 28
 """The most elements one tensor may have (1 GiB of float32); more is refused."""
@@ -73,10 +74,12 @@ class GraphBuilder:
         _bound(tensor)
         self.tensors[tensor.name] = tensor
 
-    def constant(self, name: str, array: Array) -> str:
-        """Registers a constant under a name that is already reserved for it; floats become float32."""
+    def constant(self, name: str, array: Array, dtype: str = "") -> str:
+        """Registers a constant under a name that is already reserved for it; floats become float32. dtype: of integers
+        that are stored as bytes but are narrower."""
+        dtype = dtype or (array.dtype.name if array.dtype.name in NARROW else "")
         array = normalised(np.asarray(array))
-        tensor = Tensor(name, array.shape, array.dtype.name)
+        tensor = Tensor(name, array.shape, dtype or array.dtype.name)
         if array.size:  # an empty constant is a value that is not given, such as the roi of Resize
             _bound(tensor)
         self.tensors[name] = tensor
@@ -96,7 +99,7 @@ class GraphBuilder:
         elif all(self.is_known(name) for name in node.inputs):
             moved = self._moved(node, tensor)
             if moved is None:
-                return self.constant(node.output, self._folded(node, tensor))
+                return self.constant(node.output, self._folded(node, tensor), tensor.dtype)
             node = moved
             self.dequantised[node.output] = moved
         self.tensors[tensor.name] = tensor
@@ -149,7 +152,7 @@ class GraphBuilder:
         name = self.fresh(f"{integers}/{'transposed' if isinstance(node, Transpose) else 'reshaped'}")
         whole = Tensor(name, tensor.shape, self.tensors[integers].dtype)
         value = self._computed(replace(node, inputs=(integers,), output=name), [self.constants[integers]], whole)
-        self.constant(name, np.ascontiguousarray(value))
+        self.constant(name, np.ascontiguousarray(value), whole.dtype)
         return Dequantize(inputs=(name, scale, zero_point), output=node.output, origin=source.origin, axis=axis)
 
     def finish(self, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Graph:
@@ -184,14 +187,12 @@ def moved_axis(node: Reshape | Transpose, axis: int, before: Shape, after: Shape
 
 
 def normalised(array: Array) -> Array:
-    """Floating types as float32, 4-bit integers as 8-bit ones; everything else as it is."""
+    """Floating types as float32, integers narrower than a byte as bytes; everything else as it is."""
     if array.dtype.name in ("float16", "float64", "bfloat16"):
         with np.errstate(over="ignore"):
             return array.astype(np.float32)
-    if array.dtype.name in ("int4", "int2"):
-        return array.astype(np.int8)
-    if array.dtype.name in ("uint4", "uint2"):
-        return array.astype(np.uint8)
+    if array.dtype.name in NARROW:
+        return array.astype(storage_of(array.dtype.name))
     return array
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 import onnx.inliner
 import onnx.numpy_helper
 import onnx.version_converter
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, SparseTensorProto, TensorProto
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.frontends.foreign import ForeignError, foreign
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT
+from cimc.frontends.onnx_names import with_plain_domains
 from cimc.ir.graph import Array
 
 FILE_LIMIT = 1 << 31
@@ -28,6 +31,11 @@ OLDEST_OPSET = 7
 
 def read_model(path: str | os.PathLike[str]) -> ModelProto:
     """The model in a file, with external data in memory and functions inlined; CimcError(onnx.file) otherwise."""
+    return prepare_model(parse_model(path), Path(path).parent, Place(file=str(path)))
+
+
+def parse_model(path: str | os.PathLike[str]) -> ModelProto:
+    """The model in a file as it stands there; CimcError(onnx.file) where there is none."""
     file = Path(path)
     place = Place(file=str(file))
     try:
@@ -42,11 +50,11 @@ def read_model(path: str | os.PathLike[str]) -> ModelProto:
     except (OSError, ValueError) as error:
         raise fail("onnx.file", f"the file cannot be read: {error}", place) from None
     try:
-        model = ModelProto.FromString(data)
-    except (DecodeError, RecursionError):
+        model: ModelProto = foreign(ModelProto.FromString, data)
+    except ForeignError:
         todo = "it may be truncated, or another format; onnx.checker.check_model tells more"
         raise fail("onnx.file", "this is not an ONNX file", place, todo) from None
-    return prepare_model(model, file.parent, place)
+    return model
 
 
 def prepare_model(model: ModelProto, folder: Path | None, place: Place) -> ModelProto:
@@ -56,6 +64,7 @@ def prepare_model(model: ModelProto, folder: Path | None, place: Place) -> Model
         raise fail("onnx.file", "this is not an ONNX file: it holds no graph", place, todo)
     if any(isinstance(name, bytes) for name in _names(model)):
         raise fail("onnx.file", "the file holds names that are no text", place, "it is damaged; export it again")
+    model = with_plain_domains(model)
     opset, newest = opset_of(model), onnx.defs.onnx_opset_version()
     if opset > newest:
         what = f"the model uses opset {opset}; this onnx package knows opsets up to {newest}"
@@ -72,19 +81,17 @@ def prepare_model(model: ModelProto, folder: Path | None, place: Place) -> Model
 
 def opset_of(model: ModelProto, domain: str = "") -> int:
     """The opset of a domain, 0 where the model does not import it."""
-    aliases = ("", "ai.onnx") if domain in ("", "ai.onnx") else (domain,)
-    return max((entry.version for entry in model.opset_import if entry.domain in aliases), default=0)
+    return max((entry.version for entry in model.opset_import if entry.domain == domain), default=0)
 
 
 def array_of(tensor: TensorProto, name: str) -> Array:
     """The elements of a tensor; CimcError(onnx.file) where its bytes do not fit its shape."""
     try:
         if any(dim < 0 for dim in tensor.dims):
-            raise ValueError(f"shape {tuple(tensor.dims)}")
-        return np.asarray(onnx.numpy_helper.to_array(tensor))
-    except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise fail("onnx.file", f'the tensor "{name}" is damaged: {first}', Place(item=name)) from None
+            raise ForeignError(f"shape {tuple(tensor.dims)}")
+        return np.asarray(foreign(onnx.numpy_helper.to_array, tensor))
+    except (ForeignError, MemoryError) as error:
+        raise fail("onnx.file", f'the tensor "{name}" is damaged: {error}', Place(item=name)) from None
 
 
 def dense_of(sparse: SparseTensorProto) -> Array:
@@ -92,6 +99,8 @@ def dense_of(sparse: SparseTensorProto) -> Array:
     name = sparse.values.name
     values, indices = array_of(sparse.values, name), array_of(sparse.indices, name)
     shape = tuple(sparse.dims)
+    if math.prod(shape) > ELEMENTS_LIMIT:
+        raise fail("onnx.shape", f'the sparse tensor "{name}" has more than 2^28 elements', Place(item=name))
     try:
         dense = np.zeros(shape, values.dtype)
         if indices.ndim == 1:
@@ -106,17 +115,16 @@ def dense_of(sparse: SparseTensorProto) -> Array:
 def _upgraded(model: ModelProto, opset: int, place: Place) -> ModelProto:
     """A model of before opset 7, where broadcasting had other rules, converted to it."""
     try:
-        return onnx.version_converter.convert_version(model, OLDEST_OPSET)
-    except (onnx.version_converter.ConvertError, RuntimeError, ValueError, TypeError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        what = f"the model uses opset {opset} and cannot be converted to {OLDEST_OPSET}: {first}"
+        return foreign(onnx.version_converter.convert_version, model, OLDEST_OPSET)
+    except ForeignError as error:
+        what = f"the model uses opset {opset} and cannot be converted to {OLDEST_OPSET}: {error}"
         raise fail("onnx.file", what, place, "export it again with a newer opset") from None
 
 
 def _inlined(model: ModelProto, place: Place) -> ModelProto:
     try:
-        return onnx.inliner.inline_local_functions(model)
-    except (RuntimeError, ValueError, TypeError) as error:
+        return foreign(onnx.inliner.inline_local_functions, model)
+    except ForeignError as error:
         raise fail("onnx.file", f"the model's functions cannot be inlined: {error}", place) from None
 
 

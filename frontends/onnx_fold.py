@@ -9,6 +9,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto
 from onnx.helper import make_graph, make_model, make_opsetid
 from onnx.reference import ReferenceEvaluator
 
+from cimc.frontends.foreign import ForeignError, foreign
 from cimc.frontends.graph_builder import ELEMENTS_LIMIT, Unsupported
 from cimc.frontends.onnx_file import array_of, dense_of
 from cimc.ir.graph import Array
@@ -23,8 +24,9 @@ _FOLDABLE = """
 FOLDABLE = frozenset(_FOLDABLE.split())
 """Operators that are computed at once where all their operands are constants."""
 
-REFERENCE_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError)
-"""What onnx's reference evaluator raises on a node it cannot compute (besides ValueError)."""
+
+_BROADCASTING = frozenset(("Where", "Add", "Sub", "Mul", "Div", "Mod", "Pow", "Max", "Min", "Sum", "And", "Or", "Xor"))
+_BROADCASTING |= frozenset(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"))
 
 
 def constant_value(node: NodeProto) -> Array:
@@ -65,10 +67,10 @@ def folded(node: NodeProto, operands: list[Array | None], model: ModelProto) -> 
     opsets = [make_opsetid(entry.domain, entry.version) for entry in model.opset_import]
     try:
         with np.errstate(all="ignore"):
-            results = ReferenceEvaluator(make_model(graph, opset_imports=opsets)).run(None, feeds)
-    except (ValueError, *REFERENCE_ERRORS) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise Unsupported(f"it cannot be computed from its constants: {first}") from None
+            evaluator = foreign(ReferenceEvaluator, make_model(graph, opset_imports=opsets))
+            results = foreign(evaluator.run, None, feeds)
+    except (ForeignError, MemoryError) as error:
+        raise Unsupported(f"it cannot be computed from its constants: {error}") from None
     assert isinstance(results, list), type(results)
     return [np.asarray(result) for result in results]
 
@@ -97,6 +99,13 @@ def _check_size(node: NodeProto, operands: list[Array | None]) -> None:
         elements = _product(np.asarray(value.shape) + np.abs(second).sum())
     elif node.op_type == "OneHot" and second is not None:
         elements = value.size * float(second.reshape(-1)[0])
+    elif node.op_type == "Gather" and second is not None and value.ndim:
+        axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
+        elements = second.size * value.size / max(1, value.shape[axis % value.ndim])
+    elif node.op_type in _BROADCASTING:
+        ranks = max(operand.ndim for operand in operands if operand is not None)
+        shapes = [(1,) * (ranks - operand.ndim) + operand.shape for operand in operands if operand is not None]
+        elements = math.prod(float(max(dims)) for dims in zip(*shapes, strict=True))
     if not elements <= ELEMENTS_LIMIT:
         raise Unsupported(f"its result would have {elements:.3g} elements", "onnx.shape")
 

@@ -11,9 +11,10 @@ from onnx.helper import tensor_dtype_to_np_dtype
 from cimc.base.diagnostics import Diagnostic, Place, did_you_mean
 from cimc.frontends.graph_builder import ELEMENTS_LIMIT
 from cimc.ir.graph import Tensor
+from cimc.numerics.integers import NARROW
 
 FLOATS = ("float16", "float32", "float64", "bfloat16")
-INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "int64")
+INTEGERS = (*NARROW, "int8", "uint8", "int16", "uint16", "int32", "int64")
 
 
 def graph_inputs(model: ModelProto, bind: Mapping[str, int], place: Place) -> tuple[list[Tensor], list[Diagnostic]]:

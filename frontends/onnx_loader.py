@@ -18,16 +18,19 @@ import onnx.defs
 from onnx import AttributeProto, ModelProto, NodeProto
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
-from cimc.frontends.graph_builder import GraphBuilder, Unsupported, normalised
+from cimc.frontends.foreign import ForeignError, foreign
+from cimc.frontends.graph_builder import GraphBuilder, Unsupported
 from cimc.frontends.onnx_file import array_of, dense_of, opset_of, prepare_model, read_model
 from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value
 from cimc.frontends.onnx_inputs import graph_inputs
+from cimc.frontends.onnx_names import wrong_names
 from cimc.frontends.onnx_node import OnnxNode
 from cimc.frontends.onnx_ops import OPERATORS, translation_of
 from cimc.frontends.onnx_outputs import finished
 from cimc.frontends.onnx_stand_in import stand_ins
 from cimc.ir.graph import Array, Graph
 from cimc.ir.verify_graph import verify_graph
+from cimc.numerics.integers import NARROW
 
 INVALID = "onnx.checker.check_model tells more"
 
@@ -48,6 +51,7 @@ def load_onnx(
     else:
         model = read_model(path_or_model)
     inputs, wrong = graph_inputs(model, bind or {}, place)
+    wrong += wrong_names(model, place)
     if wrong:
         raise CimcError([*wrong, *_unknown_operators(model, place)])
     inputs = [tensor for tensor in inputs if tensor.name not in stand_ins]
@@ -140,15 +144,14 @@ class _Walk:
             return
         if translate is None:
             raise Unsupported(*_unknown(proto))
-        opset = self.opset if proto.domain in ("", "ai.onnx") else opset_of(self.model, proto.domain)
-        node = OnnxNode(proto, origin, opset, self.build, self.values, self.used)
+        node = OnnxNode(proto, origin, opset_of(self.model, proto.domain), self.build, self.values, self.used)
         translate(node)
         for name in proto.output:
             assert not name or name in self.values or name not in self.used, f"{origin}: {name} was not made"
 
     def _constant(self, proto: NodeProto) -> bool:
         """Computes a node that needs no run time; whether it was one."""
-        if proto.domain not in ("", "ai.onnx"):
+        if proto.domain:
             return False
         if all(not name or name in self.stand_ins for name in proto.output):
             results = [self.stand_ins[name] for name in proto.output if name]
@@ -159,30 +162,35 @@ class _Walk:
         elif proto.op_type in FOLDABLE and all(
             not name or self.values[name] in self.build.constants for name in proto.input
         ):
-            operands = [self.build.constants[self.values[name]] if name else None for name in proto.input]
+            operands = [self._typed(self.values[name]) if name else None for name in proto.input]
             results = folded(proto, operands, self.model)
         else:
             return False
         names = [name for name in proto.output if name]
         for name, value in zip(names, results, strict=True):
-            self.values[name] = self.build.constant(name, normalised(value))
+            self.values[name] = self.build.constant(name, value)
         return True
+
+    def _typed(self, name: str) -> Array:
+        """A constant in its own type, also where that is narrower than a byte."""
+        dtype = self.build.tensors[name].dtype
+        return self.build.constants[name].astype(dtype) if dtype in NARROW else self.build.constants[name]
 
     def _check(self, proto: NodeProto) -> None:
         """Attributes and counts of operands against the operator's schema."""
-        if proto.domain not in ("", "ai.onnx"):
+        if proto.domain:
             return
         if not onnx.defs.has(proto.op_type, self.opset, ""):
             raise Unsupported(*_unknown(proto))
-        if any(attribute.type >= AttributeProto.GRAPH for attribute in proto.attribute):
+        if any(attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for attribute in proto.attribute):
             return  # the checker would miss the names of the outer scope
         context = onnx.checker.C.CheckerContext()
         context.ir_version = max(self.model.ir_version, 4)
         context.opset_imports = {entry.domain: entry.version for entry in self.model.opset_import}
         try:
-            onnx.checker.check_node(proto, context)
-        except onnx.checker.ValidationError as error:
-            raise Unsupported(str(error).splitlines()[0], "onnx.invalid", INVALID) from None
+            foreign(onnx.checker.check_node, proto, context)
+        except ForeignError as error:
+            raise Unsupported(str(error), "onnx.invalid", INVALID) from None
 
     def _refuse(self, origin: str, proto: NodeProto, refusal: Unsupported) -> None:
         """Notes a rejected node, and puts stand-ins for its results where their shapes are known."""
@@ -206,7 +214,7 @@ class _Walk:
 def _unknown(proto: NodeProto) -> tuple[str, str, str]:
     """Reason, code and help for an operator that has no translation."""
     known = OPERATORS.get(proto.domain, {})
-    if proto.domain in ("", "ai.onnx") and not onnx.defs.has(proto.op_type, ""):
+    if not proto.domain and not onnx.defs.has(proto.op_type, ""):
         return "ONNX has no such operator", "onnx.unsupported", did_you_mean(proto.op_type, known)
     todo = "replace it by supported operators, or export the network without it"
     return "the operator is not supported", "onnx.unsupported", todo
@@ -216,7 +224,7 @@ def _unknown_operators(model: ModelProto, place: Place) -> list[Diagnostic]:
     """The operators without a translation, where the inputs' shapes do not allow to look closer."""
     wrong = []
     for index, proto in enumerate(model.graph.node):
-        constant = proto.op_type in FOLDABLE | {"Constant", "Shape", "Size"} and proto.domain in ("", "ai.onnx")
+        constant = proto.op_type in FOLDABLE | {"Constant", "Shape", "Size"} and not proto.domain
         if not constant and translation_of(proto.domain, proto.op_type) is None:
             reason, code, todo = _unknown(proto)
             origin = proto.name or f"{proto.op_type}_{index}"

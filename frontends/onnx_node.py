@@ -143,9 +143,9 @@ class OnnxNode:
         """A float32 constant of one element, shape ()."""
         return self.build.constant(self.fresh(suffix), np.asarray(value, np.float32))
 
-    def vector(self, array: npt.NDArray[np.generic], suffix: str) -> str:
-        """A constant with a name derived from this node's."""
-        return self.build.constant(self.fresh(suffix), array)
+    def vector(self, array: npt.NDArray[np.generic], suffix: str, dtype: str = "") -> str:
+        """A constant with a name derived from this node's. dtype: see GraphBuilder.constant."""
+        return self.build.constant(self.fresh(suffix), array, dtype)
 
     def _attribute(self, name: str, kind: AttributeProto.AttributeType) -> AttributeProto:
         attribute = self.attributes[name]

@@ -117,7 +117,7 @@ MICROSOFT: dict[str, Translation] = {
     "QuantizeLinear": quantised.quantize_linear,
 }
 
-OPERATORS: dict[str, dict[str, Translation]] = {"": ONNX, "ai.onnx": ONNX, "com.microsoft": MICROSOFT}
+OPERATORS: dict[str, dict[str, Translation]] = {"": ONNX, "com.microsoft": MICROSOFT}
 
 
 def translation_of(domain: str, op_type: str) -> Translation | None:

@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import onnx.checker
 import onnx.defs
 import onnx.shape_inference
 from onnx import ModelProto, NodeProto, TensorProto, TypeProto
 from onnx.helper import make_tensor_type_proto, np_dtype_to_tensor_dtype, tensor_dtype_to_np_dtype
 from onnx.numpy_helper import from_array
 
+from cimc.frontends.foreign import ForeignError, foreign
 from cimc.frontends.graph_builder import ELEMENTS_LIMIT, GraphBuilder
 from cimc.frontends.onnx_file import opset_of
 from cimc.ir.graph import Tensor
@@ -23,10 +23,10 @@ SMALL = 1024
 
 def stand_ins(proto: NodeProto, model: ModelProto, values: Mapping[str, str], build: GraphBuilder) -> dict[str, Tensor]:
     """A tensor for each result whose shape is found; none where nothing is known."""
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    if not onnx.defs.has(proto.op_type, opset_of(model, domain), domain):
+    opset = opset_of(model, proto.domain)
+    if not onnx.defs.has(proto.op_type, opset, proto.domain):
         return {}
-    schema = onnx.defs.get_schema(proto.op_type, opset_of(model, domain), domain)
+    schema = onnx.defs.get_schema(proto.op_type, opset, proto.domain)
     types: dict[str, TypeProto] = {}
     data: dict[str, TensorProto] = {}
     for name in proto.input:
@@ -39,10 +39,11 @@ def stand_ins(proto: NodeProto, model: ModelProto, values: Mapping[str, str], bu
             if array is not None and array.size <= SMALL:
                 data[name] = from_array(array, name)
     try:
-        found = onnx.shape_inference.infer_node_outputs(
-            schema, proto, types, data, opset_imports=list(model.opset_import), ir_version=model.ir_version
-        )
-    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError, TypeError):
+        found = foreign(
+            onnx.shape_inference.infer_node_outputs,
+            schema, proto, types, data, opset_imports=list(model.opset_import), ir_version=model.ir_version,
+        )  # fmt: skip
+    except ForeignError:
         return {}
     results = {}
     for name, kind in found.items():

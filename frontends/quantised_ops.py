@@ -12,8 +12,12 @@ from cimc.frontends.matrix_ops import general_product, product
 from cimc.frontends.onnx_node import OnnxNode, positive_axis
 from cimc.frontends.windows_ops import convolution, global_pooling, pooling
 from cimc.ir.graph import Concat, Dequantize, Quantize, Softmax
+from cimc.numerics.integers import NARROW, storage_of
 
-QUANTISED = ("int8", "uint8", "int16", "uint16")
+QUANTISED = (*NARROW, "int8", "uint8", "int16", "uint16")
+
+SCALES = (2.0**-60, 2.0**60)
+"""Of activations: products and quotients of two scales, and of a scale and a weight's, stay normal float32 numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ def quantize_linear(node: OnnxNode) -> None:
     if node.integer("output_dtype", 0):
         dtype = node.type_attribute("output_dtype", 0)
     if node.has(2):
-        dtype = node.known(2, "y_zero_point").dtype.name
+        dtype = node.build.tensors[node.operand(2)].dtype
     quantise(node, node.operand(0), node.output, parameters(node, 0, 1, 2, dtype, node.integer("axis", 1)))
 
 
@@ -49,36 +53,43 @@ def parameters(node: OnnxNode, x: int, scale: int, zero_point: int, dtype: str, 
             "blocked quantisation (block_size); one scale, or one for each index of an axis, is supported"
         )
     if node.has(zero_point):
-        dtype = node.known(zero_point, "zero point").dtype.name
+        dtype = node.build.tensors[node.operand(zero_point)].dtype
     if dtype not in (*QUANTISED, "int32"):
         raise Unsupported(f"quantisation to {dtype}; supported: {', '.join(QUANTISED)}")
     scales = np.asarray(node.known(scale, "scale"), np.float32)
     if not (np.isfinite(scales).all() and (scales > 0).all()):
         raise Unsupported(f'the scale "{node.proto.input[scale]}" is not positive everywhere', "onnx.nan")
+    if not node.build.is_known(node.operand(x)) and not (SCALES[0] <= scales.min() <= scales.max() <= SCALES[1]):
+        what = f'the scale "{node.proto.input[scale]}" is {scales.min():.3g}: products with it leave float32\'s range'
+        raise Unsupported(what, "onnx.range", "quantise the network again: no calibrated range is as small or large")
     shape = node.shape(x)
     if scales.ndim > 1 and scales.size > 1:
         raise Unsupported(f"a scale of shape {scales.shape}; one axis is supported")
     at = positive_axis(axis, len(shape)) if scales.size > 1 else -1
     wanted = (scales.size,) if at >= 0 else ()
-    zeros = np.zeros(wanted, dtype)
+    zeros = np.zeros(wanted, storage_of(dtype))
     if node.has(zero_point):
         given = node.known(zero_point, "zero point")
         if given.size not in (1, scales.size):
             raise Unsupported(f"{given.size} zero points for {scales.size} scales", "onnx.shape")
         zeros = np.broadcast_to(given.reshape(wanted if given.size == scales.size else ()), wanted)
     return Parameters(
-        _constant(node, scale, scales.reshape(wanted), "scale"), _constant(node, zero_point, zeros, "zero_point"), at
+        _constant(node, scale, scales.reshape(wanted), "scale"),
+        _constant(node, zero_point, zeros, "zero_point", dtype),
+        at,
     )
 
 
-def _constant(node: OnnxNode, index: int, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], suffix: str) -> str:
+def _constant(
+    node: OnnxNode, index: int, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], suffix: str, dtype: str = ""
+) -> str:
     """Operand `index` where it holds exactly `array`, else a new constant."""
     if node.has(index):
         name = node.operand(index)
         held = node.build.constants.get(name)
         if held is not None and held.shape == array.shape and held.dtype == array.dtype:
             return name
-    return node.vector(array, suffix)
+    return node.vector(array, suffix, dtype)
 
 
 def quantise(node: OnnxNode, x: str, output: str, by: Parameters) -> str:

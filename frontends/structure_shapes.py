@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import onnx.shape_inference
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.frontends.onnx_file import prepare_model
+from cimc.frontends.foreign import ForeignError, foreign
+from cimc.frontends.onnx_file import parse_model, prepare_model
 from cimc.frontends.onnx_inputs import graph_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -54,7 +53,7 @@ _ALIKE: dict[str, tuple[str, tuple[int, ...]]] = {
 def read_structure(path: str, bind: Mapping[str, int]) -> tuple[ModelProto, Shapes]:
     """The model without its weights' data, and the shape of every tensor that has a static one."""
     place = Place(file=path)
-    model = _read(path, place)
+    model = parse_model(path)
     for tensor in _tensors(model):
         _forget_data(tensor)
     model = prepare_model(model, None, place)
@@ -85,7 +84,7 @@ def read_structure(path: str, bind: Mapping[str, int]) -> tuple[ModelProto, Shap
 
 def weight_operand(node: NodeProto) -> tuple[int, int] | None:
     """(activation, weight): the operands of an operator that multiplies by a matrix, or None."""
-    if node.domain not in ("", "ai.onnx", "com.microsoft"):
+    if node.domain not in ("", "com.microsoft"):
         return None
     return _OPERANDS.get(node.op_type)
 
@@ -101,21 +100,6 @@ def integers_of(node: NodeProto, name: str, default: tuple[int, ...]) -> tuple[i
         if attribute.name == name:
             return tuple(attribute.ints) if attribute.type == AttributeProto.INTS else (attribute.i,)
     return default
-
-
-def _read(path: str, place: Place) -> ModelProto:
-    try:
-        model: ModelProto = ModelProto.FromString(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise fail("onnx.file", "there is no such file", place, "check the path") from None
-    except IsADirectoryError:
-        raise fail("onnx.file", "this is a folder, not an ONNX file", place, "name the .onnx file in it") from None
-    except (OSError, ValueError) as error:
-        raise fail("onnx.file", f"the file cannot be read: {error}", place) from None
-    except (DecodeError, RecursionError):
-        todo = "it may be truncated, or another format; onnx.checker.check_model tells more"
-        raise fail("onnx.file", "this is not an ONNX file", place, todo) from None
-    return model
 
 
 def _check_order(model: ModelProto, made: set[str], place: Place) -> None:
@@ -176,10 +160,9 @@ def _as(node: NodeProto, operator: str, operands: tuple[int, ...]) -> NodeProto:
 
 def _inferred(model: ModelProto, place: Place) -> dict[str, tuple[int, ...]]:
     try:
-        known = onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=True, data_prop=True)
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise fail("onnx.shape", f"shapes do not fit: {first}", place, INVALID) from None
+        known = foreign(onnx.shape_inference.infer_shapes, model, check_type=False, strict_mode=True, data_prop=True)
+    except ForeignError as error:
+        raise fail("onnx.shape", f"shapes do not fit: {error}", place, INVALID) from None
     shapes = {}
     for info in (*known.graph.value_info, *known.graph.output):
         dims = info.type.tensor_type.shape.dim

@@ -128,8 +128,7 @@ def _store(instruction: Instruction, setting: Setting) -> Counts:
 
 def _loadv(instruction: Instruction, setting: Setting) -> Counts:
     vector = cast(DataRef, instruction.operands[1])
-    words = vector.length * math.ceil(setting.target.numbers.accumulator / setting.word_bits)
-    return _memory(words) | _registers(instruction)
+    return _memory(vector.length) | _registers(instruction)
 
 
 def _send(instruction: Instruction, setting: Setting) -> Counts:
@@ -172,7 +171,7 @@ def _vector(each: int, source: int = 0, once: int = 0) -> Callable[[Instruction,
             if field.kind == "scale":
                 scale = cast(DataRef, operand)
                 rows = next(record.rows for record in setting.tile.scales if record.name == scale.name)
-                counts |= _memory(scale.length * rows * (32 // setting.word_bits))
+                counts |= _memory(scale.length * rows * math.ceil(32 / setting.word_bits))
         return counts
 
     return count

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import cast
 
-from cimc.isa.check_records import signed_range
 from cimc.isa.findings import Findings
 from cimc.isa.lengths import RULE, RULES, length_error
 from cimc.isa.operands import Affine, Axis, DataRef, Operand, Port, Reg, Window
@@ -138,15 +137,11 @@ class _Stream:
                 self.write(reg.space, reg.start, reg.length)
 
     def immediate(self, instruction: Instruction) -> None:
-        """A shift, and what a load writes outside of the map, have ranges; all other numbers saturate."""
+        """A shift has a range; all other numbers saturate."""
         if instruction.mnemonic in _SHIFTS:
             shift, (least, most) = cast(int, instruction.operands[-1]), _SHIFTS[instruction.mnemonic]
             if not least <= shift <= most:
                 self.complain("shift", f"a shift by {shift}; it must be {least} to {most}")
-        elif instruction.mnemonic == "load":
-            fill, (least, most) = cast(int, instruction.operands[-1]), signed_range(self.target.numbers.word)
-            if not least <= fill <= most:
-                self.complain("fill", f"{fill} stands outside of the map; a word holds {least} to {most}")
 
     def write(self, space: str, start: int, length: int) -> None:
         """Registers are written from here on."""

@@ -1,65 +1,57 @@
-"""Writes docs/isa.md from the tables: `python -m cimc.isa.document`. A test sees to it that the page is current."""
+"""Writes docs/isa.md, and the directives in docs/program.md, from the tables: `python -m cimc.isa.document`.
+
+A test sees to it that the pages are current.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from cimc.isa.binary import FORMAT, MAGIC
 from cimc.isa.bytestream import LONGEST_VARINT
-from cimc.isa.check_work import MOST_INSTRUCTIONS
-from cimc.isa.directives import DIRECTIVES, VALUE_KINDS, Directive
+from cimc.isa.directives import DIRECTIVES, VALUE_KINDS, Directive, Key
+from cimc.isa.document_prose import BINARY, INTRODUCTION, MACHINE, NUMBERS, PRODUCT, RINGS, STREAMS, TEXT, WINDOWS
 from cimc.isa.grammar import GRAMMAR
 from cimc.isa.kinds import KINDS
 from cimc.isa.lengths import RULE, RULES
 from cimc.isa.table import FORMS, ISA_VERSION, Form
-from cimc.isa.wellformed import MOST_NESTED
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "isa.md"
+PROGRAM_PAGE = PAGE.with_name("program.md")
 
-_INTRODUCTION = """\
-This page is generated from the tables in `isa/` by `python -m cimc.isa.document`; do not edit it.
-
-A program has tiles; a tile has rings and constants in its shared memory, cores, and transfer channels. Each core and
-each channel runs one stream: instructions that set up registers, then `loop image, * ... end`, then `hlt`. Addresses
-and tickets count from the first row of the current input. A ticket is a segment of a row: row * segments + segment; it
-is clamped to 0 .. height * segments. A load outside of the map reads its fill value. Loops are nested at most {nested}
-deep, and an input takes at most {most:,} instructions, all streams together.
-
-One statement stands on a line; `;` begins a comment. A name is bare where its parts, joined by dots, each begin with a
-letter or underscore and go on with letters, digits and underscores (ASCII); every other name is quoted, with the
-escapes of JSON. So `x.0` is port 0 of ring `x`, and a ring called x.0 is written `"x.0"`.
-"""
-
-_BINARY = """\
-Numbers are LEB128 varints of at most {longest} bytes; signed ones are zigzag encoded first (0, -1, 1, -2 become 0, 1,
-2, 3). A list is its length and then its things; a text in the payload is an index into its texts.
-
-- Header: the bytes `{magic}`; FORMAT and ISA version, one byte each; CRC-32 (4 bytes) and length (8 bytes) of the
-  payload, little-endian.
-- Payload: the list of texts, each its length in bytes and UTF-8; name, target and weights; chips, word
-  and accumulator (signed); the list of strings; the lists of inputs and outputs; the list of tiles.
-- A record (an input, a ring, ...): its directive's operands and keys in their order. int: signed; float: 8 bytes,
-  little-endian; bool: a byte; name and text: a text; ints: a list of signed; rings: a list of tile (signed), ring (a
-  text) and port (signed, -1: none).
-- Tile: number (signed); the lists of rings, scales, vectors and tables; the list of cores (number, list of matrices,
-  stream); the list of channels (number, stream).
-- Stream: the bytes of its code and the code; the list of its loops' counters (texts); the list of origins, each an
-  origin (signed) and for how many instructions it holds.
-- Code: instruction after instruction, the opcode (a byte) and the operands as the table above says. Rings and
-  constants are indices into the tile's lists, counters depths of loops. Only code takes instruction memory.
-"""
+_BEGIN, _END = "<!-- directives: python -m cimc.isa.document -->", "<!-- end -->"
 
 _PLACES = {"core": "core", "tile": "channel", "any": "both"}
+_LEVELS = {"program": "anywhere", "tile": "in a tile", "core": "in a core", "stream": "in a stream"}
 
 
 def isa_page() -> str:
-    """The whole page, in Markdown."""
-    return "\n".join([*_introduction(), *_instructions(), *_operands(), *_directives(), *_binary(), *_grammar()])
+    """docs/isa.md, in Markdown."""
+    sections = [
+        *_section(f"# The instruction set, version {ISA_VERSION}", INTRODUCTION),
+        *_section("## The machine", MACHINE),
+        *_section("## Streams", STREAMS),
+        *_section("## Rings and tickets", RINGS),
+        *_section("## Windows", WINDOWS),
+        *_section("## Numbers", NUMBERS),
+        *_instructions(),
+        *_section("## The product of an MVMU", PRODUCT),
+        *_operands(),
+        *_section("## Text", f"{TEXT}\n```\n{GRAMMAR.strip()}\n```\n"),
+        *_section(f"## Binary form, FORMAT {FORMAT}", BINARY.format(longest=LONGEST_VARINT, magic=MAGIC.hex(" "))),
+    ]
+    return "\n".join(sections).rstrip("\n") + "\n"
 
 
-def _introduction() -> list[str]:
-    introduction = _INTRODUCTION.format(nested=MOST_NESTED, most=MOST_INSTRUCTIONS)
-    return [f"# The instruction set, version {ISA_VERSION}", "", introduction]
+def program_page(page: str) -> str:
+    """docs/program.md with its directives as the table has them. page: as it is."""
+    before, rest = page.split(_BEGIN + "\n")
+    return before + "\n".join([_BEGIN, *_directives(), _END]) + rest.split(_END, 1)[1]
+
+
+def _section(title: str, text: str) -> list[str]:
+    return [title, "", text]
 
 
 def _instructions() -> list[str]:
@@ -99,38 +91,34 @@ def _operands() -> list[str]:
 
 
 def _directives() -> list[str]:
-    lines = ["## Directives", "", "| directive | stands | keys | meaning |", "|---|---|---|---|"]
-    places = {"program": "anywhere", "tile": "in a tile", "core": "in a core", "stream": "in a stream"}
-    lines += [
-        f"| `.{directive.name}` {_leading(directive)} | {places[directive.level]} | {_keys(directive)} | "
-        f"{directive.meaning} |"
-        for directive in DIRECTIVES
-    ]
-    lines += ["", "A key in brackets may be left out. Values:", ""]
-    lines += [f"- {name}: {meaning}" for name, meaning in VALUE_KINDS.items()]
-    return [*lines, ""]
+    lines = ["| directive | stands | meaning |", "|---|---|---|"]
+    lines += [f"| `.{d.name}` {_leading(d)} | {_LEVELS[d.level]} | {d.meaning} |" for d in DIRECTIVES]
+    lines += ["", "| directive | key | value | if left out | meaning |", "|---|---|---|---|---|"]
+    for same in _alike():
+        names = ", ".join(f"`.{directive.name}`" for directive in same)
+        lines += [f"| {names} | {_key(key, same[0])} |" for key in same[0].leading + same[0].keys]
+    return [*lines, "", "Values:", "", *(f"- {name}: {meaning}" for name, meaning in VALUE_KINDS.items())]
+
+
+def _alike() -> list[list[Directive]]:
+    """Directives in their order, those with the same keys together."""
+    found: dict[tuple[Key, ...], list[Directive]] = {}
+    for directive in DIRECTIVES:
+        found.setdefault(directive.keys or directive.leading, []).append(directive)
+    return list(found.values())
+
+
+def _key(key: Key, directive: Directive) -> str:
+    name = f"*{key.name}*" if key in directive.leading else f"`{key.name}`"
+    default = directive.defaults.get(key.attribute, "")
+    shown = f"`{json.dumps(default)}`" if key.attribute in directive.defaults else ""
+    return f"{name} | {key.kind} | {shown} | {_cell(key.meaning)}"
 
 
 def _leading(directive: Directive) -> str:
-    return " ".join(f"*{key.name}* {key.kind}" for key in directive.leading)
-
-
-def _keys(directive: Directive) -> str:
-    words = [f"{key.name}={key.kind}" for key in directive.keys]
-    return ", ".join(
-        f"[{word}]" if key.attribute in directive.defaults else word
-        for key, word in zip(directive.keys, words, strict=True)
-    )
-
-
-def _binary() -> list[str]:
-    return [f"## Binary form, FORMAT {FORMAT}", "", _BINARY.format(longest=LONGEST_VARINT, magic=MAGIC.hex(" "))]
-
-
-def _grammar() -> list[str]:
-    note = "For lark (LALR, contextual lexer); operands are then checked against the table."
-    return ["## Grammar of a line", "", note, "", "```", GRAMMAR.strip(), "```", ""]
+    return " ".join(f"*{key.name}*" for key in directive.leading)
 
 
 if __name__ == "__main__":
     PAGE.write_text(isa_page(), encoding="utf-8", newline="\n")
+    PROGRAM_PAGE.write_text(program_page(PROGRAM_PAGE.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

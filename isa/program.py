@@ -70,7 +70,7 @@ class Scale:
     """Multipliers of requantisation, in tile memory. The float32 values are the array `array` of the weights file.
 
     rows: 1, or 2 for requant2 (array is (rows, entries)). zero, low, high: of the result; a0, b0: zero points of the
-    operands (requant2, requantm).
+    operands (requant2, requantm; a0 of rsum too).
     """
 
     name: str

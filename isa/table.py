@@ -51,62 +51,80 @@ _IMMEDIATE = "d:dest a:source value:imm"
 FORMS: tuple[Form, ...] = (
     # control
     _form(
-        1, "any", "control", "loop counter:counter count:count", "repeat up to the matching end; counter = 0, 1, ..."
+        1,
+        "any",
+        "control",
+        "loop counter:counter count:count",
+        "repeat up to the matching end; counter = 0, 1, ..., count - 1",
     ),
     _form(2, "any", "control", "end", "end of the innermost loop"),
     _form(3, "any", "control", "hlt", "end of the stream; stands last"),
     # synchronisation
-    _form(8, "any", "sync", "wait port:port ticket:ticket", "until the ring's producer has signalled `ticket`"),
-    _form(9, "any", "sync", "space ring:ring ticket:ticket", "until slots below `ticket` are free for all consumers"),
-    _form(10, "any", "sync", "release port:port ticket:ticket", "slots below `ticket` are no longer needed here"),
-    _form(11, "any", "sync", "signal ring:ring ticket:ticket", "slots below `ticket` are ready"),
+    _form(8, "any", "sync", "wait port:port ticket:ticket", "wait until signalled(ring) >= ticket"),
+    _form(9, "any", "sync", "space ring:ring ticket:ticket", "wait until free(ring) >= ticket"),
+    _form(10, "any", "sync", "release port:port ticket:ticket", "released(port) = max(released(port), ticket)"),
+    _form(11, "any", "sync", "signal ring:ring ticket:ticket", "signalled(ring, this stream) = max(that, ticket)"),
     # memory
-    _form(16, "core", "memory", "load d:dest from:window fill:imm", "d = the window; `fill` stands outside the map"),
+    _form(
+        16, "core", "memory", "load d:dest from:window fill:imm", "d = the window; `fill` for words outside of the map"
+    ),
     _form(17, "core", "memory", "store to:window a:source", "the window = a"),
-    _form(18, "core", "memory", "loadv d:dest from:vector", "d = entries of a constant vector"),
+    _form(
+        18,
+        "core",
+        "memory",
+        "loadv d:dest from:vector",
+        "d = entries of a constant vector, each saturated to a word, then to d",
+    ),
     # matrix
     _form(
         24,
         "core",
         "mvmu",
         "mvm mask:mask",
-        "for every MVMU k in mask: xout of k = round(weights of k, transposed, times xin of k)",
+        "for every MVMU k in mask: xout of k = fit((sums + half) >> shift), see The product of an MVMU",
     ),
     # vector arithmetic; results saturate to a word, or to an accumulator in xout
     _form(32, "core", "vfu", "set d:dest value:imm", "d = value"),
     _form(33, "core", "vfu", "copy d:dest a:source", "d = a"),
     _form(34, "core", "vfu", f"add {_BINARY}", "d = a + b"),
-    _form(35, "core", "vfu", f"sub {_BINARY}", "d = a - b (a or b of length 1 is broadcast)"),
+    _form(35, "core", "vfu", f"sub {_BINARY}", "d = a - b"),
     _form(36, "core", "vfu", f"max {_BINARY}", "d = the larger of a and b"),
     _form(37, "core", "vfu", f"min {_BINARY}", "d = the smaller of a and b"),
     _form(38, "core", "vfu", f"addi {_IMMEDIATE}", "d = a + value"),
     _form(39, "core", "vfu", f"maxi {_IMMEDIATE}", "d = the larger of a and value"),
     _form(40, "core", "vfu", f"mini {_IMMEDIATE}", "d = the smaller of a and value"),
-    _form(41, "core", "vfu", f"shri {_IMMEDIATE}", "d = a >> value, arithmetic"),
-    _form(42, "core", "vfu", f"andi {_IMMEDIATE}", "d = a & value"),
-    _form(43, "core", "vfu", "mulshr d:dest a:source b:source value:imm", "d = (a * b + 2^(value-1)) >> value"),
-    # requantisation: float32 multipliers, round half to even, saturated to the scale's low .. high
-    _form(48, "core", "vfu", "requant d:dest a:source scale:scale", "d = sat(round(f32(a) * m) + zero)"),
+    _form(41, "core", "vfu", f"shri {_IMMEDIATE}", "d = floor(a / 2^value); value is 0 to 63"),
+    _form(42, "core", "vfu", f"andi {_IMMEDIATE}", "d = a & value, both in two's complement without end"),
+    _form(
+        43,
+        "core",
+        "vfu",
+        "mulshr d:dest a:source b:source value:imm",
+        "d = floor((a * b + 2^(value - 1)) / 2^value); value is 1 to 63",
+    ),
+    # requantisation: float32 multipliers; settle rounds half to even and saturates to the scale's low .. high
+    _form(48, "core", "vfu", "requant d:dest a:source scale:scale", "d = settle(f32(a) * m)"),
     _form(
         49,
         "core",
         "vfu",
         "requant2 d:dest a:source b:source scale:scale",
-        "d = sat(round(f32(a - a0) * m + f32(b - b0) * n) + zero), m and n of the scale's two rows",
+        "d = settle(f32(a - a0) * m + f32(b - b0) * n)",
     ),
     _form(
         50,
         "core",
         "vfu",
         "requantm d:dest a:source b:source scale:scale",
-        "d = sat(round(f32((a - a0) * (b - b0)) * m) + zero), the product in full width",
+        "d = settle(f32((a - a0) * (b - b0)) * m)",
     ),
     _form(
         51,
         "core",
         "vfu",
         "rsum d:dest a:source scale:scale",
-        "d[j] = sat(round(f32(sum over i of a[i * len(d) + j]) * m) + zero), the sum in full width",
+        "d[j] = settle(f32(sum over i of (a[i * len(d) + j] - a0)) * m)",
     ),
     _form(52, "core", "vfu", "rmax d:dest a:source", "d[j] = the largest a[i * len(d) + j]"),
     _form(
@@ -114,26 +132,26 @@ FORMS: tuple[Form, ...] = (
         "core",
         "sfu",
         "lut d:dest a:source table:table",
-        "d = table at a - first; between entries of a table with a step, linear, rounded half up",
+        "d = the table at a, see Numbers",
     ),
     # scalar register s (one a core, 64 bits), for sums over more words than the registers hold
     _form(56, "core", "sfu", "clrs", "s = 0"),
-    _form(57, "core", "sfu", "sums a:source", "s = s + the sum of a"),
-    _form(58, "core", "sfu", "requants d:dest a:source scale:scale", "d = sat(round(f32(a) * (m / f32(s))) + zero)"),
+    _form(57, "core", "sfu", "sums a:source", "s = s + the sum of a, in 64 bits"),
+    _form(58, "core", "sfu", "requants d:dest a:source scale:scale", "d = settle(f32(a) * (m / f32(s)))"),
     # transfers between tiles
     _form(
         64,
         "tile",
         "network",
         "send from:window tile:tile fifo:fifo",
-        "put the window into FIFO `fifo` of `tile`; waits while it is full",
+        "wait while FIFO `fifo` of `tile` is full, then put the window's words into it as one message",
     ),
     _form(
         65,
         "tile",
         "network",
         "receive to:window fifo:fifo",
-        "the window = the oldest message of FIFO `fifo`; waits for one",
+        "wait for a message in FIFO `fifo` of this tile, then the window = the oldest, which leaves",
     ),
 )
 

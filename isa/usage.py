@@ -47,13 +47,11 @@ class TileUsage:
 
 
 def words_of(record: Ring | Scale | Vector | Table, numbers: Numbers) -> int:
-    """Memory words of a ring or a constant: multipliers have 32 bits, constant vectors are as wide as accumulators."""
+    """Memory words of a ring or a constant: multipliers have 32 bits, everything else is words."""
     if isinstance(record, Ring):
         return record.words
     if isinstance(record, Scale):
-        return record.entries * record.rows * (32 // numbers.word)
-    if isinstance(record, Vector):
-        return record.entries * math.ceil(numbers.accumulator / numbers.word)
+        return record.entries * record.rows * math.ceil(32 / numbers.word)
     return record.entries
 
 

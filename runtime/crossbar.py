@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from cimc.base.diagnostics import Place, fail
 from cimc.isa.program import Matrix, extent
 from cimc.numerics import encoding, quant
 from cimc.runtime.arithmetic import Action
@@ -57,10 +56,6 @@ def program_mvmu(matrix: Matrix, logical: npt.NDArray[np.int64], target: Target,
     top = 1 << (matrix.input_bits - 1) if matrix.input_signed else (1 << matrix.input_bits) - 1
     largest = int(np.abs(logical).sum(axis=0).max(initial=0)) * top
     if not (lossless if exact is None else exact):
-        if matrix.input_signed and crossbar.dac_bits > 1 and matrix.input_bits % crossbar.dac_bits:
-            what = f"signed inputs of {matrix.input_bits} bits are not whole digits of {crossbar.dac_bits} bits"
-            todo = "choose dac_bits that divide the input bits, or more adc_bits, so that nothing is lost"
-            raise fail("run.target", what, Place(f"target {target.name}", item=f'array "{matrix.array}"'), todo)
         return Mvmu(matrix, target, cells, None, largest)
     rounded = largest + (1 << matrix.shift >> 1 if matrix.shift < 53 else 0)
     assert rounded < 1 << 53, f"a sum of {largest} with a shift of {matrix.shift} is not exact in float64"

@@ -93,16 +93,19 @@ class CoreContext:
 
 
 def _load(core: CoreContext, operands: Operands) -> Action:
-    dest = core.register(operands[0])
-    return compile_load(core.window(operands[1]), dest.words, cast(int, operands[2]))
+    dest, word = core.register(operands[0]), core.machine.target.numbers.word
+    fill = saturate(np.asarray(cast(int, operands[2])), min(word, dest.bits))
+    return compile_load(core.window(operands[1]), dest.words, int(fill), dest.bits if dest.bits < word else None)
 
 
 def _store(core: CoreContext, operands: Operands) -> Action:
-    return compile_store(core.window(operands[0]), core.register(operands[1]).words)
+    source, word = core.register(operands[1]), core.machine.target.numbers.word
+    return compile_store(core.window(operands[0]), source.words, word if source.bits > word else None)
 
 
 def _loadv(core: CoreContext, operands: Operands) -> Action:
-    return compile_constant(core.vector(operands[1]), core.register(operands[0]).words)
+    dest = core.register(operands[0])
+    return compile_constant(core.vector(operands[1]), dest.words, dest.bits)
 
 
 def _mvm(core: CoreContext, operands: Operands) -> Action:

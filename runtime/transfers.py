@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
+from cimc.runtime.arithmetic import bounds
 from cimc.runtime.machine import FifoState, Thing, Words
 from cimc.runtime.sites import Site
 from cimc.runtime.windows import Reach, compile_view, is_one_run
@@ -16,8 +18,9 @@ Step = Callable[[], Site | None]
 Wake = Callable[[Thing], None]
 
 
-def compile_load(reach: Reach, dest: Words, fill: int) -> Action:
-    """dest = the window; `fill` where it leaves the map. dest: (words, lanes)."""
+def compile_load(reach: Reach, dest: Words, fill: int, bits: int | None = None) -> Action:
+    """dest = the window; `fill` where it leaves the map. dest: (words, lanes). bits: what dest saturates to, where it
+    is narrower than a word."""
     view = compile_view(reach)
     block = dest.reshape(reach.shape)
     target = dest if is_one_run(reach) else block
@@ -31,12 +34,31 @@ def compile_load(reach: Reach, dest: Words, fill: int) -> Action:
         for piece, rows, columns in reach.pieces():
             block[rows, columns] = piece
 
-    return load
+    if bits is None:
+        return load
+    low, high = bounds(bits, np.int32)
+
+    def load_limited() -> None:
+        load()
+        np.clip(dest, low, high, out=dest)
+
+    return load_limited
 
 
-def compile_store(reach: Reach, source: Words) -> Action:
-    """The window = source, (words, lanes)."""
+def compile_store(reach: Reach, source: Words, bits: int | None = None) -> Action:
+    """The window = source, (words, lanes). bits: what it saturates to, where source is wider than a word."""
     view = compile_view(reach)
+    if bits is not None:
+        wide, source = source, np.empty_like(source)
+        low, high = bounds(bits, np.int32)
+        limit = partial(np.clip, wide, low, high, out=source)
+        store_limited = compile_store(reach, source)
+
+        def limit_and_store() -> None:
+            limit()
+            store_limited()
+
+        return limit_and_store
     block = source.reshape(reach.shape)
     taken = source if is_one_run(reach) else block
 
@@ -51,8 +73,10 @@ def compile_store(reach: Reach, source: Words) -> Action:
     return store
 
 
-def compile_constant(values: Words, dest: Words) -> Action:
-    """dest = values, (words, 1), the same in all lanes."""
+def compile_constant(values: Words, dest: Words, bits: int) -> Action:
+    """dest = values, (words, 1), the same in all lanes. bits: of each register of dest."""
+    low, high = bounds(bits, np.int32)
+    values = np.clip(values, low, high)
 
     def load_constant() -> None:
         dest[...] = values

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 
 from cimc import examples
+from cimc.driver.onnx_oracle import session_options
 
 README = (Path(__file__).parent.parent / "examples" / "README.md").read_text(encoding="utf-8")
 NETWORKS = ("digits_plain.onnx", "digits_residual.onnx", "digits_plain_int8_qdq.onnx")
@@ -28,9 +29,7 @@ def test_sizes_are_those_of_the_readme(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_accuracy_is_that_of_the_readme(name: str) -> None:
     data = np.load(examples.path("digits_test.npz"))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(examples.path(name), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(examples.path(name), session_options(), providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"input": data["input"]})
     percent = 100 * float(np.mean(logits.argmax(axis=1) == data["labels"]))
     (row,) = re.findall(rf"^\| `{name}` .*$", README, re.MULTILINE)

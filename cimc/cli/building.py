@@ -11,6 +11,7 @@ from cimc.base.diagnostics import Diagnostic
 from cimc.cli.arrays import Arrays, data_for
 from cimc.cli.console import new_console, steps, warn
 from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.fidelity import Limits
 from cimc.driver.precision import read_precision
 from cimc.driver.verify import Verification, verify_network
 from cimc.report.build import build_report
@@ -75,28 +76,29 @@ def _missed_rate(wanted: float | None, report: Report) -> list[Diagnostic]:
     ]
 
 
-def verify_job(job: Job, data: str, limit: int | None, as_json: bool) -> bool:
+def verify_job(job: Job, data: str, limit: int | None, as_json: bool, limits: Limits) -> bool:
     """`cimc verify`; whether everything agreed."""
     options = job.complete_options()
     with steps() as progress:
         progress("reading the data")
         inputs = data_for(job.model, data)
-        found = verify_network(job.model, inputs, options, job.calibration_data(), limit, progress)
+        found = verify_network(job.model, inputs, options, job.calibration_data(), limit, progress, limits)
     if as_json:
         sys.stdout.write(verification_json(found))
-        return found.bit_exact
+        return found.passed
     warn(found.warnings)
     show_verification(found)
-    return found.bit_exact
+    return found.passed
 
 
 def verification_json(found: Verification) -> str:
     """A verification as one JSON object; docs/verify.md explains every field."""
     layers = [
-        {"name": layer.layer, "snr_db": layer.snr_db, "max_abs_error": layer.max_abs_error} for layer in found.layers
+        {"name": one.layer, "snr_db": one.snr_db, "max_abs_error": one.max_abs_error, "max_steps": one.max_steps}
+        for one in found.layers
     ]
     fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    return json_text({**fields, "layers": layers})
+    return json_text({**fields, "layers": layers, "passed": found.passed})
 
 
 def show_verification(found: Verification) -> None:
@@ -114,19 +116,35 @@ def show_verification(found: Verification) -> None:
     facts.add_row("target", f"{found.target}: {size}")
     facts.add_row("program", f"{found.instructions:,} instructions, {found.code_bytes:,} bytes")
     facts.add_row("time", ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found.seconds.items()))
-    facts.add_row("against onnxruntime", f"SNR {_decibels(found.snr_db)} dB, largest error {found.max_abs_error:.3g}")
+    facts.add_row(
+        f"against {found.oracle}", f"SNR {_decibels(found.snr_db)} dB, largest error {found.max_abs_error:.3g}"
+    )
     if found.top1_float is not None and found.top1_chip is not None:
-        facts.add_row("right labels", f"onnxruntime {100 * found.top1_float:.2f} %, chip {100 * found.top1_chip:.2f} %")
+        facts.add_row(
+            "right labels", f"{found.oracle} {100 * found.top1_float:.2f} %, chip {100 * found.top1_chip:.2f} %"
+        )
     console.print(facts)
     console.print()
-    console.print(verdict(found), soft_wrap=True, style="green" if found.bit_exact else "bold red")
+    console.print(exactness(found), soft_wrap=True, style="green" if found.bit_exact else "bold red")
+    console.print(faithfulness(found), soft_wrap=True, style="green" if found.faithful else "bold red")
 
 
-def verdict(found: Verification) -> str:
+def faithfulness(found: Verification) -> str:
+    """One line: what the chip's numbers cost against the network."""
+    cost = "equal to it" if found.snr_db is None else f"{found.snr_db:.1f} dB"
+    if found.top1_float is not None and found.top1_chip is not None:
+        cost += f", {100 * (found.top1_float - found.top1_chip):.2f} points of right labels lost"
+    asked = [f"at least {found.limits.min_snr:g} dB"] if found.limits.min_snr is not None else []
+    asked += [f"at most {found.limits.max_loss:g} points lost"] if found.limits.max_loss is not None else []
+    wanted = f" (asked for: {', '.join(asked)})" if asked else ""
+    return f"{'faithful' if found.faithful else 'NOT FAITHFUL'}: against {found.oracle} {cost}{wanted}"
+
+
+def exactness(found: Verification) -> str:
     """One line, and where something differs, what and where."""
     inputs = _count(found.inputs, "input")
     if found.bit_exact:
-        return f"right: {inputs}, every stored value equals the quantised reference, bit for bit"
+        return f"exact: {inputs}, every stored value equals the quantised reference, bit for bit"
     text = f"WRONG: {_count(found.mismatches, 'value')} of {inputs} differ from the quantised reference"
     first = found.first_mismatch
     if first is None:

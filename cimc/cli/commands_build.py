@@ -80,19 +80,30 @@ def verify(
     chips: o.Chips = 1,
     seed: o.Seed = 0,
     limit: o.Limit = None,
+    min_snr: Annotated[
+        float | None,
+        typer.Option("--min-snr", metavar="DB", help="Fail below so many decibels of the outputs.", show_default=False),
+    ] = None,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            "--max-loss", metavar="POINTS", help="Fail where more points of right labels are lost.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output (docs/verify.md).")
     ] = False,
 ) -> None:
     """Compile a network, run it on the emulator and compare: every stored value with the quantised reference, bit for
-    bit, and the outputs with onnxruntime in float.
+    bit (exact), and the outputs with onnxruntime in float (faithful).
 
     \b
       cimc verify net.onnx --target puma --calibration some.npz --data test.npz
-      cimc verify net.onnx --target puma --data test.npz --limit 64 --json
+      cimc verify net.onnx --target puma --data test.npz --limit 64 --min-snr 40 --max-loss 1
     """
     from cimc.cli.building import Job, verify_job
     from cimc.driver.compile import CompileOptions
+    from cimc.driver.fidelity import Limits
 
     chosen = CompileOptions(
         target=target,
@@ -108,7 +119,8 @@ def verify(
         rate=rate,
         chips=chips,
     )
-    if not verify_job(Job(model, chosen, calibration, precision), data, limit, as_json):
+    limits = Limits(min_snr, max_loss)
+    if not verify_job(Job(model, chosen, calibration, precision), data, limit, as_json, limits):
         raise typer.Exit(1)
 
 

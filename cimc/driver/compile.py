@@ -23,11 +23,13 @@ from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
+from cimc.numerics.integers import integer_range, storage_of
 from cimc.passes.balance import Objective, require_objective
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
 from cimc.passes.lie_beside import lie_beside
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
+from cimc.passes.quantise import underflows
 from cimc.runtime.package import weights_digest
 from cimc.target import Target, load_target
 from cimc.target.emulated import require_emulated
@@ -37,6 +39,9 @@ Progress = Callable[[str], None]
 SYNTHETIC_LANES = 16
 SYNTHETIC_WORK = 4e10
 """Products that running the network on synthetic inputs may take: large ones get fewer lanes, at least two."""
+
+SYNTHETIC_VALUES = 1 << 23
+"""Elements that one tensor may have on all synthetic inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ def compile_network(
     mapped = map_network(
         graph, target, data, MapOptions(widths, options.rows, options.calibration_method, options.pack)
     )
+    warnings += underflows(mapped)
     unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
     if unknown:
         known = ", ".join(m.layer.name for m in mapped.layers if m.weights is not None)
@@ -171,16 +177,20 @@ def _widths(options: CompileOptions, target: Target) -> Widths:
 def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
     """Standard normal lanes for float inputs, the whole range for integer ones."""
     generator = np.random.default_rng(seed)
-    lanes = int(np.clip(SYNTHETIC_WORK / max(1, _products(graph)), 2, SYNTHETIC_LANES))
+    values = max((math.prod(tensor.shape) for tensor in graph.tensors.values()), default=1)
+    most = min(SYNTHETIC_WORK / max(1, _products(graph)), SYNTHETIC_VALUES / max(1, values))
+    lanes = int(np.clip(most, 2, SYNTHETIC_LANES))
     made: dict[str, npt.NDArray[Any]] = {}
     for name in graph.inputs:
         tensor = graph.tensors[name]
         shape = (lanes, *tensor.shape)
         if tensor.dtype == "float32":
-            made[name] = generator.standard_normal(shape).astype(np.float32)
+            made[name] = np.empty(shape, np.float32)
+            for lane in made[name]:  # one by one: normal numbers are drawn in double precision
+                lane[...] = generator.standard_normal(tensor.shape)
         else:
-            kind = np.iinfo(tensor.dtype)
-            made[name] = generator.integers(kind.min, kind.max, shape, endpoint=True).astype(tensor.dtype)
+            low, high = integer_range(tensor.dtype)
+            made[name] = generator.integers(low, high, shape, endpoint=True).astype(storage_of(tensor.dtype))
     return made
 
 

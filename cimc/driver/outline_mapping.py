@@ -31,8 +31,7 @@ def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> Ma
     ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE))
     quants = choose_formats(layers, ranges, target, widths)
     thin = quantise(replace(layers, layers=tuple(_thin(layers))), quants, ranges, target, widths)
-    rounds = target.mvmu.round == "shift"
-    settled = (settled_layer(mapped, quants, 0, rounds) for mapped in thin.layers)
+    settled = (settled_layer(mapped, quants, 0, thin.arithmetic) for mapped in thin.layers)
     whole = tuple(replace(mapped, layer=layer) for mapped, layer in zip(settled, layers.layers, strict=True))
     options = replace(split_options(layers, target, rows), weigh=False)
     return split_matrices(replace(thin, layers=whole), target, options)

@@ -76,11 +76,15 @@ class _Pixel(PixelCode):
             bias = self.mapped.bias
             if layer.residual is not None:
                 self.fetch(1, kept=True)
+            numbers = self.priced.target.numbers
+            space = "xout" if self.mapped.finish.fits(numbers.accumulator) else "r"
             for _, width in columns:
-                if bias is not None and bias[self.task.low : self.task.high].any():
+                if not self.mapped.bias_fits(numbers.word):
+                    self.vector("requant2", "xout", width, sources=2, rows=2)
+                elif bias is not None and bias[self.task.low : self.task.high].any():
                     self.vector("add", "xout", width, sources=2)
-                self.finish("xout", width, self.mapped.finish, layer.residual is not None)
-                self.store("xout", width)
+                self.finish(space, width, self.mapped.finish, layer.residual is not None)
+                self.store(space, width)
             return
         for _, width in columns:
             self.store("xout", width)

@@ -1,10 +1,14 @@
-"""The verify job: compile a network, run the emulator, and hold it against the quantised reference and onnxruntime."""
+"""The verify job: compile a network, run the emulator, and hold it against the quantised reference and onnxruntime.
+
+Two verdicts: exact (the chip does what its model says, bit for bit) and faithful (what its numbers cost against the
+network, see cimc.driver.fidelity).
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +17,14 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.driver.compile import Arrays, Compiled, CompileOptions, Progress, compile_network
+from cimc.driver.fidelity import NO_LIMITS, LayerBook, LayerError, Limits, Noise, doubts
 from cimc.driver.onnx_oracle import OnnxOracle
 from cimc.driver.sizes import sizes_of
 from cimc.ir.borders import from_maps, onto_map
-from cimc.ir.evaluate import evaluate
 from cimc.ir.lanes import lanes_of
 from cimc.ir.layers import Ints
 from cimc.ir.reference import evaluate_mapped
 from cimc.isa.printer import line_of
-from cimc.numerics.quant import dequantise
 from cimc.runtime.step import Execution, StepEngine
 
 CHUNK_BYTES = 1 << 30  # of captured and reference values held at once
@@ -42,23 +45,17 @@ class Mismatch:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerError:
-    """A layer against the float Graph: signal-to-noise ratio in dB (None: no error) and largest absolute error."""
-
-    layer: str
-    snr_db: float | None
-    max_abs_error: float
-
-
-@dataclass(frozen=True, slots=True)
 class Verification:
     """Everything that verify reports; see docs/verify.md for the meaning of every field."""
 
     model: str
     target: str
+    oracle: str
     inputs: int
     mismatches: int
     bit_exact: bool
+    faithful: bool
+    limits: Limits
     first_mismatch: Mismatch | None
     snr_db: float | None
     max_abs_error: float
@@ -73,28 +70,11 @@ class Verification:
     seconds: Mapping[str, float]
     warnings: tuple[Diagnostic, ...]
 
-
-class _Noise:
-    """Sums for a signal-to-noise ratio, chunk by chunk."""
-
-    def __init__(self) -> None:
-        self.signal = 0.0
-        self.noise = 0.0
-        self.largest = 0.0
-
-    def add(self, right: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
-        """Account for values `got` where `right` would be right."""
-        a, error = right.astype(np.float64), got.astype(np.float64) - right.astype(np.float64)
-        self.signal += float(np.square(a).sum())
-        self.noise += float(np.square(error).sum())
-        self.largest = max(self.largest, float(np.abs(error).max(initial=0.0)))
-
     @property
-    def snr_db(self) -> float | None:
-        """10 log10(signal / noise); None without noise, and without signal minus infinity is avoided as 0."""
-        if self.noise == 0:
-            return None
-        return float(10 * np.log10(self.signal / self.noise)) if self.signal else 0.0
+    def passed(self) -> bool:
+        """Whether the check succeeds: exact, and faithful where the user says how much that has to be."""
+        asked = self.limits.min_snr is not None or self.limits.max_loss is not None
+        return self.bit_exact and (self.faithful or not asked)
 
 
 def verify_network(
@@ -104,6 +84,7 @@ def verify_network(
     calibration: Arrays | None = None,
     limit: int | None = None,
     progress: Progress = lambda step: None,
+    limits: Limits = NO_LIMITS,
 ) -> Verification:
     """Compile and verify. data: lanes of every network input, and optionally "labels", (lanes,) integers."""
     start = time.perf_counter()
@@ -113,7 +94,7 @@ def verify_network(
     labels = _labels(compiled, data)
     if limit is not None:
         inputs = {name: array[:limit] for name, array in inputs.items()}
-    return _compare(model, compiled, inputs, labels, compiled_at - start, progress)
+    return _compare(model, compiled, inputs, labels, compiled_at - start, progress, limits, calibration is None)
 
 
 def _labels(compiled: Compiled, data: Arrays) -> npt.NDArray[Any] | None:
@@ -142,13 +123,13 @@ def chunks(inputs: Arrays, size: int) -> Iterator[Arrays]:
 
 def _compare(
     model: str | os.PathLike[str], compiled: Compiled, inputs: Arrays, labels: npt.NDArray[Any] | None,
-    seconds_compile: float, progress: Progress,
+    seconds_compile: float, progress: Progress, limits: Limits, synthetic: bool,
 ) -> Verification:  # fmt: skip
     engine = StepEngine(compiled.program, compiled.weights, compiled.target)
     oracle = OnnxOracle(model, compiled.graph)
     lanes = len(next(iter(inputs.values())))
     mismatches, first, emulated = 0, None, 0.0
-    total, layers = _Noise(), {m.layer.name: _Noise() for m in compiled.mapped.layers}
+    total, book = Noise(), LayerBook(compiled)
     right = {"float": 0, "chip": 0}
     done = 0
     for part in chunks(inputs, chunk_lanes(compiled)):
@@ -164,7 +145,7 @@ def _compare(
         float_outputs = oracle.run(part)
         for name, values in float_outputs.items():
             total.add(values, execution.outputs[name])
-        _layer_noise(compiled, part, reference, layers)
+        book.add(part, reference)
         if labels is not None:
             answers = labels[done : done + len(next(iter(part.values())))]
             output = compiled.graph.outputs[0]
@@ -172,25 +153,31 @@ def _compare(
                 right[key] += int((values.reshape(len(answers), -1).argmax(axis=1) == answers).sum())
         done += len(next(iter(part.values())))
     sizes = sizes_of(compiled.program)
+    top1 = {key: count / lanes for key, count in right.items()} if labels is not None else {}
+    lost = 100 * (top1["float"] - top1["chip"]) if top1 else None
+    faithful, warnings = doubts(book, total.snr_db, lost, limits, synthetic)
     return Verification(
         model=os.fspath(model),
         target=compiled.target.name,
+        oracle=oracle.name,
         inputs=lanes,
         mismatches=mismatches,
         bit_exact=mismatches == 0,
+        faithful=faithful,
+        limits=limits,
         first_mismatch=first,
         snr_db=total.snr_db,
         max_abs_error=total.largest,
-        layers=tuple(LayerError(name, noise.snr_db, noise.largest) for name, noise in layers.items()),
-        top1_float=right["float"] / lanes if labels is not None else None,
-        top1_chip=right["chip"] / lanes if labels is not None else None,
+        layers=book.errors(),
+        top1_float=top1.get("float"),
+        top1_chip=top1.get("chip"),
         instructions=sizes.instructions,
         code_bytes=sizes.code_bytes,
         crossbars=sizes.crossbars,
         cores=sizes.cores,
         tiles=sizes.tiles,
         seconds={"compile": seconds_compile, "emulate": emulated},
-        warnings=compiled.warnings,
+        warnings=(*compiled.warnings, *warnings),
     )
 
 
@@ -234,30 +221,3 @@ def differences(compiled: Compiled, reference: Mapping[str, Ints], execution: Ex
             )
         count += int(wrong.sum())
     return count, first
-
-
-def _layer_noise(
-    compiled: Compiled, inputs: Arrays, reference: Mapping[str, Ints], layers: Mapping[str, _Noise]
-) -> None:
-    """Each map that a Graph tensor names, against the float Graph."""
-    graph, mapped = compiled.graph, compiled.mapped
-    names = [m.layer.output for m in mapped.layers if m.layer.output in graph.tensors]
-    values = evaluate(graph, inputs, frozenset(names))
-    for name in names:
-        real = dequantise(reference[name], mapped.quants[name])
-        right = values[name]
-        if right.dtype.kind in "iu":
-            right = dequantise(right.astype(np.int64), mapped.quants[name])
-        layout = _as_map(right, mapped.maps[name].height, mapped.maps[name].width, mapped.maps[name].channels)
-        if layout is not None:
-            layers[name].add(layout, real)
-
-
-def _as_map(x: npt.NDArray[Any], height: int, width: int, channels: int) -> npt.NDArray[Any] | None:
-    """A Graph tensor, (lanes, *shape), as a map; None where its shape does not say how it lies."""
-    shape: Sequence[int] = x.shape[1:]
-    if tuple(shape) == (1, channels, height, width):
-        return x[:, 0].transpose(0, 2, 3, 1)
-    if height * width == 1 and x[0].size == channels:
-        return x.reshape(len(x), 1, 1, channels)
-    return None

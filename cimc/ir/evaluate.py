@@ -35,8 +35,9 @@ from cimc.ir.graph import (
     Unary,
 )
 from cimc.ir.lanes import lanes_of
-from cimc.ir.windows import convolve, pool
+from cimc.ir.windows import convolve, multiply, pool
 from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
+from cimc.numerics.integers import integer_range, storage_of
 from cimc.numerics.quant import settle
 
 __all__ = ["apply", "evaluate", "lanes_of"]
@@ -87,7 +88,7 @@ def _pool(node: Pool, operands: Sequence[Array], result: Tensor) -> Array:
 @apply.register
 def _matmul(node: MatMul, operands: Sequence[Array], result: Tensor) -> Array:
     x, weight, *bias = (_floats(operand) for operand in operands)
-    flat: Floats = x.reshape(-1, x.shape[-1]) @ weight[0]
+    flat: Floats = multiply(x.reshape(-1, x.shape[-1]), weight[0]).astype(np.float32)
     if bias:
         flat += bias[0][0]
     return flat.reshape(*x.shape[:-1], weight.shape[-1])
@@ -96,7 +97,7 @@ def _matmul(node: MatMul, operands: Sequence[Array], result: Tensor) -> Array:
 @apply.register
 def _matmul_dynamic(node: MatMulDynamic, operands: Sequence[Array], result: Tensor) -> Array:
     a, b = _aligned(_floats(operands[0]), _floats(operands[1]))
-    return np.asarray(np.matmul(a, b), np.float32)
+    return multiply(a, b).astype(np.float32)
 
 
 @apply.register
@@ -124,7 +125,7 @@ def _batch_norm(node: BatchNorm, operands: Sequence[Array], result: Tensor) -> A
 @apply.register
 def _softmax(node: Softmax, operands: Sequence[Array], result: Tensor) -> Array:
     x = _floats(operands[0])
-    powers: Floats = np.exp(x - x.max(axis=node.axis + 1, keepdims=True))
+    powers = UNARY_FUNCTIONS["exp"](x - x.max(axis=node.axis + 1, keepdims=True), 0.0, 0.0)
     powers /= powers.sum(axis=node.axis + 1, keepdims=True, dtype=np.float32)
     return powers
 
@@ -169,11 +170,11 @@ def _transpose(node: Transpose, operands: Sequence[Array], result: Tensor) -> Ar
 @apply.register
 def _quantize(node: Quantize, operands: Sequence[Array], result: Tensor) -> Array:
     x, scale, zero_point = _floats(operands[0]), _floats(operands[1])[0], operands[2][0]
-    limits = np.iinfo(result.dtype)
+    (least, most), stored = integer_range(result.dtype), storage_of(result.dtype)
     if node.axis == -1:
-        return settle(x / scale, int(zero_point), limits.min, limits.max).astype(result.dtype)
+        return settle(x / scale, int(zero_point), least, most).astype(stored)
     parts = [
-        settle(part / one_scale, int(zero), limits.min, limits.max).astype(result.dtype)
+        settle(part / one_scale, int(zero), least, most).astype(stored)
         for part, one_scale, zero in zip(np.moveaxis(x, node.axis + 1, 0), scale, zero_point, strict=True)
     ]
     return np.stack(parts, axis=node.axis + 1)

@@ -18,7 +18,10 @@ Array = npt.NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A value of the Graph: name, static shape of one lane, numpy dtype name ("float32", "uint8", ...)."""
+    """A value of the Graph: name, static shape of one lane, type ("float32", "uint8", "int4", ...).
+
+    Arrays of a type narrower than a byte are bytes, see cimc.numerics.integers.
+    """
 
     name: str
     shape: tuple[int, ...]

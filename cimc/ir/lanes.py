@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.ir.graph import Array, Graph, Tensor
+from cimc.numerics.integers import NARROW, integer_range, storage_of
 
 
 def lanes_of(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Each graph input as (lanes, *shape), or one CimcError with everything that is wrong.
 
     Axis 0 of an array is the lane. A graph input with a batch axis of 1, shape (1, *rest), takes (lanes, *rest); any
-    other shape takes (lanes, *shape). Any floating type is cast to float32; integers must have the input's own type.
+    other shape takes (lanes, *shape). Any floating type is cast to float32; integers must have the input's own type, or
+    be bytes in its range, where it is narrower than a byte.
     """
     wrong: list[Diagnostic] = []
     result: dict[str, Array] = {}
@@ -35,7 +38,7 @@ def lanes_of(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, Array]:
         wrong += problems
         if not problems:
             counts[name] = len(array)
-            value = array.astype(tensor.dtype, copy=False)
+            value = array.astype(storage_of(tensor.dtype), copy=False)
             result[name] = value.reshape(len(array), *tensor.shape)
     if len(set(counts.values())) > 1:
         held = ", ".join(f'"{name}" holds {count}' for name, count in counts.items())
@@ -58,7 +61,7 @@ def _problems(tensor: Tensor, array: Array) -> list[Diagnostic]:
             todo = "axis 0 is the lane (one run of the network each), at least 1"
         wrong.append(Diagnostic("input.shape", what, place, todo))
     wants_float = tensor.dtype == "float32"
-    if (array.dtype.kind != "f") if wants_float else (array.dtype != np.dtype(tensor.dtype)):
+    if not is_float(array.dtype) if wants_float else array.dtype.name not in (tensor.dtype, storage_of(tensor.dtype)):
         what = f'the input "{tensor.name}" expects {tensor.dtype}, got {array.dtype}'
         todo = f"convert it to {tensor.dtype} with the network's own preprocessing (range, mean, scale)"
         wrong.append(Diagnostic("input.dtype", what, place, todo))
@@ -70,7 +73,17 @@ def _problems(tensor: Tensor, array: Array) -> list[Diagnostic]:
             count = finite.size - int(finite.sum())
             what = f'the input "{tensor.name}" holds NaN or infinity: {count} element(s), the first at {first}'
             wrong.append(Diagnostic("input.nan", what, place, "give finite float32 values"))
+    elif tensor.dtype in NARROW and array.size:
+        (low, high), integers = integer_range(tensor.dtype), array.astype(np.int64)
+        if not low <= integers.min() <= integers.max() <= high:
+            what = f'the input "{tensor.name}" of type {tensor.dtype} holds {integers.min()} to {integers.max()}'
+            wrong.append(Diagnostic("input.range", what, place, f"give integers from {low} to {high}"))
     return wrong
+
+
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Whether a type is a floating one, bfloat16 included, which is no type of numpy's own."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
 def _per_lane(tensor: Tensor) -> tuple[int, ...]:

@@ -13,9 +13,32 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, MatrixLayer, Weights
-from cimc.numerics.quant import Quant
+from cimc.numerics.quant import Quant, fits
+from cimc.target.model import Crossbar, Target
 
 Float32s = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """What of a target fixes numbers: bits of words and accumulators, how an MVMU stores a matrix, and its converters.
+
+    rounds: XbarOut is rounded by a shift. encoding, flipped: see cimc.target.model.Mvmu.
+    """
+
+    word_bits: int
+    accumulator_bits: int
+    rounds: bool
+    crossbar: Crossbar
+    encoding: str
+    flipped: bool
+
+    @classmethod
+    def of(cls, target: Target) -> Arithmetic:
+        """A target's."""
+        numbers, mvmu = target.numbers, target.mvmu
+        rounds = mvmu.round == "shift"
+        return cls(numbers.word, numbers.accumulator, rounds, target.crossbar, mvmu.encoding, mvmu.flipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +68,10 @@ class Finish:
     high: int
     table: TableValues | None = None
 
+    def fits(self, bits: int) -> bool:
+        """Whether registers of `bits` bits hold the requantised number and what the table makes of it."""
+        return fits(np.asarray([self.low, self.high]), bits) and (self.table is None or fits(self.table.entries, bits))
+
     @property
     def is_identity(self) -> bool:
         """Whether one operand passes unchanged (its format is the result's)."""
@@ -69,13 +96,15 @@ class RowRun:
 class Block:
     """One MVMU's share of a matrix: rows, in order, times columns low .. high of the layer's outputs.
 
-    weights: integers (rows, columns).
+    weights: integers (rows, columns). clips: whether some input could make one of its conversions clip, so that it is
+    multiplied conversion by conversion.
     """
 
     runs: tuple[RowRun, ...]
     low: int
     high: int
     weights: Weights
+    clips: bool = False
 
     @property
     def rows(self) -> int:
@@ -169,6 +198,11 @@ class MappedLayer:
         row, part = divmod(copy, self.across)
         return Share(row, self.copies // self.across, part, self.across)
 
+    def bias_fits(self, word_bits: int) -> bool:
+        """Whether words hold the bias, so that it can be added. Otherwise it is the second term of a requantisation by
+        1 into the accumulator's range, which float32 holds well enough."""
+        return self.bias is None or fits(self.bias, word_bits)
+
     @property
     def matrix(self) -> MatrixLayer:
         """The layer as the matrix layer that it is."""
@@ -197,7 +231,7 @@ class MappedGraph:
     quants: Mapping[str, Quant]
     inputs: tuple[Binding, ...]
     outputs: tuple[Binding, ...]
-    accumulator_bits: int
+    arithmetic: Arithmetic
 
 
 def pieces_of(graph: MappedGraph | Mapping[str, tuple[Task, ...]], name: str) -> tuple[tuple[int, int], ...]:

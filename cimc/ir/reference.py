@@ -1,16 +1,14 @@
 """The reference: what a MappedGraph computes, layer by layer, in plain array arithmetic. The compiler's own oracle.
 
 Arrays are (lanes, height, width, channels), int64. Products run in float64, where every sum of integers below 2^53 is
-exact.
+exact; a block whose conversions may clip is multiplied conversion by conversion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cimc.ir.layers import (
     Floats,
@@ -23,8 +21,10 @@ from cimc.ir.layers import (
     operands_of,
     window_of,
 )
-from cimc.ir.mapped import Finish, MappedGraph, MappedLayer, Task
+from cimc.ir.mapped import Arithmetic, Block, Finish, MappedGraph, MappedLayer, Task
+from cimc.numerics.encoding import Cells, column_sums, encode, multiply_by_steps
 from cimc.numerics.quant import (
+    Quant,
     look_up,
     multiply_shift,
     requant,
@@ -34,8 +34,6 @@ from cimc.numerics.quant import (
     settle,
     shift_round,
 )
-
-Products = type[np.float32] | type[np.float64]
 
 
 def evaluate_mapped(graph: MappedGraph, inputs: Mapping[str, Ints]) -> dict[str, Ints]:
@@ -86,39 +84,74 @@ def windows_of(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]
     return np.asarray(view.transpose(0, 1, 2, 4, 5, 3))
 
 
-def block_sums(windows: Ints, task: Task, dtype: Products = np.float64) -> Iterator[tuple[int, int, Floats]]:
-    """(low, high, sums (lanes, rows, columns, high - low)) of each block of a task, in order; exact in float64."""
-    lanes, rows, columns, kh, kw, _ = windows.shape
-    unfolded: dict[tuple[int, int], npt.NDArray[Any]] = {}
+def block_sums(graph: MappedGraph, mapped: MappedLayer, windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
+    """Each block of a task, in order, with its sums (lanes, rows, columns, high - low)."""
+    fed = graph.quants[mapped.matrix.x.maps[0]]
+    for block, x in block_inputs(windows, task):
+        if block.clips:
+            sums = converted(graph.arithmetic, mapped.weight_bits, fed, block, x)
+        else:
+            sums = x @ block.weights.astype(np.float64)
+        yield block, sums.reshape(*windows.shape[:3], -1)
+
+
+def block_inputs(windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
+    """Each block of a task, in order, with what its rows are fed: integers (lanes * rows * columns, block rows)."""
+    _, _, _, kh, kw, _ = windows.shape
+    unfolded: dict[tuple[int, int], Floats] = {}
     for block in task.blocks:
         taken = []
         for run in block.runs:
             channels = (run.operand_channel, run.channels)
             if channels not in unfolded:
                 whole = windows[..., channels[0] : sum(channels)]
-                unfolded[channels] = np.asarray(whole, dtype).reshape(-1, kh * kw * run.channels)
+                unfolded[channels] = np.ascontiguousarray(whole, np.float64).reshape(-1, kh * kw * run.channels)
             taken.append(unfolded[channels][:, run.start : run.start + run.length])
-        x = taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
-        yield block.low, block.high, (x @ block.weights.astype(dtype)).reshape(lanes, rows, columns, -1)
+        yield block, taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
+
+
+def converted(arithmetic: Arithmetic, weight_bits: int, fed: Quant, block: Block, x: Floats) -> Floats:
+    """Inputs x, integers (n, rows), times a block, conversion by conversion: (n, columns)."""
+    crossbar, cells = arithmetic.crossbar, cells_of(arithmetic, weight_bits, block)
+    inputs = x.astype(np.int64)
+    sums = multiply_by_steps(inputs, cells, fed.bits, fed.signed, crossbar.dac_bits, crossbar.adc_bits)
+    return sums.astype(np.float64)
+
+
+def cells_of(arithmetic: Arithmetic, weight_bits: int, block: Block) -> Cells:
+    """How a block is stored."""
+    weights = block.weights.astype(np.int64)
+    return encode(weights, weight_bits, arithmetic.crossbar.cell_bits, arithmetic.encoding, arithmetic.flipped)
+
+
+def clipped_conversions(graph: MappedGraph, mapped: MappedLayer, windows: Ints) -> tuple[int, int]:
+    """(conversions that clip, conversions in all) of a matrix layer's blocks that may clip."""
+    clipped, total, crossbar = 0, 0, graph.arithmetic.crossbar
+    fed = graph.quants[mapped.matrix.x.maps[0]]
+    for task in mapped.tasks:
+        for block, x in block_inputs(windows, task):
+            if block.clips:
+                cells = cells_of(graph.arithmetic, mapped.weight_bits, block)
+                for sums in column_sums(x.astype(np.int64), cells, fed.bits, fed.signed, crossbar.dac_bits):
+                    clipped += int((sums >= 1 << crossbar.adc_bits).sum())
+                    total += sums.size
+    return clipped, total
 
 
 def accumulate(
-    graph: MappedGraph,
-    mapped: MappedLayer,
-    windows: Ints,
-    watch: Callable[[Floats, int, int], None] | None = None,
-    dtype: Products = np.float64,
+    graph: MappedGraph, mapped: MappedLayer, windows: Ints, watch: Callable[[Floats, int, int], None] | None = None
 ) -> Ints:
     """The accumulators of a matrix layer before its bias, added up in the order of its tasks.
 
-    For calibration of shifts: watch is shown every sum on the way with its output channels (low, high); a dtype of
-    float32 is faster and rounds sums beyond 2^24.
+    A task's sums that are stored for another one are words on their way. For calibration of shifts: watch is shown
+    every sum on the way with its output channels (low, high).
     """
-    bits = graph.accumulator_bits
+    bits, word_bits = graph.arithmetic.accumulator_bits, graph.arithmetic.word_bits
 
     def own(task: Task) -> Floats:
         total: dict[tuple[int, int], Floats] = {}
-        for low, high, exact in block_sums(windows, task, dtype):
+        for block, exact in block_sums(graph, mapped, windows, task):
+            low, high = block.low, block.high
             one = saturate(shift_round(exact, mapped.shift), bits)
             total[low, high] = saturate(total[low, high] + one, bits) if (low, high) in total else one
             if watch is not None:
@@ -129,7 +162,7 @@ def accumulate(
     def whole(task: Task) -> Floats:
         total = own(task)
         for partner in task.partials:
-            total = saturate(total + whole(mapped.tasks[partner]), bits)
+            total = saturate(total + saturate(whole(mapped.tasks[partner]), word_bits), bits)
             if watch is not None:
                 watch(total, task.low, task.high)
         return total
@@ -153,7 +186,12 @@ def finish_matrix(graph: MappedGraph, mapped: MappedLayer, accumulators: Ints, m
     """Bias, residual, requantisation and table of a matrix layer."""
     layer, finish = mapped.matrix, mapped.finish
     assert mapped.bias is not None, f"{layer.name} has no integer bias"
-    total = saturate(accumulators + mapped.bias, graph.accumulator_bits)
+    bits = graph.arithmetic.accumulator_bits
+    if mapped.bias_fits(graph.arithmetic.word_bits):
+        total = saturate(accumulators + mapped.bias, bits)
+    else:
+        one, bias = np.ones(1, np.float32), mapped.bias.astype(np.float32)
+        total = requant2(accumulators, np.ones(1, np.int64), one, bias, 0, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
     if layer.residual is not None:
         return finish_pair(finish, total, read_operand(graph, layer.residual, maps))
     if finish.n is not None:
@@ -169,7 +207,7 @@ def evaluate_layer(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, I
     if isinstance(layer, PoolLayer):
         return _pool(graph, mapped, layer, maps)
     if isinstance(layer, SoftmaxLayer):
-        return _softmax(mapped, read_operand(graph, layer.x, maps))
+        return _softmax(graph, mapped, read_operand(graph, layer.x, maps))
     assert isinstance(layer, VectorLayer), f"unknown layer {layer}"
     return _vector(graph, mapped, layer, maps)
 
@@ -213,10 +251,10 @@ def _vector(graph: MappedGraph, mapped: MappedLayer, layer: VectorLayer, maps: M
     return through_table(finish, np.maximum(a, b) if layer.kind == "max" else np.minimum(a, b))
 
 
-def _softmax(mapped: MappedLayer, x: Ints) -> Ints:
+def _softmax(graph: MappedGraph, mapped: MappedLayer, x: Ints) -> Ints:
     tables, finish = mapped.softmax, mapped.finish
     assert tables is not None, "softmax needs its tables"
-    below = x.max(axis=-1, keepdims=True) - x
+    below = saturate(x.max(axis=-1, keepdims=True) - x, graph.arithmetic.word_bits)
     if tables.low is None:
         e = look_up(below, tables.high.entries, tables.high.first, tables.high.step)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cimc.ir.graph import BatchNorm, Conv, Dequantize, Graph, MatMul, Node, Quantize
 from cimc.ir.infer_shapes import ShapeError, result_of
+from cimc.numerics.integers import storage_of
 
 CONSTANT_OPERANDS: dict[type[Node], range] = {
     BatchNorm: range(1, 5),
@@ -24,7 +25,11 @@ def verify_graph(graph: Graph) -> None:
         assert name in graph.tensors, f'"{name}" has no entry in tensors'
     for name, array in graph.constants.items():
         tensor = graph.tensors[name]
-        assert tensor.shape == array.shape and tensor.dtype == array.dtype.name, (tensor, array.shape, array.dtype)
+        assert tensor.shape == array.shape and storage_of(tensor.dtype) == array.dtype.name, (
+            tensor,
+            array.shape,
+            array.dtype,
+        )
     dequantised: set[str] = set()
     for node in graph.nodes:
         label = f'{type(node).__name__} "{node.output}" from "{node.origin}"'

@@ -1,4 +1,8 @@
-"""Convolution and pooling over (lanes, N, C, H, W) in NumPy, with bounded memory."""
+"""Convolution and pooling over (lanes, N, C, H, W) in NumPy, with bounded memory.
+
+Products of float32 numbers are summed in float64 and rounded once, so that neither the order of a sum nor the BLAS that
+chooses it can be seen in a result (but for a tie in a hundred million).
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,17 @@ import numpy.typing as npt
 from cimc.ir.graph import Array, Conv, Pool
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 T = TypeVar("T", bound=np.generic)
 
-COLUMNS_LIMIT = 1 << 24
-"""Elements of the unfolded input that may be in memory at once (64 MiB of float32), at least one image."""
+COLUMNS_LIMIT = 1 << 23
+"""Elements of the unfolded input that may be in memory at once (64 MiB of float64), at least one image."""
+
+
+def multiply(a: Floats, b: Floats | Doubles) -> Doubles:
+    """a @ b of float32 numbers, in float64."""
+    product: Doubles = np.matmul(a.astype(np.float64), b.astype(np.float64, copy=False))
+    return product
 
 
 def convolve(node: Conv, x: Floats, weight: Floats, bias: Floats | None, size: tuple[int, int]) -> Floats:
@@ -75,16 +86,16 @@ def _unfolded(node: Conv, padded: Floats, weight: Floats, size: tuple[int, int])
     images, channels = padded.shape[:2]
     outputs, inputs_per_group, height, width = weight.shape
     points, rows = size[0] * size[1], inputs_per_group * height * width
+    columns: Floats | Doubles
     if (height, width) == (1, 1):
         columns = padded[:, :, :: node.strides[0], :: node.strides[1]][:, :, : size[0], : size[1]]
     else:
-        columns = np.empty((images, channels, height, width, *size), np.float32)
+        columns = np.empty((images, channels, height, width, *size), np.float64)
         for ky, kx, tap in _taps(node, padded, (height, width), size):
             columns[:, :, ky, kx] = tap
     grouped = columns.reshape(images, node.groups, rows, points)
     matrices = weight.reshape(node.groups, outputs // node.groups, rows)
-    product: Floats = np.matmul(matrices, grouped)
-    return product.reshape(images, outputs, *size)
+    return multiply(matrices, grouped).astype(np.float32).reshape(images, outputs, *size)
 
 
 def _taps(

@@ -10,6 +10,7 @@ Sources: ISAAC (ISCA 2016) for offset and flipping, the b-RRAM chip (seed 001) f
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,28 @@ def input_steps(input_bits: int, dac_bits: int) -> int:
     return math.ceil(input_bits / dac_bits)
 
 
+def digits_of(x: Ints, input_bits: int, input_signed: bool, dac_bits: int) -> Iterator[tuple[int, Ints]]:
+    """What rows are fed, step by step: (the worth of a unit, digits like x). A signed input is fed as multiply_by_steps
+    says; the bias of its digits is not taken off."""
+    bias = 1 << (input_bits - 1) if input_signed and dac_bits > 1 else 0
+    code = (x + bias) & ((1 << input_bits) - 1)
+    for step in range(input_steps(input_bits, dac_bits)):
+        negative = input_signed and dac_bits == 1 and step == input_bits - 1
+        worth = 1 << (step * dac_bits)
+        yield -worth if negative else worth, (code >> (step * dac_bits)) & ((1 << dac_bits) - 1)
+
+
+def column_sums(x: Ints, cells: Cells, input_bits: int, input_signed: bool, dac_bits: int) -> Iterator[Ints]:
+    """What every conversion of a product meets, before it clips: (lanes, columns) of a step and slice, and (lanes, 1)
+    of a unit column."""
+    levels = cells.levels.astype(np.float64)
+    for _, digit in digits_of(x, input_bits, input_signed, dac_bits):
+        if cells.offset:
+            yield digit.sum(axis=1, keepdims=True)
+        for one in levels.reshape(-1, *levels.shape[2:]):
+            yield (digit.astype(np.float64) @ one).astype(np.int64)
+
+
 def multiply_by_steps(x: Ints, cells: Cells, input_bits: int, input_signed: bool, dac_bits: int, adc_bits: int) -> Ints:
     """Product of inputs x (lanes, rows) with the stored matrix, (lanes, columns), conversion by conversion.
 
@@ -93,14 +116,9 @@ def multiply_by_steps(x: Ints, cells: Cells, input_bits: int, input_signed: bool
     top = (1 << cells.cell_bits) - 1
     total = np.zeros((x.shape[0], cells.levels.shape[3]), np.int64)
     bias = 1 << (input_bits - 1) if input_signed and dac_bits > 1 else 0
-    code = (x + bias) & ((1 << input_bits) - 1)
     units = np.zeros((x.shape[0], 1), np.int64)
     levels = cells.levels.astype(np.float64)
-    for step in range(input_steps(input_bits, dac_bits)):
-        digit = (code >> (step * dac_bits)) & ((1 << dac_bits) - 1)
-        weight = 1 << (step * dac_bits)
-        if input_signed and dac_bits == 1 and step == input_bits - 1:
-            weight = -weight
+    for weight, digit in digits_of(x, input_bits, input_signed, dac_bits):
         unit = np.minimum(digit.sum(axis=1, keepdims=True), ceiling)
         units += weight * unit
         for sign in range(levels.shape[0]):

@@ -51,6 +51,11 @@ def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
     return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
 
 
+def fits(x: IntArray, bits: int) -> bool:
+    """Whether a signed number of `bits` bits holds every element."""
+    return x.size == 0 or -(1 << (bits - 1)) <= int(x.min()) <= int(x.max()) < 1 << (bits - 1)
+
+
 def saturate(x: npt.NDArray[Exact], bits: int) -> npt.NDArray[Exact]:
     """Clamp to the range of a signed number of `bits` bits."""
     return np.clip(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
@@ -71,8 +76,13 @@ def shift_round(x: npt.NDArray[Exact], shift: int) -> npt.NDArray[Exact]:
 def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
     """The last step of every requantisation: sat(round(real) + zero). real is float32 in units of the result."""
     rounded = np.rint(real)
-    np.clip(rounded, low - zero, high - zero, out=rounded)
-    return rounded.astype(np.int64) + zero
+    least, most = low - zero, high - zero
+    if max(abs(least), abs(most)) <= 1 << 24:
+        np.clip(rounded, least, most, out=rounded)
+        return rounded.astype(np.int64) + zero
+    # Limits beyond 2^24 may be no float32 numbers: they are applied to integers.
+    np.clip(rounded, -(2.0**62), 2.0**62, out=rounded)
+    return np.asarray(np.clip(rounded.astype(np.int64), least, most) + zero, np.int64)
 
 
 def requant(acc: IntArray, m: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
@@ -92,8 +102,10 @@ def requant2(
 def requant_by(
     a: IntArray, m: npt.NDArray[np.float32], total: IntArray, zero: int, low: int, high: int
 ) -> npt.NDArray[np.int64]:
-    """sat(round(float32(a) * (m / float32(total))) + zero): a share of a total that is known at run time only."""
-    share = np.divide(m, np.asarray(total, np.float32), dtype=np.float32)
+    """sat(round(float32(a) * (m / float32(total))) + zero): a share of a total that is known at run time only. Of a
+    total of 0 every share is 0."""
+    whole = np.asarray(total, np.float32)
+    share = np.divide(m, whole, out=np.zeros(np.broadcast_shapes(m.shape, whole.shape), np.float32), where=whole != 0)
     return settle(np.asarray(a, np.float32) * share, zero, low, high)
 
 
@@ -117,21 +129,29 @@ def look_up(x: IntArray, entries: IntArray, first: int, step: int) -> npt.NDArra
     return np.asarray(below + ((above - below) * (at & ((1 << step) - 1)) + (1 << (step - 1)) >> step))
 
 
-def range_quant(low: float, high: float, bits: int, symmetric: bool, headroom_bits: int = 0) -> Quant:
-    """The format for reals from low to high (0 is always inside and exact).
+def range_quant(low: float, high: float, bits: int, symmetric: bool, word_bits: int, headroom_bits: int = 0) -> Quant:
+    """The format of `bits` bits for reals from low to high (0 is always inside and exact).
 
-    symmetric: zero point 0; unsigned where nothing is negative. headroom_bits: bits kept free above the range seen in
-    calibration. A range of nothing gets a scale of 1.
+    Where nothing is negative it is unsigned, with a bit less where a signed word of word_bits bits asks for it.
+    Otherwise symmetric has zero point 0; without it the format uses all of its numbers, with a zero point - from 0 on,
+    or half of them negative where words hold no more. headroom_bits: bits kept free above the range. A range of
+    nothing gets a scale of 1.
     """
     low, high = min(low, 0.0), max(high, 0.0)
     if high - low < SMALLEST_RANGE:
         low, high = 0.0, 0.0
-    if symmetric or low == 0.0:
-        top = (1 << bits) - 1 if low == 0.0 and not symmetric else (1 << (bits - 1)) - 1
-        bottom = 0 if low == 0.0 and not symmetric else -top - 1
-        peak = max(-low, high) * (1 << headroom_bits)
-        scale = float(np.float32(peak / top)) if peak > 0 else 1.0
-        return Quant(scale, 0, bottom, top)
+    if low == 0.0:
+        top = (1 << min(bits, word_bits - 1)) - 1
+        return Quant(_step(high * (1 << headroom_bits), top), 0, 0, top)
+    if symmetric:
+        top = (1 << (bits - 1)) - 1
+        return Quant(_step(max(-low, high) * (1 << headroom_bits), top), 0, -top - 1, top)
     top = (1 << bits) - 1
-    scale = float(np.float32((high - low) * (1 << headroom_bits) / top))
-    return Quant(scale, int(np.clip(round(-low / scale), 0, top)), 0, top)
+    scale = _step((high - low) * (1 << headroom_bits), top)
+    bottom = 0 if bits < word_bits else -(1 << (bits - 1))
+    return Quant(scale, int(np.clip(round(-low / scale), 0, top)) + bottom, bottom, top + bottom)
+
+
+def _step(span: float, steps: int) -> float:
+    """The scale, a float32 number, of which `steps` make the span; 1 for a span of nothing."""
+    return float(np.float32(span / steps)) if span > 0 else 1.0

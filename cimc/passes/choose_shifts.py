@@ -1,10 +1,13 @@
 """choose_shifts: how far XbarOut is rounded, and with it biases and multipliers in units of the shifted sum.
 
-On targets that round ("shift") a layer has one shift, and every sum seen in calibration, with one bit of headroom,
-fits an accumulator. A column whose sums are large would force a large shift on all; its weights can be stored in a
-coarser scale instead, so that the others keep their precision. The shift is the one that makes the least noise of the
-two. On other targets the shift is 0 and nothing is rounded before requantisation. Needs tasks; layers are calibrated
-in order, each on what the layers before it really compute.
+Every sum seen in calibration, with one bit of headroom, fits an accumulator, and a word where it is stored on its way.
+On targets that round ("shift") a layer has one shift for that. A column whose sums are large would force a large shift
+on all; its weights can be stored in a coarser scale instead, so that the others keep their precision. The shift is the
+one that makes the least noise of the two. On other targets the shift is 0, and only such columns as could overflow are
+stored more coarsely. Needs tasks; layers are calibrated in order, each on what the layers before it really compute.
+
+Everything here is sums of integers, exact in float64, and elementwise arithmetic: the result depends on no order of
+summation, and so on no BLAS, processor or number of threads.
 """
 
 from __future__ import annotations
@@ -17,17 +20,18 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.ir.layers import Floats, Ints, MatrixLayer, operands_of
-from cimc.ir.mapped import Float32s, MappedGraph, MappedLayer
+from cimc.ir.mapped import Arithmetic, Float32s, MappedGraph, MappedLayer
 from cimc.ir.reference import accumulate, evaluate_layer, finish_matrix, windows_of
 from cimc.numerics.quant import Quant
-from cimc.passes.quantise import round_weights
+from cimc.passes.quantise import round_weights, unit_of
 from cimc.passes.split import block_weights
-from cimc.target.model import Target
 
 HEADROOM_BITS = 1
 WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out
 WORK = 1.2e10  # products that calibration may take
-WINDOW_WORDS = 1 << 26  # of windows held at once
+WINDOW_WORDS = 1 << 25  # of windows held at once
+UNLIMITED = 62  # bits that no sum here reaches
+SAME_BIAS = 1e-4  # relative distance within which an integer bias is in units of the sums
 
 
 def calibration_lanes(graph: MappedGraph) -> int:
@@ -40,10 +44,12 @@ def calibration_lanes(graph: MappedGraph) -> int:
     return int(np.clip(WORK / max(products, 1), 1, 128))
 
 
-def choose_shifts(graph: MappedGraph, target: Target, inputs: Mapping[str, Ints]) -> MappedGraph:
+def choose_shifts(graph: MappedGraph, inputs: Mapping[str, Ints]) -> MappedGraph:
     """Settle shifts, integer biases and multipliers. inputs: calibration lanes of the input maps, as integers."""
-    if target.mvmu.round == "none":
-        return replace(graph, layers=tuple(settled_layer(m, graph.quants, 0, rounds=False) for m in graph.layers))
+    if not graph.arithmetic.rounds:
+        settled = tuple(settled_layer(m, graph.quants, 0, graph.arithmetic) for m in graph.layers)
+        if all(_cannot_overflow(graph, m) for m in settled):
+            return replace(graph, layers=settled)
     maps = dict(inputs)
     layers = []
     last_use = {name: i for i, m in enumerate(graph.layers) for o in operands_of(m.layer) for name in o.maps}
@@ -64,9 +70,9 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     The result is that of unrounded sums in float32: near enough to calibrate the layers behind it.
     """
     peaks = np.ones(mapped.matrix.weight.shape[0])
-    power, largest, parts = 0.0, 1.0, []
-    wide = replace(graph, accumulator_bits=62)
-    unshifted = settled_layer(mapped, graph.quants, 0, rounds=True)
+    power, largest, parts, rounds = 0.0, 1.0, [], graph.arithmetic.rounds
+    wide = replace(graph, arithmetic=replace(graph.arithmetic, word_bits=UNLIMITED, accumulator_bits=UNLIMITED))
+    unshifted = settled_layer(mapped, graph.quants, 0, wide.arithmetic)
     assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
 
     def watch(sums: Floats, low: int, high: int) -> None:
@@ -74,23 +80,44 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
 
     for part in _chunks(graph, mapped, maps):
         windows = windows_of(graph, mapped, part)
-        largest = max(largest, float(np.abs(windows).max()))
-        power += float(np.square(windows, dtype=np.float32).sum(axis=(3, 4, 5)).mean()) * len(windows)
-        sums = accumulate(wide, unshifted, windows, watch, np.float32)
+        largest = max(largest, float(windows.max()), -float(windows.min()))
+        power += int(np.einsum("abcdef,abcdef->", windows, windows, dtype=np.int64)) / math.prod(windows.shape[1:3])
+        sums = accumulate(wide, unshifted, windows, watch)
         watch((sums + unshifted.bias).astype(np.float64), 0, len(peaks))
         parts.append(finish_matrix(wide, unshifted, sums, part))
     result = np.concatenate(parts)
+    parts.clear()
     power /= len(result)
-    limit = ((1 << (graph.accumulator_bits - 1)) - 1) / (1 << HEADROOM_BITS)
-    needed = np.log2(np.maximum(peaks, _reach(unshifted, largest)) / limit)
-    lowest = highest = max(0, math.ceil(float(needed.max())))
+    limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
+    needed = np.maximum(peaks, _reach(unshifted, largest)) / limit
+    highest = max(0, math.ceil(float(needed.max())) - 1).bit_length()
+    lowest = highest if rounds else 0
     if mapped.matrix.given is None:
-        lowest = max(0, highest - mapped.weight_bits // 2)
+        lowest = max(0, highest - mapped.weight_bits // 2) if rounds else 0
     blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
-    shift = min(range(highest, lowest - 1, -1), key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
-    coarser = np.exp2(np.maximum(needed - shift, 0.0))
-    settled = settled_layer(_rescaled(mapped, coarser) if shift < highest else mapped, graph.quants, shift, rounds=True)
+    shifts = range(highest, lowest - 1, -1) if rounds else (0,)
+    shift = min(shifts, key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
+    coarser = np.maximum(needed / (1 << shift), 1.0)
+    rescaled = shift < highest and mapped.matrix.given is None
+    rescaled_layer = _rescaled(mapped, coarser) if rescaled else mapped
+    settled = settled_layer(rescaled_layer, graph.quants, shift, graph.arithmetic)
     return _corrected(graph, settled, windows, np.asarray(sums, np.float64) * unshifted.finish.m), result
+
+
+def _sum_bits(graph: MappedGraph, mapped: MappedLayer) -> int:
+    """Bits that a layer's sums may have: an accumulator's, and a word's where some are stored on their way."""
+    arithmetic = graph.arithmetic
+    stored = any(task.is_partial for task in mapped.tasks)
+    return min(arithmetic.accumulator_bits, arithmetic.word_bits) if stored else arithmetic.accumulator_bits
+
+
+def _cannot_overflow(graph: MappedGraph, mapped: MappedLayer) -> bool:
+    """Whether no inputs can make a sum of an unshifted layer too large, its bias included."""
+    if mapped.weights is None or mapped.bias is None:
+        return True
+    fed = graph.quants[mapped.matrix.x.maps[0]]
+    largest = max(-fed.low, fed.high) * np.abs(mapped.weights).sum(axis=(1, 2, 3), dtype=np.int64)
+    return int((largest + np.abs(mapped.bias)).max()) < 1 << (_sum_bits(graph, mapped) - 1)
 
 
 def _corrected(graph: MappedGraph, settled: MappedLayer, windows: Ints, wanted: Floats) -> MappedLayer:
@@ -104,7 +131,7 @@ def _corrected(graph: MappedGraph, settled: MappedLayer, windows: Ints, wanted: 
     finish = settled.finish
     if finish.n is None or settled.matrix.residual is not None or settled.matrix.given is not None:
         return settled
-    got = accumulate(graph, settled, windows, None, np.float32) * finish.m.astype(np.float64)
+    got = accumulate(graph, settled, windows) * finish.m.astype(np.float64)
     error = (wanted - got).mean(axis=(0, 1, 2))
     return replace(settled, finish=replace(finish, n=np.asarray(finish.n + error, np.float32)))
 
@@ -135,11 +162,11 @@ def _chunks(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -
 def _noise(m: Float32s, needed: Floats, shift: int, power: float, blocks: int) -> float:
     """Expected squared error of a layer's results, in squared steps of its output, for a shift.
 
-    A column whose sums need `needed` bits of shift has its weights' steps grow by 2^(needed - shift). Rounding of
-    weights: a twelfth of a step each, times the power of a window (the sum of its squared inputs); rounding of each
-    block's sum: a twelfth of 2^shift squared.
+    A column whose sums are `needed` times as large as they may be has its weights' steps grow by needed / 2^shift.
+    Rounding of weights: a twelfth of a step each, times the power of a window (the sum of its squared inputs); rounding
+    of each block's sum: a twelfth of 2^shift squared.
     """
-    steps = np.square(m * np.exp2(np.maximum(needed - shift, 0.0)))
+    steps = np.square(m * np.maximum(needed / (1 << shift), 1.0))
     return float(steps.sum() * (WEIGHT_NOISE * power + blocks * 4.0**shift) / 12)
 
 
@@ -163,24 +190,26 @@ def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
     return replace(mapped, weights=weights, weight_scale=scale, tasks=tasks, finish=finish)
 
 
-def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, rounds: bool) -> MappedLayer:
+def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, arithmetic: Arithmetic) -> MappedLayer:
     """A layer with this shift. Its input's zero point is taken off through the bias.
 
-    The bias is an integer in units of the shifted sum; where sums are rounded (`rounds`) and nothing else is added
-    later, it is the second term of the requantisation instead, which rounds once only.
+    The bias is an integer in units of the shifted sum; where sums are rounded, or accumulators do not hold it, and
+    nothing else is added later, it is the second term of the requantisation instead, which rounds once only.
     """
     if mapped.weights is None or mapped.weight_scale is None:
         return mapped
     layer = mapped.matrix
     source = quants[layer.x.maps[0]]
-    unit = np.asarray(np.float32(source.scale) * mapped.weight_scale, np.float64)
+    unit = unit_of(source, mapped.weight_scale)
+    bias = layer.bias / unit
     if layer.given is not None and layer.given.bias is not None:
-        bias = layer.given.bias.astype(np.float64)
-    else:
-        bias = layer.bias / unit
+        # In these units already, as a rule: then no rounding of scales moves it.
+        usual = np.abs(layer.given.bias - bias) <= SAME_BIAS * np.maximum(1, np.abs(bias))
+        bias = np.where(usual, layer.given.bias, bias)
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
     finish = replace(mapped.finish, m=mapped.finish.m * np.float32(1 << shift))
-    if rounds and layer.residual is None:
+    held = np.abs(bias).max(initial=0.0) < 2.0 ** (arithmetic.accumulator_bits - 1)
+    if layer.residual is None and (arithmetic.rounds or not held):
         offset = np.asarray(bias * mapped.finish.m, np.float32)
         return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), finish=replace(finish, n=offset))
     return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), finish=finish)

@@ -1,7 +1,11 @@
 """choose_formats: a number format for every map, from what the network fixes, its rounding grids, and calibration.
 
 Needs: the range of every map and of every table's input. Promises: maps that one operand or one network output
-joins share one format.
+joins share one format, and every format fits a word.
+
+A map that is never negative is unsigned. Any other one of up to NARROW bits has a zero point, so that all of its
+numbers are used. Wider ones are symmetric on targets that round sums, where a zero point would cost the sums more than
+it gives the map, and keep one bit free above what calibration has seen.
 """
 
 from __future__ import annotations
@@ -17,13 +21,16 @@ from cimc.ir.layers import (
     LayerGraph,
     MatrixLayer,
     PoolLayer,
+    SoftmaxLayer,
     VectorLayer,
     operands_of,
 )
-from cimc.numerics.quant import Quant, range_quant
+from cimc.numerics.quant import Quant, fits, range_quant
 from cimc.target.model import Target
 
 Ranges = Mapping[str, tuple[float, float]]
+NARROW = 8  # bits up to which a format has none to spare
+LARGEST_FORMAT = 16  # bits of a format, whatever a word holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,6 @@ def choose_formats(graph: LayerGraph, ranges: Ranges, target: Target, widths: Wi
     groups = _groups(graph)
     bits = _bits(graph, target, widths)
     made_by = {layer.output: layer for layer in graph.layers}
-    narrow = target.mvmu.round == "shift"
     found: dict[str, Quant] = {}
     problems = []
     for members in groups:
@@ -68,22 +74,46 @@ def choose_formats(graph: LayerGraph, ranges: Ranges, target: Target, widths: Wi
         width = min(bits[name] for name in members)
         if given:
             quant = given.pop()
+            problems += _beyond_a_word(members[0], quant, target)
         elif grids and len(members) == 1:
-            quant = _grid_format(grids[0], width, narrow)
+            quant = _grid_format(grids[0], width, target)
         else:
             low = min(ranges[name][0] for name in members)
             high = max(ranges[name][1] for name in members)
-            quant = range_quant(low, high, width, symmetric=narrow, headroom_bits=1 if narrow else 0)
+            quant = format_for(low, high, width, target)
         found.update(dict.fromkeys(members, quant))
     if problems:
         raise CimcError(problems)
     return found
 
 
-def _grid_format(layer: Layer, bits: int, narrow: bool) -> Quant:
+def has_spare(bits: int, target: Target) -> bool:
+    """Whether a format of so many bits has one to keep free."""
+    return target.mvmu.round == "shift" and bits > NARROW
+
+
+def format_for(low: float, high: float, bits: int, target: Target) -> Quant:
+    """The format of a map of `bits` bits whose values were between low and high in calibration."""
+    spare = has_spare(bits, target)
+    return range_quant(low, high, bits, symmetric=spare, word_bits=target.numbers.word, headroom_bits=int(spare))
+
+
+def _beyond_a_word(name: str, quant: Quant, target: Target) -> list[Diagnostic]:
+    """What is said of a format that the network fixes and the target's words do not hold."""
+    word = target.numbers.word
+    if fits(np.asarray([quant.low, quant.high]), word):
+        return []
+    what = (
+        f"the network fixes integers from {quant.low} to {quant.high}; words of {target.name} have {word} bits, signed"
+    )
+    todo = "take a target with wider words, or quantise the network to integers that they hold"
+    return [Diagnostic("quant.word", what, Place(item=name), todo)]
+
+
+def _grid_format(layer: Layer, bits: int, target: Target) -> Quant:
     """A Round in the network fixes the step: integers times the grid."""
-    unsigned = layer.low >= 0 and not narrow
-    top = (1 << bits) - 1 if unsigned else (1 << (bits - 1)) - 1
+    unsigned = layer.low >= 0
+    top = (1 << min(bits, target.numbers.word - 1)) - 1 if unsigned else (1 << (bits - 1)) - 1
     bottom = 0 if unsigned else -top - 1
     low = int(np.clip(np.rint(layer.low / layer.grid), bottom, top))
     high = int(np.clip(np.rint(layer.high / layer.grid), bottom, top))
@@ -91,12 +121,16 @@ def _grid_format(layer: Layer, bits: int, narrow: bool) -> Quant:
 
 
 def _bits(graph: LayerGraph, target: Target, widths: Widths) -> dict[str, int]:
-    """Bits of every map: what the matrix layers that read it are fed with, else a word (16 at most)."""
-    bits = dict.fromkeys(graph.maps, min(target.numbers.word, 16))
+    """Bits of every map: what the matrix layers that read it are fed with, else a word (LARGEST_FORMAT at most)."""
+    bits = dict.fromkeys(graph.maps, min(target.numbers.word, LARGEST_FORMAT))
     for layer in graph.layers:
         if isinstance(layer, MatrixLayer):
             for name in layer.x.maps:
                 bits[name] = min(bits[name], widths.input(layer.name))
+        if isinstance(layer, SoftmaxLayer):
+            for name in layer.x.maps:  # the difference of two of its numbers is a word on its way
+                spare = has_spare(bits[name], target)
+                bits[name] = min(bits[name], target.numbers.word - (0 if spare else 1))
     return bits
 
 

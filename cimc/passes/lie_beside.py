@@ -1,7 +1,7 @@
 """lie_beside: copies of a small matrix on one MVMU, block-diagonally, so that one product takes several pixels.
 
 Each copy has rows and columns of its own and the window of a pixel of its own. Needs settled shifts. Promises the same
-numbers: zeros lie between the copies.
+numbers: zeros lie between the copies, and none are made where a conversion could clip.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cimc.ir.layers import MatrixLayer
-from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.mapped import Block, MappedGraph, MappedLayer
 from cimc.passes.balance import copies_in_one
+from cimc.passes.clipping import may_clip
 from cimc.passes.segments import most_of_row
 from cimc.target.model import Target
 
@@ -32,4 +33,14 @@ def _beside(graph: MappedGraph, mapped: MappedLayer, target: Target) -> int:
     width = blocks[0].high - blocks[0].low
     most = copies_in_one(blocks[0].rows, width, target.mvmu_rows, target.mvmu_columns(mapped.weight_bits))
     most = min(most, most_of_row(mapped, out.channels, target) // width)
-    return max((n for n in range(1, most + 1) if out.width % n == 0), default=1)
+    possible = (n for n in range(most, 1, -1) if out.width % n == 0)
+    return next((n for n in possible if not _clips(graph, mapped, blocks[0], n)), 1)
+
+
+def _clips(graph: MappedGraph, mapped: MappedLayer, block: Block, copies: int) -> bool:
+    """Whether so many copies of a block on one MVMU could make a conversion clip."""
+    if block.weights.size == 0:
+        return False  # an estimate, which knows no weights
+    width = block.high - block.low
+    matrices = [(n * block.rows, n * width, block.weights) for n in range(copies)]
+    return may_clip(graph.arithmetic, mapped.weight_bits, matrices)

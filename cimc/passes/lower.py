@@ -15,12 +15,13 @@ import numpy as np
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.ir import graph as g
 from cimc.ir.layers import Binding, FeatureMap, Layer, LayerGraph
+from cimc.numerics.integers import storage_of
 from cimc.passes.draft import Draft
 from cimc.passes.input_layout import input_layout, spatial
 from cimc.passes.lower_elementwise import lower_batch_norm, lower_binary, lower_softmax, lower_unary
 from cimc.passes.lower_layout import lower_concat, lower_pad, lower_reshape, lower_slice, lower_transpose
 from cimc.passes.lower_matrices import lower_conv, lower_matmul
-from cimc.passes.lower_quantised import lower_dequantize, lower_quantize
+from cimc.passes.lower_quantised import input_format, lower_dequantize, lower_quantize
 from cimc.passes.lower_windows import lower_pool, lower_reduce
 from cimc.passes.lowering import Lowering, Refusal
 
@@ -90,11 +91,12 @@ def _input(low: Lowering, name: str) -> Binding:
     tensor = low.graph.tensors[name]
     layout = input_layout(low.graph, name)
     height, width, channels = layout.shape
-    numbers = low.book.add(FeatureMap(name, height, width, channels))
+    quant = input_format(low.graph, name)
+    numbers = low.book.add(FeatureMap(name, height, width, channels, quant))
     places = np.empty(layout.size, np.int64)
     places[layout.ravel()] = numbers.ravel()
     low.places[name] = places.reshape(tensor.shape)
-    return Binding(name, tensor.shape, tensor.dtype, (name,), layout.ravel())
+    return Binding(name, tensor.shape, storage_of(tensor.dtype), (name,), layout.ravel())
 
 
 def _output(low: Lowering, name: str) -> Binding:
@@ -120,7 +122,7 @@ def _output(low: Lowering, name: str) -> Binding:
         start += low.book.maps[i].words
     flat = places.ravel()
     index = flat + shift[low.book.index_of(flat)]
-    return Binding(name, tensor.shape, tensor.dtype, tuple(low.book.maps[i].name for i in indices), index)
+    return Binding(name, tensor.shape, storage_of(tensor.dtype), tuple(low.book.maps[i].name for i in indices), index)
 
 
 def _finish(low: Lowering, draft: Draft) -> Layer:

@@ -28,10 +28,14 @@ def lower_slice(low: Lowering, node: g.Slice) -> None:
 
 
 def lower_pad(low: Lowering, node: g.Pad) -> None:
-    """A tensor with zeros around it."""
-    if node.value != 0:
-        raise Refusal(f"padding with {node.value} is not built yet (zero is)")
-    moved(low, node, np.pad(low.places[node.inputs[0]], node.pads, constant_values=-1))
+    """A tensor with zeros around it; of integers, with their zero point."""
+    places = low.places[node.inputs[0]]
+    zeros = {0}
+    if low.graph.tensors[node.output].dtype != "float32":
+        zeros = {q.zero for q in (low.book.maps[i].quant for i in low.book.maps_in(places)) if q is not None}
+    if zeros != {node.value}:
+        raise Refusal(f"padding with {node.value:g} is not built yet (zero is, and integers' zero point)")
+    moved(low, node, np.pad(places, node.pads, constant_values=-1))
 
 
 def lower_reshape(low: Lowering, node: g.Reshape) -> None:

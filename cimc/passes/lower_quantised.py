@@ -8,6 +8,7 @@ import numpy as np
 
 from cimc.ir import graph as g
 from cimc.ir.layers import VectorLayer
+from cimc.numerics.integers import integer_range
 from cimc.numerics.quant import Quant
 from cimc.passes.lower_elementwise import add_vector
 from cimc.passes.lowering import Lowering, Refusal
@@ -20,12 +21,34 @@ def format_of(graph: g.Graph, node: g.Quantize | g.Dequantize) -> Quant:
     zero = graph.constants[node.inputs[2]]
     if scale.size != 1:
         raise Refusal("activations with a scale for each channel are not built yet")
-    kind = np.iinfo(zero.dtype.name)
-    return Quant(float(np.float32(scale.item())), int(zero.item()), int(kind.min), int(kind.max))
+    low, high = integer_range(graph.tensors[node.inputs[2]].dtype)
+    return Quant(float(np.float32(scale.item())), int(zero.item()), low, high)
+
+
+def input_format(graph: g.Graph, name: str) -> Quant | None:
+    """The number format of a network input, where the network fixes one.
+
+    Of integers: what the first Dequantize of them names, be they moved or pooled before it, else a step of 1. Of
+    float32: what the Quantize names that is all that is ever done to them, be they moved before it.
+    """
+    floats = graph.tensors[name].dtype == "float32"
+    found: list[Quant] = []
+    reached = {name}
+    for node in graph.nodes:
+        if not any(x in reached for x in node.inputs):
+            continue
+        if isinstance(node, g.Quantize | g.Dequantize) and node.axis == -1:
+            found.append(format_of(graph, node))
+        elif graph.tensors[node.output].dtype == graph.tensors[name].dtype:
+            reached.add(node.output)
+            floats = floats and isinstance(node, g.Reshape | g.Transpose | g.Slice | g.Pad)
+    if graph.tensors[name].dtype != "float32":
+        return found[0] if found else Quant(1.0, 0, *integer_range(graph.tensors[name].dtype))
+    return found[0] if floats and len(set(found)) == 1 and not reached & set(graph.outputs) else None
 
 
 def lower_quantize(low: Lowering, node: g.Quantize) -> None:
-    """A fixed number format: of the layer before, of an input, or the one the tensor already has."""
+    """A fixed number format: of the layer before, or the one the tensor already has, or of a copy."""
     tensor = node.inputs[0]
     quant = format_of(low.graph, node)
     places = low.places[tensor]
@@ -36,10 +59,6 @@ def lower_quantize(low: Lowering, node: g.Quantize) -> None:
         draft.open = False
         low.book.maps[draft.map_index] = replace(low.book.maps[draft.map_index], quant=quant)
         return
-    maps = [low.book.maps[i] for i in indices]
-    fresh = [m.quant is None and m.name in low.graph.inputs and low.reads[m.name] == 1 for m in maps]
-    if all(fresh) and len(indices) == 1:
-        low.book.maps[indices[0]] = replace(maps[0], quant=quant)
     if all(low.book.maps[i].quant == quant for i in indices):
         low.places[node.output] = places
         return
@@ -52,20 +71,25 @@ def lower_quantize(low: Lowering, node: g.Quantize) -> None:
     low.book.maps[copy.map_index] = replace(low.book.maps[copy.map_index], quant=quant)
 
 
-def _in_one_format(low: Lowering, node: g.Quantize, places: Places, quant: Quant) -> Places:
-    """Joined maps of different formats: each map that has another one is requantised into a copy."""
+def _in_one_format(low: Lowering, node: g.Quantize | g.Dequantize, places: Places, quant: Quant) -> Places:
+    """Places in maps of one format: each map that has another one is copied into it.
+
+    A Quantize keeps the real numbers of a map, a Dequantize its integers.
+    """
     moved = places.copy()
     belongs = low.book.index_of(places)
     for k, index in enumerate(low.book.maps_in(places)):
         m = low.book.maps[index]
         if m.quant == quant:
             continue
+        gain, offset = 1.0, 0.0
+        if isinstance(node, g.Dequantize):
+            assert m.quant is not None, f"{m.name} holds integers in no format"
+            gain, offset = quant.scale / m.quant.scale, quant.scale * (m.quant.zero - quant.zero)
         whole = np.arange(m.words).reshape(m.height, m.width, m.channels)
         operand = low.operand(whole + low.book.starts[index])
-        ones = (np.ones(m.channels),)
-        layer = VectorLayer(
-            name="", output="", origin="", kind="sum", operands=(operand,), gains=ones, bias=np.zeros(m.channels)
-        )
+        gains, bias = (np.full(m.channels, gain),), np.full(m.channels, offset)
+        layer = VectorLayer(name="", output="", origin="", kind="sum", operands=(operand,), gains=gains, bias=bias)
         copy = low.add_layer(layer, node, whole, linear=False, tensor=f"{node.output}.{k}")
         copy.open = False
         low.book.maps[copy.map_index] = replace(low.book.maps[copy.map_index], quant=quant)
@@ -74,7 +98,8 @@ def _in_one_format(low: Lowering, node: g.Quantize, places: Places, quant: Quant
 
 
 def lower_dequantize(low: Lowering, node: g.Dequantize) -> None:
-    """Constants become real numbers that remember their integers; an activation stays what it is."""
+    """Constants become real numbers that remember their integers; an activation stays what it is, or is copied where
+    its integers were written in another format."""
     name = node.inputs[0]
     if name in low.graph.constants:
         integers = np.asarray(low.graph.constants[name], np.int64)
@@ -89,10 +114,7 @@ def lower_dequantize(low: Lowering, node: g.Dequantize) -> None:
         return
     quant = format_of(low.graph, node)
     places = low.places[name]
-    for i in low.book.maps_in(places):
-        m = low.book.maps[i]
-        if m.quant is None and m.name in low.graph.inputs:
-            low.book.maps[i] = replace(m, quant=quant)
-        elif m.quant != quant:
-            raise Refusal("it reads integers in another format than they were written in")
-    low.places[node.output] = places
+    if all(low.book.maps[i].quant == quant for i in low.book.maps_in(places)):
+        low.places[node.output] = places
+        return
+    low.places[node.output] = _in_one_format(low, node, places, quant)

@@ -123,8 +123,11 @@ class Lowering:
         copy = g.Reshape(inputs=(tensor,), output=tensor, origin=origin)
         taken = {m.name for m in self.book.maps}
         unique = name if name not in taken else f"{name}.copy"
+        formats = {m.quant for m in self.book.maps if m.name in operand.maps}
         draft = self.add_layer(layer, copy, layout, linear=True, tensor=unique)
         draft.open = False
+        if len(formats) == 1:
+            self.book.maps[draft.map_index] = replace(self.book.maps[draft.map_index], quant=formats.pop())
         self.places[tensor] = self.places[unique].reshape(places.shape)
 
     def windowed(self, tensor: str, pads: tuple[int, int, int, int]) -> Operand:

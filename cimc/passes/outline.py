@@ -25,6 +25,7 @@ from cimc.ir.layers import (
     PoolLayer,
     SoftmaxLayer,
 )
+from cimc.numerics.integers import integer_range
 from cimc.passes.lowering import Refusal
 from cimc.passes.outline_quantised import outline_dequantize, outline_quantize
 from cimc.passes.outline_state import Outline
@@ -55,7 +56,7 @@ def _weights(made: Outline, node: g.Conv | g.MatMul, outputs: int) -> tuple[Floa
     weight, given = np.ones((outputs, 1, 1, 1)), None
     if node.inputs[1] in made.dequantised:
         source = next(n for n in made.graph.nodes if n.output == node.inputs[1])
-        top = np.iinfo(made.graph.tensors[source.inputs[0]].dtype).max
+        top = integer_range(made.graph.tensors[source.inputs[0]].dtype)[1]
         given = GivenWeights(np.full((outputs, 1, 1, 1), top, np.int64), np.ones(outputs, np.float32), None)
     bias = made.constant(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(outputs)
     return weight, given, np.broadcast_to(bias, (outputs,))

@@ -11,7 +11,7 @@ from cimc.passes.outline_views import View, whole
 
 
 def outline_quantize(made: Outline, node: g.Quantize) -> None:
-    """A fixed number format: of the layer before, of an input, or the one the tensor already has."""
+    """A fixed number format: of the layer before, or the one the tensor already has, or of a copy."""
     tensor, view = node.inputs[0], made.views[node.inputs[0]]
     quant = format_of(made.graph, node)
     draft = made.open_draft(tensor)
@@ -20,9 +20,6 @@ def outline_quantize(made: Outline, node: g.Quantize) -> None:
         draft.open = False
         made.set_quant(draft.map_index, node)
         return
-    fresh = [made.maps[n] for n in view.maps if made.maps[n].quant is None and made.maps[n].name in made.graph.inputs]
-    if len(view.maps) == 1 and fresh and made.reads[fresh[0].name] == 1:
-        made.set_quant(view.maps[0], node)
     if all(made.maps[number].quant == quant for number in view.maps):
         made.views[node.output] = view
         return
@@ -34,8 +31,8 @@ def outline_quantize(made: Outline, node: g.Quantize) -> None:
     made.set_quant(copy.map_index, node)
 
 
-def _in_one_format(made: Outline, node: g.Quantize, view: View) -> View:
-    """Joined maps of different formats: each map that has another one is requantised into a copy."""
+def _in_one_format(made: Outline, node: g.Quantize | g.Dequantize, view: View) -> View:
+    """A view of maps of one format: each map that has another one is copied into it."""
     quant, moved = format_of(made.graph, node), {}
     for k, number in enumerate(view.maps):
         m = made.maps[number]
@@ -55,7 +52,4 @@ def outline_dequantize(made: Outline, node: g.Dequantize) -> None:
     if name in made.graph.constants:
         made.dequantised.add(node.output)
         return
-    for number in made.views[name].maps:
-        if made.maps[number].quant is None and made.maps[number].name in made.graph.inputs:
-            made.set_quant(number, node)
-    made.views[node.output] = made.views[name]
+    made.views[node.output] = _in_one_format(made, node, made.views[name])

@@ -18,9 +18,10 @@ from cimc.ir.layers import (
     Part,
     VectorLayer,
 )
+from cimc.numerics.integers import storage_of
 from cimc.passes.draft import Draft
 from cimc.passes.input_layout import input_layout
-from cimc.passes.lower_quantised import format_of
+from cimc.passes.lower_quantised import format_of, input_format
 from cimc.passes.lowering import Refusal
 from cimc.passes.outline_views import UNKNOWN, View, whole
 
@@ -56,7 +57,7 @@ class Outline:
             leading = [axis for axis, dim in enumerate(shape[:-1]) if dim > 1]
             if np.array_equal(layout.ravel(), flat.ravel()) and len(leading) <= 1 and width == 1:
                 axes = (*("h" if axis in leading else "" for axis in range(len(shape) - 1)), "c")
-        self.maps.append(FeatureMap(name, height, width, channels))
+        self.maps.append(FeatureMap(name, height, width, channels, input_format(self.graph, name)))
         self.views[name] = whole(len(self.maps) - 1, height, width, channels, axes)
 
     def layers(self) -> LayerGraph:
@@ -73,7 +74,7 @@ class Outline:
 
     def _binding(self, name: str, maps: tuple[str, ...]) -> Binding:
         tensor = self.graph.tensors[name]
-        return Binding(name, tensor.shape, tensor.dtype, maps, NO_INDEX)
+        return Binding(name, tensor.shape, storage_of(tensor.dtype), maps, NO_INDEX)
 
     def _finished(self, draft: Draft) -> Layer:
         name = self.maps[draft.map_index].name
@@ -145,6 +146,9 @@ class Outline:
         node = g.Reshape(inputs=(tensor,), output=name, origin=producer.origin if producer else tensor)
         copy = self.vector(node, "sum", (self.views[tensor],), True)
         copy.open = False
+        formats = {self.maps[number].quant for number in self.views[tensor].maps}
+        if len(formats) == 1:
+            self.maps[copy.map_index] = replace(self.maps[copy.map_index], quant=formats.pop())
         self.views[tensor] = self.views[name]
 
     def windowed(self, tensor: str, pads: tuple[int, int, int, int]) -> Operand:

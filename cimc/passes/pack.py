@@ -1,7 +1,8 @@
 """pack: small matrices of different layers share crossbars, block-diagonally, and with them a core.
 
 The core does its layers' work one after the other for every input, so packing saves crossbars and costs speed. Needs
-settled shifts: matrices that share an MVMU are sliced, fed and rounded alike. Promises the same numbers.
+settled shifts: matrices that share an MVMU are sliced, fed and rounded alike. Promises the same numbers: where a
+conversion could clip nothing is shared.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+from cimc.passes.clipping import Seated, may_clip
 from cimc.target.model import Target
 
 Seat = tuple[int, int, int]
@@ -16,10 +18,11 @@ Seat = tuple[int, int, int]
 
 @dataclass(slots=True)
 class _Bin:
-    """A core that takes matrices of one kind: rows and columns used of each MVMU, and who sits there."""
+    """A core that takes matrices of one kind: rows and columns used of each MVMU, the matrices there, and whose."""
 
     kind: tuple[int, int, bool, int]
     used: list[tuple[int, int]]
+    there: list[list[Seated]]
     members: dict[tuple[int, int], tuple[Seat, ...]] = field(default_factory=dict)
 
 
@@ -33,15 +36,16 @@ def pack(graph: MappedGraph, target: Target) -> MappedGraph:
             kind = _kind(graph, mapped)
             for one in (b for b in bins if b.kind == kind):
                 seats = _seats(one.used, task, target, mapped.weight_bits)
-                if seats is not None:
+                if seats is not None and not _clips(graph, one, task, seats, mapped.weight_bits):
                     break
             else:
-                one = _Bin(kind, [(0, 0)] * target.core.mvmus)
+                one = _Bin(kind, [(0, 0)] * target.core.mvmus, [[] for _ in range(target.core.mvmus)])
                 bins.append(one)
                 seats = tuple((k, 0, 0) for k in range(len(task.blocks)))
             one.members[layer, index] = seats
             for block, (mvmu, row, column) in zip(task.blocks, seats, strict=True):
                 one.used[mvmu] = (row + block.rows, column + block.high - block.low)
+                one.there[mvmu].append((row, column, block.weights))
     shared = [b for b in bins if len(b.members) > 1]
     seated = {at: (number, seats) for number, b in enumerate(shared) for at, seats in b.members.items()}
     return replace(graph, layers=tuple(_packed(m, layer, seated) for layer, m in enumerate(graph.layers)))
@@ -67,6 +71,15 @@ def _seats(used: list[tuple[int, int]], task: Task, target: Target, weight_bits:
         else:
             return None
     return tuple(seats)
+
+
+def _clips(graph: MappedGraph, one: _Bin, task: Task, seats: tuple[Seat, ...], weight_bits: int) -> bool:
+    """Whether a conversion could clip on an MVMU that a task's blocks would share with what is there."""
+    there: dict[int, list[Seated]] = {}
+    for block, (mvmu, row, column) in zip(task.blocks, seats, strict=True):
+        there.setdefault(mvmu, list(one.there[mvmu])).append((row, column, block.weights))
+    shared = (matrices for matrices in there.values() if len(matrices) > 1)
+    return any(may_clip(graph.arithmetic, weight_bits, matrices) for matrices in shared)
 
 
 def _packed(

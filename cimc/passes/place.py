@@ -284,12 +284,13 @@ class Placer:
         """Memory words of a task's constants: multipliers, bias, tables."""
         if work.body.is_partial:
             return 0
-        per_float = 32 // min(32, self.target.numbers.word)
+        per_float = math.ceil(32 / self.target.numbers.word)
         channels = work.body.high - work.body.low
         finish = work.mapped.finish
         words = channels * per_float * (1 if finish.n is None else 2)
         if isinstance(work.mapped.layer, MatrixLayer):
-            words += channels * math.ceil(self.target.numbers.accumulator / self.target.numbers.word)
+            fit = work.mapped.bias_fits(self.target.numbers.word)
+            words += channels if fit else 2 * channels * per_float
         if finish.table is not None:
             words += len(finish.table.entries)
         words += len(work.mapped.pre) * 2 * channels * per_float

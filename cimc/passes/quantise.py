@@ -5,10 +5,11 @@ Needs: a format for every map. Promises: MappedLayers whose numbers do not depen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from cimc.base.diagnostics import Diagnostic, Place
 from cimc.ir.layers import (
     Floats,
     Layer,
@@ -21,26 +22,25 @@ from cimc.ir.layers import (
     VectorLayer,
     Weights,
 )
-from cimc.ir.mapped import Finish, Float32s, MappedGraph, MappedLayer, SoftmaxTables, TableValues
+from cimc.ir.mapped import Arithmetic, Finish, Float32s, MappedGraph, MappedLayer, SoftmaxTables, TableValues
 from cimc.numerics.functions import apply_function
-from cimc.numerics.quant import Quant, dequantise, range_quant
+from cimc.numerics.quant import SMALLEST_RANGE, Quant, dequantise, range_quant
 from cimc.numerics.quant import quantise as to_integers
-from cimc.passes.formats import Ranges, Widths, clamp
+from cimc.passes.formats import LARGEST_FORMAT, NARROW, Ranges, Widths, clamp
 from cimc.target.model import Target
 
 TABLE_BITS = 10  # entries of a table of a wide format: 2^10 + 1, values between are interpolated
-LARGEST_BIAS = 1 << 30  # units of a column's sum
-EXPONENT_BITS = 15  # exp(0) in a table is 2^15 - 1
+LARGEST_BIAS_BITS = 30  # of a bias in units of a column's unrounded sum
+SMALLEST_UNIT = 2.0**-56  # of a product, in steps of the result: what is smaller than that cannot change it
+EXPONENT_BITS = 15  # exp(0) in a table is 2^15 - 1, or as large as a word can be
 
 
 def quantise(
     graph: LayerGraph, quants: Mapping[str, Quant], ranges: Ranges, target: Target, widths: Widths
 ) -> MappedGraph:
     """Integer layers without tasks; see the module."""
-    layers = tuple(_layer(layer, quants, ranges, widths, target.numbers.word) for layer in graph.layers)
-    return MappedGraph(
-        graph.name, layers, graph.maps, dict(quants), graph.inputs, graph.outputs, target.numbers.accumulator
-    )
+    layers = tuple(_layer(layer, quants, ranges, widths, target) for layer in graph.layers)
+    return MappedGraph(graph.name, layers, graph.maps, dict(quants), graph.inputs, graph.outputs, Arithmetic.of(target))
 
 
 def scale_of(quants: Mapping[str, Quant], operand: Operand) -> Quant:
@@ -48,13 +48,13 @@ def scale_of(quants: Mapping[str, Quant], operand: Operand) -> Quant:
     return quants[operand.maps[0]]
 
 
-def _layer(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, widths: Widths, word_bits: int) -> MappedLayer:
+def _layer(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, widths: Widths, target: Target) -> MappedLayer:
     out = quants[layer.output]
-    middle = _middle(layer, quants, ranges, out)
+    middle = _middle(layer, quants, ranges, out, target)
     if isinstance(layer, MatrixLayer):
-        return _matrix(layer, quants, middle, out, widths)
+        return _matrix(layer, quants, middle, out, widths, target)
     if isinstance(layer, PoolLayer) and not layer.counts_padding:
-        return _partial_average(layer, quants, out, word_bits)
+        return _partial_average(layer, quants, out, target.numbers.word)
     if isinstance(layer, PoolLayer):
         source = scale_of(quants, layer.x)
         share = 1.0 if layer.kind == "max" else 1.0 / (layer.kernel[0] * layer.kernel[1])
@@ -62,7 +62,7 @@ def _layer(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, widths: Wi
         n = np.zeros(layer.x.channels) if layer.kind == "max" else None
         return MappedLayer(layer, _finish(m, n, source.zero, 0, layer, middle, out), ())
     if isinstance(layer, SoftmaxLayer):
-        return _softmax(layer, quants, out)
+        return _softmax(layer, quants, out, min(EXPONENT_BITS, target.numbers.word - 1))
     assert isinstance(layer, VectorLayer), f"unknown layer {layer}"
     return _vector(layer, quants, middle, out)
 
@@ -81,8 +81,9 @@ def _partial_average(layer: PoolLayer, quants: Mapping[str, Quant], out: Quant, 
     return MappedLayer(layer, Finish(share, None, 0, 0, out.zero, out.low, out.high), (), pre=(first,))
 
 
-def _middle(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, out: Quant) -> Quant:
-    """The format before a layer's functions: its result's, where it has none."""
+def _middle(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, out: Quant, target: Target) -> Quant:
+    """The format before a layer's functions: its result's, where it has none. A narrow result's table is entered with
+    NARROW bits all the same, a wide one's with as many as a result can have."""
     if not layer.functions:
         return out
     if isinstance(layer, VectorLayer) and layer.kind == "sum" and len(layer.operands) == 1:
@@ -90,7 +91,10 @@ def _middle(layer: Layer, quants: Mapping[str, Quant], ranges: Ranges, out: Quan
         if (layer.gains[0] == 1).all() and not layer.bias.any():
             return source
     low, high = ranges[layer.before]
-    return range_quant(max(low, layer.low), min(high, layer.high), out.bits, symmetric=out.signed or out.bits > 8)
+    word = target.numbers.word
+    wide = out.bits > NARROW
+    bits = min(word, LARGEST_FORMAT if wide else NARROW)
+    return range_quant(max(low, layer.low), min(high, layer.high), bits, symmetric=wide, word_bits=word)
 
 
 def _finish(m: Floats, n: Floats | None, a0: int, b0: int, layer: Layer, middle: Quant, out: Quant) -> Finish:
@@ -112,11 +116,17 @@ def _table(layer: Layer, middle: Quant, out: Quant) -> TableValues:
 
 
 def _ratio(scale: Floats | float, out: Quant) -> Floats:
-    """float32(float32(scale) / float32(out.scale)), as onnxruntime's kernels take it."""
-    return np.asarray(np.float32(scale) / np.float32(out.scale), np.float64)
+    """float32(float32(scale) / float32(out.scale)), as onnxruntime's kernels take it; of a scale too small for float32
+    to hold in full, float32(scale / out.scale)."""
+    with np.errstate(under="ignore"):
+        usual = np.float32(scale) / np.float32(out.scale)
+        exact = np.asarray(np.float64(scale) / out.scale, np.float32)
+    return np.where(np.abs(scale) < SMALLEST_RANGE, exact, usual).astype(np.float64)
 
 
-def _matrix(layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out: Quant, widths: Widths) -> MappedLayer:
+def _matrix(
+    layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out: Quant, widths: Widths, target: Target
+) -> MappedLayer:
     source = scale_of(quants, layer.x)
     bits = widths.weight(layer.name)
     if layer.given is not None:
@@ -124,18 +134,44 @@ def _matrix(layer: MatrixLayer, quants: Mapping[str, Quant], middle: Quant, out:
         bits = max(bits, int(np.abs(weights).max(initial=1)).bit_length() + 1)
     else:
         top = (1 << (bits - 1)) - 1
-        peaks = np.abs(layer.weight).max(axis=(1, 2, 3)) / top
+        peaks = np.abs(layer.weight).max(axis=(1, 2, 3)).astype(np.float64) / top
         # A column of tiny weights with a large bias: in units of its sums the bias must stay an accumulator's number.
-        peaks = np.maximum(peaks, np.abs(layer.bias) / (source.scale * LARGEST_BIAS))
-        scales = np.where(peaks > 0, peaks, 1.0).astype(np.float32)
+        # Where sums are rounded choose_shifts sees to that.
+        bias_bits = LARGEST_BIAS_BITS if target.mvmu.round == "shift" else target.numbers.accumulator - 2
+        peaks = np.maximum(peaks, np.abs(layer.bias) / (source.scale * 2.0**bias_bits))
+        least = max(SMALLEST_UNIT * middle.scale / source.scale, SMALLEST_RANGE)
+        scales = np.where(peaks > 0, np.maximum(peaks, least), 1.0).astype(np.float32)
         weights = round_weights(layer.weight, scales, bits)
-    m = _ratio(np.asarray(np.float32(source.scale) * scales, np.float64), middle)
+    m = _ratio(unit_of(source, scales), middle)
     n, b0 = None, 0
     if layer.residual is not None:
         other = scale_of(quants, layer.residual)
         n = np.full(len(m), _ratio(other.scale * layer.residual_gain, middle))
         b0 = other.zero
     return MappedLayer(layer, _finish(m, n, 0, b0, layer, middle, out), (), weights, bits, scales)
+
+
+def unit_of(source: Quant, scales: Float32s) -> Floats:
+    """What one unit of a column's sum stands for, (O,): float32(source.scale * scale), as onnxruntime's kernels take
+    it, and the product itself where that is too small for float32 to hold in full."""
+    exact = source.scale * scales.astype(np.float64)
+    with np.errstate(under="ignore"):
+        usual: Float32s = np.float32(source.scale) * scales
+    return np.where(exact < SMALLEST_RANGE, exact, usual)
+
+
+def underflows(mapped: MappedGraph) -> Iterator[Diagnostic]:
+    """A warning for each layer whose own scales have products that float32 does not hold in full."""
+    for one in mapped.layers:
+        if one.weight_scale is None or one.matrix.given is None:
+            continue
+        unit = float(unit_of(mapped.quants[one.matrix.x.maps[0]], one.weight_scale).min())
+        if unit < np.finfo(np.float32).tiny:
+            what = (
+                f"the scales that the network carries for its inputs and weights have a product of {unit:.3g}, which "
+                "underflows float32: other runtimes may take it for 0"
+            )
+            yield Diagnostic("quant.underflow", what, Place(item=one.layer.name), "calibrate that layer again")
 
 
 def round_weights(weight: Reals, scale: Float32s, bits: int) -> Weights:
@@ -179,13 +215,13 @@ def _vector(layer: VectorLayer, quants: Mapping[str, Quant], middle: Quant, out:
     return MappedLayer(layer, _finish(np.ones(channels), None, 0, 0, layer, middle, out), (), pre=pre)
 
 
-def _softmax(layer: SoftmaxLayer, quants: Mapping[str, Quant], out: Quant) -> MappedLayer:
+def _softmax(layer: SoftmaxLayer, quants: Mapping[str, Quant], out: Quant, exponent_bits: int) -> MappedLayer:
     source = scale_of(quants, layer.x)
-    one = (1 << EXPONENT_BITS) - 1
+    one = (1 << exponent_bits) - 1
     if source.bits <= 8:
         high, low, split, shift = _exponents(source, 1, 1 << source.bits, one), None, 0, 0
     else:
-        split, shift = source.bits // 2, EXPONENT_BITS
+        split, shift = source.bits // 2, exponent_bits
         high = _exponents(source, 1 << split, 1 << (source.bits - split), one)
         low = _exponents(source, 1, 1 << split, one)
     m = np.full(layer.x.channels, np.float32(1) / np.float32(out.scale), np.float32)
@@ -195,5 +231,5 @@ def _softmax(layer: SoftmaxLayer, quants: Mapping[str, Quant], out: Quant) -> Ma
 
 def _exponents(source: Quant, stride: int, count: int, one: int) -> TableValues:
     """exp(-d * scale) for d = 0, stride, 2 * stride, ... as integers, exp(0) = one."""
-    real = np.exp(-(np.arange(count) * stride).astype(np.float32) * np.float32(source.scale))
+    real = np.exp(-(np.arange(count) * stride) * source.scale).astype(np.float32)
     return TableValues(np.rint(real * np.float32(one)).astype(np.int64), 0, 0)

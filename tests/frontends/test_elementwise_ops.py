@@ -97,5 +97,5 @@ def test_microsoft_gelu_and_fast_gelu() -> None:
 
 
 def test_the_operator_table_is_sorted_into_groups_without_repeats() -> None:
-    assert OPERATORS[""] is OPERATORS["ai.onnx"]
+    assert set(OPERATORS) == {"", "com.microsoft"}
     assert len(OPERATORS[""]) >= 70

@@ -145,7 +145,6 @@ CASES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "a shift that is negative": ("matrix", [("signed=true shift=0", "signed=true shift=-1")]),
     "a matrix before its MVMU": ("matrix", [("row=0 column=0", "row=0 column=0 at_row=-1")]),
     "sums wider than any": ("matrix", [("input_bits=8", "input_bits=16 at_row=0"), ("shift=0", "shift=49")]),
-    "a fill that no word holds": ("fill", [("ox-1:+3, 0], 3", "ox-1:+3, 0], 32768")]),
     "a load far outside": ("window", [("x[oy-1:+3", "x[oy*72057594037927935-1:+3")]),
     "a product that overflows": ("shift", [("maxi    r[0:4], r[0:4], 0", "mulshr  r[0:4], r[0:4], r[0:4], 63")]),
     "a range upside down": ("scale", [("zero=0 low=-128 high=127 a0", "zero=0 low=1 high=0 a0")]),

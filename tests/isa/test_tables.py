@@ -7,7 +7,7 @@ import pytest
 from cimc.isa import lark_parser, reader
 from cimc.isa.binary import decode, encode
 from cimc.isa.directives import DIRECTIVES
-from cimc.isa.document import PAGE, isa_page
+from cimc.isa.document import PAGE, PROGRAM_PAGE, isa_page, program_page
 from cimc.isa.fast_parser import parse_quickly
 from cimc.isa.kinds import KINDS
 from cimc.isa.lengths import RULE
@@ -40,14 +40,19 @@ def test_every_form_goes_through_text_and_bytes(form: Form) -> None:
     assert f"`{form.mnemonic}`" in isa_page()
 
 
-def test_the_page_is_current() -> None:
+def test_the_pages_are_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == isa_page(), "run python -m cimc.isa.document"
+    page = PROGRAM_PAGE.read_text(encoding="utf-8")
+    assert page == program_page(page), "run python -m cimc.isa.document"
 
 
 def test_everything_is_on_the_page() -> None:
-    page = isa_page()
+    page, program = isa_page(), PROGRAM_PAGE.read_text(encoding="utf-8")
     assert all(f"| {kind} |" in page for kind in KINDS)
-    assert all(f"`.{directive.name}`" in page for directive in DIRECTIVES)
+    for directive in DIRECTIVES:
+        rows = [line for line in program.splitlines() if f"`.{directive.name}`" in line.split(" | ")[0]]
+        assert all(any(f"| *{key.name}* |" in row for row in rows) for key in directive.leading), directive.name
+        assert all(any(f"| `{key.name}` |" in row for row in rows) for key in directive.keys), directive.name
     assert set(RULE) == {form.mnemonic for form in FORMS}
 
 

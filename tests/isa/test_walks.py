@@ -104,15 +104,15 @@ def test_a_tree_has_every_instruction_but_the_ends() -> None:
 
 
 def test_usage_of_the_small_program() -> None:
-    """A multiplier is 32 bits = 2 words, an entry of a vector an accumulator = 2 words."""
+    """A multiplier is 32 bits = 2 words, an entry of a vector one word."""
     first, second = usage(SMALL, CHIP.numbers)
     assert first.regions == (
         Region("ring", "x", 0, 24),
         Region("ring", "conv1/y", 24, 48),
         Region("scale", "conv1.scale", 72, 8),
-        Region("vector", "bias", 80, 8),
+        Region("vector", "bias", 80, 4),
     )
-    assert first.words == 88 and first.largest == Region("ring", "conv1/y", 24, 48)
+    assert first.words == 84 and first.largest == Region("ring", "conv1/y", 24, 48)
     assert (first.fifos, second.fifos) == (0, 1)
     assert [core for core, _ in first.core_bytes] == [0] and second.core_bytes == ()
     assert all(size > 0 for _, size in first.core_bytes + first.channel_bytes + second.channel_bytes)

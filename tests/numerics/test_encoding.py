@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cimc.numerics.encoding import Cells, decode, encode, input_steps, loses_nothing, multiply_by_steps
+from tests.numerics.brute_force import product
 
 Ints = npt.NDArray[np.int64]
 
@@ -57,6 +58,28 @@ def test_conversion_by_conversion_is_the_exact_product_where_nothing_is_lost(dat
     adc_bits = next(b for b in range(1, 16) if loses_nothing(cells, dac_bits, b))
     got = multiply_by_steps(x, cells, input_bits, signed, dac_bits, adc_bits)
     assert np.array_equal(got, x @ weights)
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_conversions_clip_as_cell_by_cell(data: st.DataObject) -> None:
+    """Any converter, from one bit to enough, any digits, against a crossbar in plain integers."""
+    encoding, flipped = data.draw(st.sampled_from(KINDS))
+    bits, cell_bits = data.draw(st.integers(2, 9)), data.draw(st.integers(1, 4))
+    dac_bits, signed, input_bits = data.draw(st.integers(1, 4)), data.draw(st.booleans()), data.draw(st.integers(2, 9))
+    rows, columns, adc_bits = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 3)), data.draw(st.integers(1, 8))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1 << 30)))
+    weights = integers(rng, bits, (rows, columns))
+    if encoding == "differential":
+        weights = np.maximum(weights, 1 - (1 << (bits - 1)))
+    x = integers(rng, input_bits, (3, rows), signed)
+    cells = encode(weights, bits, cell_bits, encoding, flipped)
+    got = multiply_by_steps(x, cells, input_bits, signed, dac_bits, adc_bits)
+    expected = [
+        product(weights.tolist(), lane, bits, input_bits, signed, cell_bits, dac_bits, adc_bits, encoding, flipped)
+        for lane in x.tolist()
+    ]
+    assert got.tolist() == expected
 
 
 @pytest.mark.parametrize("dac_bits", [1, 2])

@@ -150,15 +150,23 @@ def test_quantise_saturates_what_overflows(value: float) -> None:
     assert got == (127 if value > 0 else -128)
 
 
-@given(st.floats(-100, 100), st.floats(0, 100), st.integers(2, 16), st.booleans(), st.integers(0, 1))
+@given(
+    st.floats(-100, 100), st.floats(0, 100), st.integers(2, 16), st.booleans(), st.integers(0, 1), st.integers(0, 16)
+)
 def test_range_quant_holds_the_range_and_zero_exactly(
-    low: float, width: float, bits: int, symmetric: bool, headroom: int
+    low: float, width: float, bits: int, symmetric: bool, headroom: int, spare: int
 ) -> None:
-    """Half a step is the rounding itself; the rounded zero point adds another, float32 scales less than 0.01."""
-    high = low + width
-    quant = range_quant(low, high, bits, symmetric, headroom)
+    """Half a step is the rounding itself; the rounded zero point adds another, float32 scales less than 0.01. Every
+    number is one of a signed word, and none below zero is left out where nothing is negative."""
+    high, word = low + width, bits + spare
+    quant = range_quant(low, high, bits, symmetric, word, headroom)
     assert 0 <= quant.high - quant.low < 1 << bits
     assert quant.low <= quant.zero <= quant.high
+    assert -(1 << (word - 1)) <= quant.low <= quant.high < 1 << (word - 1)
+    if low >= 0:
+        assert (quant.low, quant.high) == (0, min(2**bits, 2 ** (word - 1)) - 1)
+    elif not symmetric and high > 0:
+        assert quant.high - quant.low == 2**bits - 1
     assert dequantise(np.asarray([quant.zero]), quant)[0] == 0
     assert quant.zero == 0 or not symmetric
     ends = np.float32([min(low, 0.0), max(high, 0.0)])

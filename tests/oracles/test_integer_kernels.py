@@ -1,8 +1,7 @@
 """Oracle 2: on networks that carry their quantisation, every integer that the chip stores is onnxruntime's.
 
-A copy of the network gives out the result of each QuantizeLinear. onnxruntime runs it with its integer kernels
-(EXTENDED optimisation fuses DequantizeLinear - operation - QuantizeLinear); without AVX512-VNNI its u8s8 products
-saturate and are wrong, there the reference evaluator of the onnx package takes its place.
+A copy of the network gives out the result of each QuantizeLinear. onnxruntime runs it with its integer kernels, where
+they are exact on this processor; where not, the reference evaluator of the onnx package takes its place.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import pytest
 from onnx import helper
-from onnx.reference import ReferenceEvaluator
 
 from cimc import examples
 from cimc.driver.compile import CompileOptions, compile_network
@@ -24,11 +21,10 @@ from cimc.driver.verify import reference_maps
 from cimc.ir.lanes import lanes_of
 from cimc.runtime.step import StepEngine
 from tests.oracles.inputs import INPUTS
+from tests.oracles.integer_oracle import exact_session
 from tests.shared_data import MODELS, require
 
 IMAGES = 100
-CPU = Path("/proc/cpuinfo")
-HAS_VNNI = CPU.exists() and "avx512_vnni" in CPU.read_text(encoding="utf-8")
 
 Array = npt.NDArray[Any]
 
@@ -52,17 +48,7 @@ def integer_tensors(path: Path, x: Array) -> dict[str, Array]:
             names.append(node.output[0])
             model.graph.output.append(helper.make_tensor_value_info(node.output[0], types[node.input[2]], None))
     (input_name,) = (i.name for i in model.graph.input if i.name not in constants)
-    if HAS_VNNI:
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        options.intra_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.qdqisint8allowed", "1")  # else int8 activations stay in float
-        session: Any = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    else:
-        session = ReferenceEvaluator(model)
+    session = exact_session(model)
     lanes = [session.run(names, {input_name: x[lane : lane + 1]}) for lane in range(len(x))]
     return {name: np.concatenate([lane[i] for lane in lanes]) for i, name in enumerate(names)}
 

@@ -14,8 +14,8 @@ from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
 from cimc.ir.reference import accumulate, windows_of
 from cimc.numerics.quant import dequantise
-from cimc.passes.choose_shifts import choose_shifts
-from tests.passes.end_to_end import PUMA, build
+from cimc.runtime.step import StepEngine
+from tests.passes.end_to_end import IDEAL, PUMA, build, snr_db
 
 
 def product(weights: np.ndarray, bias: np.ndarray, relu: bool = False) -> onnx.ModelProto:
@@ -73,7 +73,25 @@ def test_sums_have_no_mean_error_on_calibration_data() -> None:
 
 
 def test_targets_that_do_not_round_have_no_shift() -> None:
-    made = build(load_onnx(product(np.eye(4), np.ones(4))), PUMA, {"x": np.ones((2, 1, 4), np.float32)})
-    exact = replace(PUMA, mvmu=replace(PUMA.mvmu, round="none"))
-    unsettled = replace(made.mapped, layers=tuple(replace(m, shift=-1) for m in made.mapped.layers))
-    assert all(m.shift == 0 for m in choose_shifts(unsettled, exact, {}).layers)
+    wide = replace(IDEAL, numbers=replace(IDEAL.numbers, weight=9, input=16))
+    made = build(load_onnx(product(np.eye(4), np.ones(4))), wide, {"x": np.ones((2, 1, 4), np.float32)})
+    assert all(m.shift == 0 for m in made.mapped.layers)
+
+
+def test_columns_that_could_overflow_are_coarser_where_nothing_rounds() -> None:
+    """Sums of 512 products of 8 x 8 bits in accumulators of 24 bits: the loud column would saturate, the others keep
+    the scale that their weights alone ask for."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.9, 1.0, (16, 1, 512)).astype(np.float32)
+    weights = rng.normal(0, 1, (512, 6))
+    weights[:, 2] = 1 + rng.uniform(0, 0.1, 512)
+    target = replace(IDEAL, numbers=replace(IDEAL.numbers, accumulator=24))
+    made = build(load_onnx(product(weights, np.zeros(6))), target, {"x": x})
+    (layer,) = made.mapped.layers
+    assert layer.weight_scale is not None
+    wanted = np.abs(weights).max(axis=0) / 127
+    grown = layer.weight_scale / wanted
+    assert np.allclose(np.delete(grown, 2), 1, rtol=1e-6)
+    assert 2 * 512 * 127 * 255 / 2**23 * 0.8 < grown[2] < 2 * 512 * 127 * 255 / 2**23 * 1.01
+    execution = StepEngine(made.program, made.weights, target).run({"x": x})
+    assert snr_db(evaluate(made.graph, {"x": x})["y"], execution.outputs["y"]) > 25

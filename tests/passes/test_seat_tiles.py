@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cimc.backends.emit import emit
 from cimc.driver.compile import Compiled
-from cimc.ir.mapped import MappedGraph
+from cimc.ir.mapped import Arithmetic, MappedGraph
 from cimc.ir.scheduled import RingPlan, ScheduledGraph, Transfer, Travel
 from cimc.isa.operands import Window
 from cimc.isa.tree import build_tree, leaves
@@ -30,7 +30,7 @@ from tests.passes.end_to_end import PUMA
 Traffic = dict[tuple[int, int], int]
 """Words that a tile sends to another one in an input."""
 Places = npt.NDArray[np.int64]
-NOTHING = MappedGraph("", (), {}, {}, (), (), 16)
+NOTHING = MappedGraph("", (), {}, {}, (), (), Arithmetic.of(PUMA))
 
 
 def small(tiles: int) -> Target:

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimc.isa.program import Matrix
-from cimc.numerics import encoding, quant
+from cimc.numerics import quant
 from cimc.runtime.crossbar import compile_mvmu, program_mvmu
 from cimc.runtime.machine import Scratch, Words
 from cimc.target import load_target
 from cimc.target.model import Target
+from tests.numerics.brute_force import product as crossbar
 from tests.runtime.programs import IDEAL, with_converters
 
 PUMA = load_target("puma")
@@ -61,8 +62,8 @@ def test_too_few_converter_bits_clip(way: tuple[str, bool]) -> None:
     rng = np.random.default_rng(0)
     matrix = Matrix(0, "w", 64, 5, 8, 8, True, 0, "", 0, 0)
     weights, x = rng.integers(-128, 128, (64, 5)), rng.integers(-128, 128, (64, 3))
-    cells = encoding.encode(weights, 8, 2, *way)
-    expected = encoding.multiply_by_steps(x.T, cells, 8, True, 1, 4).T
+    lanes = x.T.tolist()
+    expected = np.transpose([crossbar(weights.tolist(), lane, 8, 8, True, 2, 1, 4, *way) for lane in lanes])
     lossy = product(target, matrix, weights, x, exact=None)
     assert np.array_equal(lossy, expected)
     assert not np.array_equal(lossy, weights.T @ x)

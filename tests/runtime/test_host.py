@@ -10,10 +10,10 @@ import pytest
 
 from cimc.base.diagnostics import CimcError
 from cimc.isa.operands import Window
-from cimc.isa.program import Matrix, Program, RingRef
+from cimc.isa.program import Program, RingRef
 from cimc.runtime.step import StepEngine
 from tests.isa.small import SMALL
-from tests.runtime.programs import IDEAL, REG2, i, pixel, relay_program, relay_weights, vector_program, with_converters
+from tests.runtime.programs import IDEAL, REG2, i, pixel, relay_program, relay_weights, vector_program
 from tests.runtime.test_step import small_weights
 
 
@@ -108,21 +108,6 @@ def test_a_matrix_of_another_shape() -> None:
     weights = {**small_weights(), "conv1.weight": np.zeros((4, 9), int)}
     message = 'error[run.weights]: array "conv1.weight" has the shape (4, 9), not (9, 4)'
     assert refusal(SMALL, weights).startswith(message)
-
-
-def test_digits_that_do_not_divide_signed_inputs() -> None:
-    target = with_converters(3)
-    target = replace(target, crossbar=replace(target.crossbar, dac_bits=3))
-    body = [i("mvm", 1), i("set", REG2, 0), i("store", pixel("y", 2), REG2)]
-    program = vector_program(2, 2, body, [Matrix(0, "w", 2, 2, 8, 8, True, 0, "", 0, 0)])
-    weights = {"w": np.full((2, 2), 7), "x.index": np.arange(2), "y.index": np.arange(2)}
-    with pytest.raises(CimcError) as caught:
-        StepEngine(program, weights, target)
-    assert str(caught.value) == (
-        "error[run.target]: signed inputs of 8 bits are not whole digits of 3 bits\n"
-        '  at target ideal, array "w"\n'
-        "  help: choose dac_bits that divide the input bits, or more adc_bits, so that nothing is lost"
-    )
 
 
 def test_a_message_of_another_length() -> None:

@@ -1,0 +1,216 @@
+"""How faithful a chip's numbers are to the network: noise of outputs and layers, labels, causes of a low figure.
+
+The other half of a verification, whether the chip does what its model says, is cimc.driver.verify's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.base.diagnostics import Diagnostic, Place
+from cimc.driver.compile import Arrays, Compiled
+from cimc.ir.evaluate import evaluate
+from cimc.ir.layers import Ints, MatrixLayer
+from cimc.ir.mapped import MappedLayer
+from cimc.ir.reference import clipped_conversions, windows_of
+from cimc.numerics.quant import Quant, dequantise
+
+LEAST_SNR = 10.0
+"""Decibels of the outputs below which something is wrong, whatever the widths."""
+
+MOST_LOSS = 5.0
+"""Points of right labels that may be lost before something is wrong, where the user gives no other number."""
+
+PROBED = 4
+"""Lanes on which conversions that clip are counted."""
+
+FEW_BITS = 6
+"""Widths below which quantisation alone explains a low figure."""
+
+OUTSIDE = 0.01
+"""Share of a map's values beyond its format from which calibration is to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the user asks for, None where nothing: decibels of the outputs, and points of labels that may be lost."""
+
+    min_snr: float | None = None
+    max_loss: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerError:
+    """A layer against the float Graph: signal-to-noise ratio in dB (None: no error) and largest absolute error.
+
+    max_steps: where the network fixes the layer's integers itself, the largest difference from them; else None.
+    """
+
+    layer: str
+    snr_db: float | None
+    max_abs_error: float
+    max_steps: int | None = None
+
+
+class Noise:
+    """Sums for a signal-to-noise ratio, chunk by chunk."""
+
+    def __init__(self) -> None:
+        self.signal = 0.0
+        self.noise = 0.0
+        self.largest = 0.0
+
+    def add(self, right: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
+        """Account for values `got` where `right` would be right."""
+        a, error = right.astype(np.float64), got.astype(np.float64) - right.astype(np.float64)
+        self.signal += float(np.square(a).sum())
+        self.noise += float(np.square(error).sum())
+        self.largest = max(self.largest, float(np.abs(error).max(initial=0.0)))
+
+    @property
+    def snr_db(self) -> float | None:
+        """10 log10(signal / noise); None without noise, and without signal minus infinity is avoided as 0."""
+        if self.noise == 0:
+            return None
+        return float(10 * np.log10(self.signal / self.noise)) if self.signal else 0.0
+
+
+@dataclass(slots=True)
+class _Layer:
+    """What is seen of a layer. outside: values of the float Graph that its format cannot hold, of `count`. silent:
+    whether all of its integers stand for zero."""
+
+    noise: Noise = field(default_factory=Noise)
+    steps: int | None = None
+    outside: int = 0
+    count: int = 0
+    silent: bool = True
+
+
+class LayerBook:
+    """Every layer of the reference held against the float Graph, chunk by chunk."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+        self._layers = {m.layer.output: _Layer() for m in compiled.mapped.layers}
+        self._probe: dict[str, Ints] = {}
+
+    def add(self, inputs: Arrays, reference: Mapping[str, Ints]) -> None:
+        """Account for lanes: the network's inputs and the reference's maps."""
+        graph, mapped = self._compiled.graph, self._compiled.mapped
+        if not self._probe:
+            self._probe = {name: values[:PROBED] for name, values in reference.items()}
+        names = [name for name in self._layers if name in graph.tensors]
+        values = evaluate(graph, inputs, frozenset(names))
+        for name in names:
+            size = mapped.maps[name]
+            right = _as_map(values[name], size.height, size.width, size.channels)
+            if right is not None:
+                self._add(self._layers[name], mapped.quants[name], right, reference[name])
+
+    def _add(self, layer: _Layer, quant: Quant, right: npt.NDArray[Any], got: Ints) -> None:
+        real = dequantise(got, quant)
+        if right.dtype.kind in "iu":
+            steps = int(np.abs(right.astype(np.int64) - got).max(initial=0))
+            layer.steps = steps if layer.steps is None else max(layer.steps, steps)
+            right = dequantise(right.astype(np.int64), quant)
+        layer.noise.add(right, real)
+        least, most = (dequantise(np.asarray(end), quant) for end in (quant.low - 1, quant.high + 1))
+        layer.outside += int(((right < least) | (right > most)).sum())
+        layer.count += right.size
+        layer.silent = layer.silent and bool((got == quant.zero).all())
+
+    def errors(self) -> tuple[LayerError, ...]:
+        """Every layer's figures, in network order."""
+        return tuple(
+            LayerError(m.layer.name, one.noise.snr_db, one.noise.largest, one.steps)
+            for m, one in ((m, self._layers[m.layer.output]) for m in self._compiled.mapped.layers)
+        )
+
+    def carried(self) -> Iterator[Diagnostic]:
+        """What is said of layers whose integers the network fixes and the chip does not reach."""
+        off = {m.layer.name: self._layers[m.layer.output].steps for m in self._compiled.mapped.layers}
+        named = [f"{name} by at most {steps}" for name, steps in off.items() if steps]
+        if named:
+            shown = ", ".join(named[:5]) + (f", and {len(named) - 5} more" if len(named) > 5 else "")
+            what = f"the network carries its own quantisation, and the chip's integers differ from it: {shown}"
+            todo = "a target that does not round or saturate sums (such as ideal) holds it exactly"
+            yield Diagnostic("verify.carried", what, todo=todo)
+
+    def causes(self, synthetic: bool) -> list[str]:
+        """What may be behind a low figure, the likeliest first. synthetic: calibrated on random inputs."""
+        mapped = self._compiled.mapped
+        found = list(self._clipping())
+        silent = [m.layer.name for m in mapped.layers if self._is_silent(m)]
+        if silent:
+            found.append(f'everything that layer "{silent[0]}" makes is rounded to zero: its format underflows')
+        if synthetic:
+            found.append("there were no calibration data: number formats come from random inputs")
+        outside = {m.layer.name: one.outside / one.count for m, one in self._all() if one.count}
+        worst = max(outside, key=lambda name: outside[name], default="")
+        if worst and outside[worst] > OUTSIDE:
+            share = 100 * outside[worst]
+            found.append(f'{share:.1f} % of the values of layer "{worst}" are beyond what calibration has seen')
+        narrow = [m.weight_bits for m in mapped.layers if m.weights is not None]
+        narrow += [mapped.quants[m.matrix.x.maps[0]].bits for m in mapped.layers if m.weights is not None]
+        if narrow and min(narrow) < FEW_BITS:
+            found.append(f"few bits: weights or inputs of {min(narrow)}")
+        low = next((m.layer.name for m, one in self._all() if (one.noise.snr_db or np.inf) < LEAST_SNR), None)
+        if low is not None:
+            found.append(f'the first layer below {LEAST_SNR:.0f} dB is "{low}"')
+        return found
+
+    def _all(self) -> Iterator[tuple[MappedLayer, _Layer]]:
+        for m in self._compiled.mapped.layers:
+            yield m, self._layers[m.layer.output]
+
+    def _is_silent(self, mapped: MappedLayer) -> bool:
+        layer = self._layers[mapped.layer.output]
+        return layer.count > 0 and layer.silent and layer.noise.signal > 0
+
+    def _clipping(self) -> Iterator[str]:
+        """Matrix layers whose conversions clip, with their share."""
+        mapped = self._compiled.mapped
+        for one in mapped.layers:
+            if isinstance(one.layer, MatrixLayer) and any(b.clips for task in one.tasks for b in task.blocks):
+                clipped, of = clipped_conversions(mapped, one, windows_of(mapped, one, self._probe))
+                if clipped:
+                    share = f"{100 * clipped / of:.2g} %"
+                    yield f'{share} of the conversions of layer "{one.layer.name}" clip: the ADC is too narrow'
+
+
+def doubts(
+    book: LayerBook, snr_db: float | None, lost: float | None, limits: Limits, synthetic: bool
+) -> tuple[bool, list[Diagnostic]]:
+    """(whether the outputs are faithful, warnings). lost: points of right labels, None without labels."""
+    least = LEAST_SNR if limits.min_snr is None else limits.min_snr
+    most = MOST_LOSS if limits.max_loss is None else limits.max_loss
+    low = []
+    if snr_db is not None and snr_db < least:
+        low.append(f"the outputs have {snr_db:.1f} dB, less than {least:g}")
+    if lost is not None and lost > most:
+        low.append(f"{lost:.1f} points of right labels are lost, more than {most:g}")
+    warnings = list(book.carried())
+    if low:
+        causes = book.causes(synthetic)
+        what = " and ".join(low) + ("; likely: " + "; ".join(causes) if causes else "")
+        todo = "docs/verify.md says what helps; the table of layers shows where it begins"
+        warnings.append(Diagnostic("verify.fidelity", what, Place(), todo))
+    return not low, warnings
+
+
+def _as_map(x: npt.NDArray[Any], height: int, width: int, channels: int) -> npt.NDArray[Any] | None:
+    """A Graph tensor, (lanes, *shape), as a map; None where its shape does not say how it lies."""
+    if tuple(x.shape[1:]) == (1, channels, height, width):
+        return x[:, 0].transpose(0, 2, 3, 1)
+    if height * width == 1 and x[0].size == channels:
+        return x.reshape(len(x), 1, 1, channels)
+    return None

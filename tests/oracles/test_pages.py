@@ -1,0 +1,158 @@
+"""docs/isa.md and docs/program.md are enough: an interpreter written from them alone agrees in every bit."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cimc.driver.compile import Compiled
+from cimc.frontends import load_onnx
+from cimc.isa.operands import DataRef, Name, Reg, Window
+from cimc.isa.printer import print_program
+from cimc.isa.program import Program, Scale, Table, Vector
+from cimc.isa.table import FORMS
+from cimc.passes.pack import pack
+from cimc.runtime.step import StepEngine
+from cimc.target import load_target
+from cimc.target.model import Target
+from cimc.target.write import write_target
+from tests.laws.digits import compiled, digits, varied
+from tests.laws.test_sharing import again, with_copies
+from tests.oracles.scalar_machine import Machine
+from tests.passes.cases import CASES
+from tests.passes.end_to_end import IDEAL, PUMA, build, random_inputs
+from tests.runtime.programs import axis, i, pixel, relay_program, relay_weights, vector_program
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+TARGETS = {
+    "ideal": IDEAL,
+    "puma": PUMA,
+    "isaac": load_target("isaac"),
+    "two cores a tile": varied(PUMA, tile={"cores": 2}),
+    "converters that clip": varied(PUMA, crossbar={"adc_bits": 5}),
+    "clipping pairs": varied(IDEAL, crossbar={"adc_bits": 6}, mvmu={"encoding": "differential", "flipped": False}),
+    "two input bits a step": varied(PUMA, crossbar={"adc_bits": 6, "dac_bits": 2}),
+}
+
+CONSTRUCTS = (
+    "channel_shuffle", "concat_with_the_input", "depthwise", "function_Sigmoid", "function_Exp", "large_bias",
+    "padded_twice", "padded_rows_in_a_pool", "prelu", "residual_of_two_convolutions", "silu", "softmax_over_tokens",
+    "strided_slice_then_padded_convolution", "sum_of_three",
+)  # fmt: skip
+
+
+def by_the_pages(program: Program, weights: Any, target: Target, inputs: Arrays) -> Arrays:
+    """Outputs of one lane, (inputs of the run, *shape)."""
+    sections = tomllib.loads(write_target(target))
+    values = {
+        name: {key: entry["value"] for key, entry in section.items()}
+        for name, section in sections.items()
+        if isinstance(section, dict) and name not in ("prices", "writing")
+    }
+    return Machine(print_program(program), weights, values).run(inputs)
+
+
+def check(program: Program, weights: Any, target: Target, inputs: Arrays) -> None:
+    """Two inputs or more, one after the other."""
+    images = len(next(iter(inputs.values())))
+    one_lane = {name: values[:, None] for name, values in inputs.items()}
+    wanted = StepEngine(program, weights, target).run(one_lane, images=images).outputs
+    got = by_the_pages(program, weights, target, inputs)
+    for name, values in wanted.items():
+        assert got[name].dtype == values.dtype
+        assert np.array_equal(got[name], values[:, 0]), name
+
+
+def check_digits(made: Compiled) -> None:
+    check(made.program, made.weights, made.target, {"input": digits("test", 2).reshape(2, 1, 1, 8, 8)})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("network", ["digits_plain", "digits_plain_int8_qdq"])
+def test_a_network_on_many_chips(network: str, target: str) -> None:
+    check_digits(compiled(network, TARGETS[target]))
+
+
+def test_rings_with_several_producers() -> None:
+    copies = [(2, 1), (1, 4), (2, 2), (1, 2), (1, 1), (1, 1)]
+    made = with_copies(compiled("digits_plain", TARGETS["two cores a tile"]), copies)
+    assert any(ring.producers > 1 for tile in made.program.tiles for ring in tile.rings)
+    check_digits(made)
+
+
+def test_matrices_that_share_an_mvmu() -> None:
+    """Where conversions clip, weights of 0 beside a matrix count too. The compiler would not share an MVMU there."""
+    made = compiled("digits_plain", IDEAL)
+    made = again(made, layers=pack(made.mapped, made.target).layers)
+    shared = [held for tile in made.program.tiles for core in tile.cores for held in core.by_mvmu().values()]
+    assert any(len(held) > 1 for held in shared)
+    check_digits(replace(made, target=varied(IDEAL, crossbar={"adc_bits": 6})))
+
+
+@pytest.mark.parametrize("target", ["ideal", "two cores a tile"])
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_constructs(name: str, target: str) -> None:
+    graph = load_onnx(CASES[name]())
+    made = build(graph, TARGETS[target], random_inputs(graph))
+    check(made.program, made.weights, made.target, random_inputs(graph, 2, seed=1))
+
+
+@pytest.mark.parametrize(("pixels", "segments"), [(4, 1), (6, 2), (8, 4), (5, 4), (16, 2)])
+def test_rings_that_are_no_whole_rows(pixels: int, segments: int) -> None:
+    program = relay_program(3, pixels, segments)
+    x = np.random.default_rng(0).integers(-100, 100, (3, 3, 4, 2))
+    check(program, relay_weights(3), IDEAL, {"x": x})
+
+
+A, B, D, ONE = Reg("r", 0, 4), Reg("r", 4, 4), Reg("r", 10, 4), Reg("r", 3, 1)
+CLOSE = Reg("r", 1, 4)
+SCALE, PAIR, TABLE = DataRef("m", 0, 4), DataRef("mn", 1, 4), Name("fine")
+BODIES = {
+    "copy": (A,), "add": (A, B), "sub": (ONE, CLOSE), "max": (A, ONE), "min": (A, B), "addi": (A, 30000),
+    "maxi": (A, -5), "mini": (A, 1 << 40), "shri": (A, 40), "andi": (A, -(1 << 20) + 5), "mulshr": (A, CLOSE, 7),
+    "requant": (A, SCALE), "requant2": (CLOSE, ONE, PAIR), "requantm": (A, B, DataRef("m", 2, 1)),
+    "rsum": (Reg("r", 0, 8), SCALE), "rmax": (Reg("r", 0, 8),), "lut": (A, TABLE), "requants": (A, SCALE),
+    "set": (1 << 30,), "loadv": (DataRef("v", 1, 4),),
+}  # fmt: skip
+ELSEWHERE = {"loop", "end", "hlt", "wait", "space", "release", "signal", "load", "store", "mvm", "send", "receive"}
+
+
+@pytest.mark.parametrize("word", [8, 16, 24, 32])
+@pytest.mark.parametrize("space", ["r", "xout"])
+@pytest.mark.parametrize("mnemonic", BODIES)
+def test_every_vector_instruction(mnemonic: str, space: str, word: int) -> None:
+    """Words at the ends of their range and around zero, d in the general registers, over a source too, or in xout."""
+    target = varied(IDEAL, numbers={"word": word, "accumulator": min(32, word + 4)})
+    high = (1 << (word - 1)) - 1
+    rng = np.random.default_rng(word)
+    x = np.concatenate([rng.integers(-high - 1, high, (20, 8), endpoint=True) >> rng.integers(0, word, (20, 8)),
+                        rng.choice([-high - 1, high], (4, 8)), [[0] * 8]])  # fmt: skip
+    body = [i("load", Reg("r", 0, 8), pixel("x", 8), 0), i("clrs"), i("maxi", Reg("r", 20, 8), Reg("r", 0, 8), 3)]
+    body += [i("sums", Reg("r", 20, 8)), i("sums", Reg("r", 20, 1))]
+    for dest in (Reg(space, 10, 4), Reg("r", 2, 4)):
+        to = Window("y", axis(), axis(), axis(4 if dest.start == 2 else 0, 4))
+        body += [i(mnemonic, dest, *BODIES[mnemonic]), i("store", to, dest)]
+    weights = {
+        "m": (2.0 ** rng.uniform(-10, 1, 4)).astype(np.float32),
+        "mn": (2.0 ** rng.uniform(-10, 1, (2, 5))).astype(np.float32),
+        "v": rng.integers(-(1 << 31), (1 << 31) - 1, 5).astype(np.int32),
+        "fine": rng.integers(-(1 << 20), 1 << 20, 17).astype(np.int32),
+        "x.index": np.arange(8), "y.index": np.arange(8),
+    }  # fmt: skip
+    program = vector_program(
+        8, 8, body,
+        scales=[Scale("m", 0, 4, 1, -3, -100, 120, 7, -2, "m"),
+                Scale("mn", 0, 5, 2, 5, -(1 << 31), (1 << 31) - 1, 1, 9, "mn")],
+        tables=[Table("fine", 0, 17, -30, 2, "fine")], vectors=[Vector("v", 0, 5, "v")],
+    )  # fmt: skip
+    check(program, weights, target, {"x": x.reshape(-1, 1, 1, 8)})
+
+
+def test_all_instructions_are_tried() -> None:
+    assert {form.mnemonic for form in FORMS} == BODIES.keys() | ELSEWHERE | {"clrs", "sums"}
