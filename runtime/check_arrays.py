@@ -13,6 +13,9 @@ from cimc.runtime.machine import AnyArray
 from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
 
+WIDEST = 32
+"""Bits of the widest word or accumulator that a target may have."""
+
 
 def check_arrays(program: Program, weights: Mapping[str, AnyArray], target: Target, file: str) -> None:
     """Check the arrays of a program that cimc.isa.verify finds right for the target; file: where they come from.
@@ -37,7 +40,6 @@ class _Check:
 
     def __init__(self, program: Program, weights: Mapping[str, AnyArray], target: Target, file: str) -> None:
         self._program, self._weights, self._target, self._file = program, weights, target, file
-        self._register = signed_range(max(target.numbers.word, target.numbers.accumulator))
         self._spans: dict[str, tuple[int, int]] = {}
         self.found: list[Diagnostic] = []
 
@@ -79,9 +81,10 @@ class _Check:
             self._add(f'array "{name}" has {count} multipliers that are no finite numbers of 32 bits', item)
 
     def _check_values(self, name: str, item: str) -> None:
-        (low, high), (least, most) = self._span(name), self._register
+        """Entries saturate to the register that they go to; no target has one of more than WIDEST bits."""
+        (low, high), (least, most) = self._span(name), signed_range(WIDEST)
         if low < least or high > most:
-            self._add(f'array "{name}" has values {low} to {high}; a register holds {least} to {most}', item)
+            self._add(f'array "{name}" has values {low} to {high}; they must be {least} to {most}', item)
 
     def _check_weights(self, matrix: Matrix, item: str) -> None:
         low, high = self._span(matrix.array)
