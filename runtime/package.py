@@ -22,9 +22,11 @@ from cimc.base.exchange import heal
 from cimc.base.names import in_json
 from cimc.base.outputs import write_folder
 from cimc.base.reading import TEXT_LIMIT, open_regular, read_text
-from cimc.isa.assembly_files import read_program, write_binary, write_text
+from cimc.isa.assembly_files import write_binary, write_text
+from cimc.isa.checked import read_checked
 from cimc.isa.program import Program
 from cimc.isa.table import ISA_VERSION
+from cimc.runtime.check_arrays import check_arrays, check_emulated
 from cimc.runtime.machine import AnyArray
 from cimc.runtime.weights_file import named_arrays, read_weights, weights_digest, write_weights
 from cimc.target.load import load_target
@@ -73,7 +75,11 @@ def save_package(
 
 
 def load_package(folder: Path) -> Package:
-    """Read a compiled program. Raises CimcError: package.file, package.weights, or what is wrong inside the files."""
+    """Read a compiled program and check it whole: what comes back can run on its target.
+
+    Raises CimcError: package.file, package.weights, or what is wrong inside the files. Arrays are read once the program
+    is checked, so that none is larger than the target could hold.
+    """
     folder = Path(folder)
     heal(Path(os.path.abspath(folder)))
     manifest = _read_manifest(folder)
@@ -82,11 +88,14 @@ def load_package(folder: Path) -> Package:
         listed = ", ".join(sorted(files)) or "nothing"
         what = f"the manifest lists {listed}; a program, {WEIGHTS} and {TARGET} are needed"
         raise fail("package.file", what, Place(str(folder / MANIFEST)), _TODO)
-    program = read_program(files[BINARY] if BINARY in files else files[TEXT])
+    target = load_target(str(files[TARGET]))
+    program = read_checked(files[BINARY] if BINARY in files else files[TEXT], target)
+    check_emulated(program, target)
     weights = read_weights(files[WEIGHTS], program)
+    check_arrays(program, weights, target, str(files[WEIGHTS]))
     known = ("format", "isa", "program", "target", "weights", "files", "beside")
     extra = {key: value for key, value in manifest.items() if key not in known}
-    return Package(program, weights, load_target(str(files[TARGET])), MappingProxyType(extra))
+    return Package(program, weights, target, MappingProxyType(extra))
 
 
 def _write_files(

@@ -9,10 +9,10 @@ from rich.syntax import Syntax
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.reading import PROGRAM_LIMIT, read_bytes
-from cimc.cli.checked import check_program
 from cimc.cli.console import new_console
 from cimc.isa.assembly_files import program_from, read_program
 from cimc.isa.binary import MAGIC, encode
+from cimc.isa.checked import check_program
 from cimc.isa.printer import print_program
 from cimc.isa.program import Program
 from cimc.report.files import check_writable, write_whole

@@ -14,10 +14,10 @@ from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.base.names import printable
 from cimc.base.reading import identity
 from cimc.cli.arrays import Arrays, named, read_arrays, write_arrays
-from cimc.cli.checked import read_checked
 from cimc.cli.console import new_console, steps
 from cimc.ir.graph import Graph, Tensor
 from cimc.ir.lanes import lanes_of
+from cimc.isa.checked import read_checked
 from cimc.isa.program import Plug, Program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report
@@ -26,11 +26,9 @@ from cimc.report.schema import schema_text
 from cimc.report.view import report_view
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.package import Package, load_package
-from cimc.runtime.step import StepEngine
+from cimc.runtime.step import MOST_STATE, StepEngine
 
 LABELS = "labels"
-DEFAULT_MEMORY = 2 << 30
-"""Bytes of emulated state where the user gives no bound."""
 
 
 def lanes_in(program: Program, file: str, limit: int | None = None) -> Arrays:
@@ -87,7 +85,7 @@ def run_job(
                 "allow more",
             )
         progress(f"running {count} input{'s' if count != 1 else ''}")
-        engine = StepEngine(package.program, package.weights, package.target, max_memory=max_memory or DEFAULT_MEMORY)
+        engine = StepEngine(package.program, package.weights, package.target, max_memory=max_memory or MOST_STATE)
         execution = engine.run(lanes)
         plugs = {plug.name: plug for plug in package.program.outputs}
         outputs = {name: without_batch(plugs[name], values) for name, values in execution.outputs.items()}

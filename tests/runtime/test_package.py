@@ -16,12 +16,13 @@ from cimc.base.diagnostics import CimcError
 from cimc.isa.program import Program
 from cimc.runtime.package import BINARY, MANIFEST, TARGET, TEXT, WEIGHTS, load_package, save_package
 from cimc.runtime.weights_file import read_weights, weights_digest, write_weights
+from cimc.target.load import load_target
 from cimc.target.write import write_target
 from tests.isa.small import SMALL
-from tests.runtime.programs import IDEAL
 from tests.runtime.test_step import small_weights
 
-TOML = write_target(IDEAL)
+PUMA = load_target("puma")
+TOML = write_target(PUMA)
 
 
 def saved(folder: Path, seed: int = 0, forms: tuple[str, ...] = (TEXT, BINARY)) -> Program:
@@ -42,7 +43,7 @@ def test_round_trip(tmp_path: Path, forms: tuple[str, ...]) -> None:
     program = saved(tmp_path / "out" / "small", forms=forms)
     package = load_package(tmp_path / "out" / "small")
     assert package.program == program
-    assert package.target == IDEAL
+    assert package.target == PUMA
     assert package.extra == {"source": "small.onnx"}
     assert package.weights.keys() == small_weights().keys()
     for name, array in small_weights().items():
