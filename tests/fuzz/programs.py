@@ -1,0 +1,53 @@
+"""Programs that somebody edited: the tokens and lines of their text, the bytes of their binary form."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from cimc.isa.binary import FORMAT, MAGIC
+from cimc.isa.table import ISA_VERSION
+from cimc.runtime.package import BINARY, TARGET, TEXT
+from tests.fuzz.bases import BASES, base_files
+from tests.fuzz.draw import Draw
+from tests.fuzz.example import NET, Example
+from tests.fuzz.values import changed_bytes, changed_text
+
+EDITED_TEXT, EDITED_BINARY = "edited.casm", "edited.cimb"
+HEADER = struct.Struct("<4sBBIQ")
+
+
+def binary(payload: bytes) -> bytes:
+    """A payload behind a header that fits it."""
+    return HEADER.pack(MAGIC, FORMAT, ISA_VERSION, zlib.crc32(payload), len(payload)) + payload
+
+
+def edited_text(draw: Draw, base: str) -> bytes:
+    """A program's text with some changes. A lone half of a character is no text, so it becomes a question mark."""
+    text = base_files(base)[f"{NET}/{TEXT}"].decode()
+    return changed_text(draw, text).encode("utf-8", "replace")
+
+
+def edited_binary(draw: Draw, base: str) -> bytes:
+    """A program's bytes with some changes, mostly behind a header that fits."""
+    whole = base_files(base)[f"{NET}/{BINARY}"]
+    if draw.random() < 0.1:
+        return changed_bytes(draw, whole)
+    return binary(changed_bytes(draw, whole[HEADER.size :]))
+
+
+def program_example(draw: Draw) -> Example:
+    """An edited program, assembled or disassembled, and run in place of the one that it was made from."""
+    base = draw.choice(tuple(BASES))
+    run = ("run", NET, "--input", "input.npz", "--limit", "2", "-o", "out.npz", "--program")
+    if draw.random() < 0.7:
+        checks = (
+            ("asm", EDITED_TEXT, "-o", "made.cimb", "--target", f"{NET}/{TARGET}"),
+            ("asm", EDITED_TEXT, "-o", "made.cimb"),
+            ("asm", EDITED_TEXT, "-o", "made.cimb", "--unchecked"),
+        )
+        commands = (draw.choice(checks), ("disasm", "made.cimb", "-o", "made.casm"), (*run, EDITED_TEXT))
+        return Example(commands, {EDITED_TEXT: edited_text(draw, base)}, base)
+    disasm = ("disasm", EDITED_BINARY, "-o", "made.casm")
+    commands = (disasm, ("asm", "made.casm", "-o", "made.cimb"), (*run, EDITED_BINARY))
+    return Example(commands, {EDITED_BINARY: edited_binary(draw, base)}, base)
