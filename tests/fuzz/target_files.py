@@ -9,7 +9,7 @@ from cimc.target.write import write_target
 from tests.fuzz.bases import inputs_for, network, npz
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import Example
-from tests.fuzz.values import FLOATS, changed_bytes, changed_text
+from tests.fuzz.values import FLOATS, NUMBERS, changed_bytes, changed_text
 
 TARGET, PRECISION, MODEL, DATA = "chip.toml", "bits.toml", "model.onnx", "data.npz"
 UNITS = (
