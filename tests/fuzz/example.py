@@ -2,13 +2,15 @@
 
 It is kept as a folder of those files, with example.json for the rest. In a command, "@digits_plain.onnx" is a bundled
 file. With a base, a compiled program lies in net/ and inputs for it in input.npz; the example's files are laid over
-them, with digests that fit.
+them, with digests that fit. In a kept assembly text "@weights" is the digest of the base's weights, whatever they are
+when it is run.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.fuzz.bases import base_files
 
 NAME = "example.json"
 NET = "net"
+WEIGHTS = b'weights="@weights"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,10 @@ class Example:
 
     def keep(self, folder: Path) -> None:
         """Write it as load reads it."""
-        for name, content in {**self.files, NAME: self.description()}.items():
+        files = {
+            name: _exchanged(name, content, weights_of(self.base), WEIGHTS) for name, content in self.files.items()
+        }
+        for name, content in {**files, NAME: self.description()}.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
@@ -62,7 +68,19 @@ def load(folder: Path) -> Example:
     found = json.loads((folder / NAME).read_bytes())
     files = {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
     del files[NAME]
-    return Example(tuple(tuple(command) for command in found["commands"]), files, found["base"])
+    base = found["base"]
+    files = {name: _exchanged(name, content, WEIGHTS, weights_of(base)) for name, content in files.items()}
+    return Example(tuple(tuple(command) for command in found["commands"]), files, base)
+
+
+def weights_of(base: str) -> bytes:
+    """How a base's assembly text gives the digest of its weights; b"" without a base."""
+    found = re.search(rb'weights="[0-9a-f]{64}"', base_files(base)[f"{NET}/{TEXT}"]) if base else None
+    return found[0] if found else b""
+
+
+def _exchanged(name: str, content: bytes, old: bytes, new: bytes) -> bytes:
+    return content.replace(old, new) if name.endswith(".casm") and old and new else content
 
 
 def typed(command: tuple[str, ...]) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,9 +91,10 @@ def _outputs(command: tuple[str, ...]) -> set[str]:
 
 
 def _tree(folder: Path) -> dict[str, str]:
-    """Digests of all files, and folders, by path."""
+    """Digests of all files, and what else there is, by path."""
     found = {}
     for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
-        found[name] = "folder" if path.is_dir() else hashlib.sha1(path.read_bytes()).hexdigest()
+        mode = path.lstat().st_mode
+        content = hashlib.sha1(path.read_bytes()).hexdigest() if stat.S_ISREG(mode) else stat.filemode(mode)
+        found[str(path.relative_to(folder))] = content
     return found

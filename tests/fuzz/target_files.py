@@ -65,7 +65,7 @@ def edited_target(draw: Draw, text: str) -> bytes:
         return changed_bytes(draw, text.encode())
     lines = text.split("\n")
     keys = [number for number, line in enumerate(lines) if "{ value = " in line]
-    for _ in range(draw.randint(1, 3) if keys else 0):
+    for _ in range(draw.choice((1, 1, 1, 2, 3)) if keys else 0):
         at = draw.choice(keys)
         key, _, rest = lines[at].partition(" = { value = ")
         _, comma, more = rest.partition(", ")

@@ -30,7 +30,7 @@ _TOKEN = re.compile(r'"[^"\n]*"|-?\d+(?:\.\d+)?(?:e-?\d+)?|\w+|[^\w\s]')
 def changed_bytes(rng: random.Random, data: bytes, most: int = 3) -> bytes:
     """Some bytes changed, put in, taken out or repeated, or the end cut off."""
     made = bytearray(data)
-    for _ in range(rng.randint(1, most)):
+    for _ in range(rng.choice((1, 1, 1, most))):
         at = rng.randrange(len(made) or 1)
         length = rng.choice((1, 1, 1, 2, 4, 8, 64))
         match rng.randrange(8):
@@ -52,7 +52,7 @@ def changed_bytes(rng: random.Random, data: bytes, most: int = 3) -> bytes:
 def changed_text(rng: random.Random, text: str, words: Sequence[str] = (), most: int = 3) -> str:
     """Some tokens or lines of a text changed, exchanged, repeated or lost. words: what else may be put in."""
     lines = text.split("\n")
-    for _ in range(rng.randint(1, most)):
+    for _ in range(rng.choice((1, 1, 1, most))):
         at, other = rng.randrange(len(lines)), rng.randrange(len(lines))
         match rng.randrange(10):
             case 0:

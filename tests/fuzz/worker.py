@@ -14,7 +14,6 @@ import warnings
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.fuzz.bases import BASES, base_files
 from tests.fuzz.example import Example
 from tests.fuzz.fence import Outside, fence
 from tests.fuzz.judge import Finding, judge
@@ -32,8 +31,6 @@ def main(handle: int, scratch: Path, memory: int) -> None:
     faulthandler.enable()
     warnings.simplefilter("always")
     sys.dont_write_bytecode = True
-    for base in BASES:
-        base_files(base)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = memory + pages * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -49,13 +46,13 @@ def main(handle: int, scratch: Path, memory: int) -> None:
 
 def answer(request: Request, folder: Path) -> Reply:
     """Run one example in a folder that is made for it."""
-    example = request if isinstance(request, Example) else made(*request)
     os.chdir(folder.parent)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    example.lay_out(folder)
     os.chdir(folder)
+    example = request if isinstance(request, Example) else made(*request)
     try:
+        example.lay_out(folder)
         return judge(example, folder)
     except Outside as error:
         return [Finding("outside", " / ".join(" ".join(command) for command in example.commands), str(error))], []
