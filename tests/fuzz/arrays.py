@@ -65,8 +65,8 @@ def _member(draw: Draw) -> bytes:
     array = _values(draw)
     out = io.BytesIO()
     np.save(out, array)
-    match draw.randrange(5):
-        case 0:
+    match draw.randrange(7):
+        case 0 | 5 | 6:
             return out.getvalue()
         case 1:
             return changed_bytes(draw, out.getvalue())
@@ -98,7 +98,7 @@ def archive(draw: Draw) -> bytes:
             info.compress_type = draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
             file.writestr(info, _member(draw))
     made = out.getvalue()
-    match draw.randrange(6):
+    match draw.randrange(9):
         case 0:
             return changed_bytes(draw, made)
         case 1:  # of the directory, at the end

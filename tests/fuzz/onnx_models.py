@@ -7,13 +7,14 @@ from tests.fuzz.bases import BUNDLED, inputs_for, network, npz
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import Example
 from tests.fuzz.onnx_graphs import GRAPH_CHANGES
+from tests.fuzz.onnx_insertions import SOUND_CHANGES
 from tests.fuzz.onnx_tensors import TENSOR_CHANGES
 from tests.fuzz.values import changed_bytes
 from tests.passes.cases import CASES
 
 MODEL, DATA, TARGET, EXTERNAL = "model.onnx", "data.npz", "target.toml", "weights.bin"
 PRESETS = ("ideal", "puma", "isaac")
-CHANGES = (1, 1, 1, 1, 2, 3)
+CHANGES = (1, 1, 1, 2, 3)
 """How many an example has: most are refused for one, and then a second does nothing."""
 
 
@@ -28,12 +29,11 @@ def onnx_example(draw: Draw) -> Example:
         model = draw.network()
     whole = inputs_for(model)
     files: dict[str, bytes] = {EXTERNAL: bytes(range(256)) * 4}
-    if draw.random() < 0.15:
+    if draw.random() < 0.1:
         content = changed_bytes(draw, model.SerializeToString())
     else:
-        changes = (*GRAPH_CHANGES, *TENSOR_CHANGES)
         for _ in range(draw.choice(CHANGES)):
-            draw.choice(changes)(draw, model)
+            draw.choice(draw.choice((GRAPH_CHANGES, TENSOR_CHANGES, SOUND_CHANGES, SOUND_CHANGES)))(draw, model)
         content = model.SerializeToString()
     files[MODEL] = content
     files[DATA] = npz({**whole, **inputs_for(model)} if draw.random() < 0.8 else whole)

@@ -9,9 +9,11 @@ from cimc.target.write import write_target
 from tests.fuzz.bases import inputs_for, network, npz
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import Example
+from tests.fuzz.values import NAMES
 from tests.passes.cases import CASES
 
 MODEL, DATA, TARGET, PRECISION = "model.onnx", "data.npz", "chip.toml", "bits.toml"
+FACTORS = (0, 1e-42, 1e-30, 1e-6, 1e6, 1e20, 1e37)
 PRESETS = ("ideal", "puma", "isaac", "prime", "bram-256")
 
 
@@ -38,11 +40,32 @@ def precision(draw: Draw, names: list[str]) -> bytes:
     return "".join(sections).encode()
 
 
+def text(draw: Draw, names: list[str]) -> str:
+    """What somebody may write after an option that takes a text."""
+    parts = (*names, *NAMES[:-6], "=", ",", "1", "4", "0", "-1", "1chip", "2tiles", "nan", "9" * 30, "N=1", "a=b")
+    parts = tuple(part for part in parts if "\0" not in part and "\ud7ff" not in part)
+    return "".join(draw.choice(parts) for _ in range(draw.choice((1, 1, 2, 3))))
+
+
+def texts(draw: Draw, names: list[str]) -> tuple[str, ...]:
+    """Options of estimate, with texts for their values."""
+    every = ("--copies", "--pace", "--budget", "--rate", "--batch", "--bind", "--objective", "--rows", "--weight-bits")
+    found: list[str] = []
+    for option in draw.sample(every, draw.choice((1, 2))):
+        found += [option, f"{draw.choice(names)}={text(draw, [])}" if option == "--copies" else text(draw, names)]
+    return tuple(found)
+
+
 def pair_example(draw: Draw) -> Example:
     """A network and a target, verified with random options, or compiled, run and timed with them."""
     model = draw.network() if draw.random() < 0.6 else network(draw.choice(tuple(CASES)))
-    files = {MODEL: model.SerializeToString(), DATA: npz(inputs_for(model, draw.randrange(1 << 20)))}
-    files[PRECISION] = precision(draw, [node.name for node in model.graph.node])
+    arrays = inputs_for(model, draw.randrange(1 << 20))
+    if draw.random() < 0.15:
+        factor = draw.choice(FACTORS)
+        arrays = {name: (array * factor).astype(array.dtype) for name, array in arrays.items()}
+    files = {MODEL: model.SerializeToString(), DATA: npz(arrays)}
+    names = [node.name for node in model.graph.node]
+    files[PRECISION] = precision(draw, names)
     target = draw.choice(PRESETS)
     if draw.random() < 0.7:
         target = TARGET
@@ -51,6 +74,11 @@ def pair_example(draw: Draw) -> Example:
         files[TARGET] = write_target(replace(drawn, prices=priced.prices if draw.random() < 0.6 else {})).encode()
     chosen = ("--target", target, *options(draw))
     verify = ("verify", MODEL, *chosen, "--data", DATA)
+    if draw.random() < 0.1:
+        return Example(
+            (("estimate", MODEL, "--target", target, *texts(draw, names)), (*verify, "--bind", text(draw, names))),
+            files,
+        )
     if draw.random() < 0.75:
         return Example((verify,), files)
     others = (

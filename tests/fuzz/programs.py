@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
+from collections.abc import Callable
 
 from cimc.isa.binary import FORMAT, MAGIC
 from cimc.isa.table import ISA_VERSION
@@ -11,9 +13,10 @@ from cimc.runtime.package import BINARY, TARGET, TEXT
 from tests.fuzz.bases import BASES, base_files
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import NET, Example
-from tests.fuzz.values import changed_bytes, changed_text
+from tests.fuzz.values import changed_bytes, changed_text, other_number
 
 EDITED_TEXT, EDITED_BINARY = "edited.casm", "edited.cimb"
+_WORD, _NUMBER = re.compile(r"[a-z_]\w*(?:\.\w+)*"), re.compile(r"-?\d+")
 HEADER = struct.Struct("<4sBBIQ")
 
 
@@ -25,7 +28,40 @@ def binary(payload: bytes) -> bytes:
 def edited_text(draw: Draw, base: str) -> bytes:
     """A program's text with some changes. A lone half of a character is no text, so it becomes a question mark."""
     text = base_files(base)[f"{NET}/{TEXT}"].decode()
+    if draw.random() < 0.6:
+        return near_text(draw, text).encode()
     return changed_text(draw, text).encode("utf-8", "replace")
+
+
+def near_text(draw: Draw, text: str) -> str:
+    """A program that still reads as one, mostly: numbers a little off, lines moved, lost or repeated nearby, one word
+    in the place of another that stands in the same place elsewhere."""
+    lines = text.split("\n")
+    for _ in range(draw.choice((1, 1, 2, 4))):
+        at = draw.randrange(2, len(lines))
+        near = min(len(lines) - 1, max(2, at + draw.choice((-3, -2, -1, 1, 2, 3))))
+        match draw.randrange(8):
+            case 0:
+                lines[at] = ""
+            case 1:
+                lines.insert(near, lines[at])
+            case 2:
+                lines[at], lines[near] = lines[near], lines[at]
+            case 3:
+                words = sorted({word for line in lines for word in _WORD.findall(line)})
+                lines[at] = _replaced(draw, _WORD, lines[at], lambda old: draw.choice(words))
+            case _:
+                lines[at] = _replaced(draw, _NUMBER, lines[at], lambda old: other_number(draw, old))
+    return "\n".join(lines)
+
+
+def _replaced(draw: Draw, pattern: re.Pattern[str], line: str, new: Callable[[str], str]) -> str:
+    """A line with one match of a pattern replaced."""
+    places = list(pattern.finditer(line))
+    if not places:
+        return line
+    place = draw.choice(places)
+    return line[: place.start()] + new(place[0]) + line[place.end() :]
 
 
 def edited_binary(draw: Draw, base: str) -> bytes:

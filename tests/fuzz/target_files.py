@@ -9,7 +9,7 @@ from cimc.target.write import write_target
 from tests.fuzz.bases import inputs_for, network, npz
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import Example
-from tests.fuzz.values import FLOATS, NUMBERS, changed_bytes, changed_text
+from tests.fuzz.values import FLOATS, NUMBERS, changed_bytes, changed_text, other_number
 
 TARGET, PRECISION, MODEL, DATA = "chip.toml", "bits.toml", "model.onnx", "data.npz"
 UNITS = (
@@ -69,7 +69,7 @@ def edited_target(draw: Draw, text: str) -> bytes:
         at = draw.choice(keys)
         key, _, rest = lines[at].partition(" = { value = ")
         _, comma, more = rest.partition(", ")
-        match draw.randrange(10):
+        match draw.randrange(14):
             case 0:
                 lines[at] = ""
             case 1:
@@ -87,8 +87,11 @@ def edited_target(draw: Draw, text: str) -> bytes:
             case 5:
                 others = [line for line in lines if line.startswith("[")] or ["[x]"]
                 lines[at] += f"\n{draw.choice((*others, '[prices]', '[prices.nothing]', '[writing]', '[new]'))}"
-            case _:
+            case 6 | 7:
                 lines[at] = f"{key} = {{ value = {_value(draw)}{comma}{more}"
+            case _:
+                old = rest.partition(",")[0]
+                lines[at] = f"{key} = {{ value = {other_number(draw, old)}{comma}{more}"
     if draw.random() < 0.2:
         lines.insert(
             0, draw.choice(('name = "[/]"', "name = 3", f'extends = "{draw.choice((*preset_names(), TARGET, "x"))}"'))

@@ -81,10 +81,16 @@ def _with_another_token(rng: random.Random, line: str, words: Sequence[str]) -> 
     old = place[0]
     if old.startswith('"') and rng.random() < 0.7:
         new = '"' + rng.choice((*NAMES, *(word.strip('"') for word in words))) + '"'
-    elif old[-1].isdigit() and rng.random() < 0.8:
-        new = rng.choice(NUMBERS)
-        if old.lstrip("-").isdigit() and rng.random() < 0.4:
-            new = str(int(old) + rng.choice((-1, 1, 2, 16)))
+    elif old[-1].isdigit() and rng.random() < 0.9:
+        new = other_number(rng, old)
     else:
         new = rng.choice((*words, old + old, "", *NAMES[:4]) if words else NAMES)
     return line[: place.start()] + new + line[place.end() :]
+
+
+def other_number(rng: random.Random, old: str) -> str:
+    """A number near an old one, or an extreme one."""
+    if not old.lstrip("-").isdigit() or len(old) > 18 or rng.random() < 0.4:
+        return rng.choice(NUMBERS)
+    number = int(old)
+    return str(rng.choice((number + 1, number - 1, number + 8, number * 2, number // 2, -number, number + 256, 0, 1)))
