@@ -17,19 +17,23 @@ from tests.fuzz.values import FLOATS, NAMES, NUMBERS, changed_bytes, changed_tex
 BASE = "digits on puma"
 DATA = "data.npz"
 TYPES = (
-    "<f4", "<f8", ">f4", "<f2", "|i1", "|u1", "<i8", "<u8", "|b1", "<c8", "|O", "<U3", "|S4", "<M8[s]", "|V4", "<f16", "f",
-    "", "<f0", "|S0", "(2,)<f4", "<f4,<i4", "<f999999999999", "[('a', '<f4')]", "{'names': []}", "<m8", "float32", "object",
+    "<f4", "<f8", ">f4", "<f2", "|i1", "|u1", "<i8", "<u8", "|b1", "<c8", "|O", "<U3", "|S4", "<M8[s]", "|V4",
+    "<f16", "f",
+    "", "<f0", "|S0", "(2,)<f4", "<f4,<i4", "<f999999999999", "[('a', '<f4')]", "{'names': []}", "<m8", "float32",
+    "object",
 )  # fmt: skip
 SHAPES = (
     "()", "(0,)", "(3,)", "(3, 1, 8, 8)", "(3, 1, 8, 8,)", "[3, 1, 8, 8]", "(-3, -1, 8, 8)", "(3, 1, 8, 8.0)", "3",
-    "(True, 1, 8, 8)", "('a',)", "(3, 64)", "(0, 1, 8, 8)", "(1, 1, 8, 8)", "(3" + ", 1" * 40 + ", 64)", "None", "(1e3,)",
+    "(True, 1, 8, 8)", "('a',)", "(3, 64)", "(0, 1, 8, 8)", "(1, 1, 8, 8)", "(3" + ", 1" * 40 + ", 64)", "None",
+    "(1e3,)",
     "(9223372036854775807, 2)", "(4294967296, 4294967296)", "((3,), 1)", "(" * 300 + ")" * 300, "9" * 5000,
 )  # fmt: skip
 COMMANDS = (
     ("run", NET, "--input", DATA, "--limit", "2", "-o", "out.npz"),
     ("run", NET, "--input", DATA, "-o", "out.npz"),
     ("verify", "@digits_plain.onnx", "--target", "puma", "--data", DATA, "--limit", "2"),
-    ("verify", "@digits_plain.onnx", "--target", "puma", "--data", "@digits_test.npz", "--calibration", DATA, "--limit", "2"),
+    ("verify", "@digits_plain.onnx", "--target", "puma", "--data", "@digits_test.npz", "--calibration", DATA,
+    "--limit", "2"),
     ("compile", "@digits_plain.onnx", "--target", "isaac", "--calibration", DATA, "-o", "out"),
     ("inspect", NET, "--input", DATA, "--stop", "0,1,6", "--lane", "1"),
 )  # fmt: skip

@@ -21,7 +21,8 @@ OPERATORS = (
 ATTRIBUTES = (
     "kernel_shape", "pads", "strides", "dilations", "group", "auto_pad", "axis", "axes", "perm", "alpha", "beta",
     "transA", "transB", "epsilon", "ceil_mode", "count_include_pad", "keepdims", "to", "value", "mode", "allowzero",
-    "block_size", "num_outputs", "block_size", "storage_order", "momentum", "training_mode", "broadcast", "noop", "body",
+    "block_size", "num_outputs", "block_size", "storage_order", "momentum", "training_mode", "broadcast", "noop",
+    "body",
 )  # fmt: skip
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "custom", "\0", "ai.onnx.training")
 
@@ -266,6 +267,7 @@ def add_function(draw: Draw, model: ModelProto) -> None:
 
 GRAPH_CHANGES: tuple[Change, ...] = (
     delete_node, duplicate_node, swap_nodes, other_operand, other_operand, other_result, other_operator, insert_node,
-    insert_node, other_attribute, other_attribute, other_attribute, rename, rename, other_shape, other_shape, other_type,
+    insert_node, other_attribute, other_attribute, other_attribute, rename, rename, other_shape, other_shape,
+    other_type,
     other_border, other_version, add_function,
 )  # fmt: skip

@@ -22,7 +22,8 @@ def options(draw: Draw) -> tuple[str, ...]:
     bits = str(draw.randint(1, 17))
     every = (
         ("--rows", "channels"), ("--pack",), ("--mvmus", str(draw.choice((1, 2, 4, 8, 20, 100)))),
-        ("--chips", str(draw.choice((1, 2, 3, 9)))), ("--weight-bits", bits), ("--input-bits", str(draw.randint(1, 17))),
+        ("--chips", str(draw.choice((1, 2, 3, 9)))), ("--weight-bits", bits), ("--input-bits", str(draw.randint(1,
+        17))),
         ("--calibration-method", draw.choice(("minmax", "percentile", "entropy"))), ("--calibration", DATA),
         ("--seed", str(draw.choice((0, 1, 1 << 40)))), ("--objective", draw.choice(("throughput", "latency", "area"))),
         ("--precision", PRECISION), ("--rate", draw.choice(("1e-9", "1", "1e5", "1e30", "nan", "inf"))),

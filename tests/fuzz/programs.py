@@ -36,7 +36,7 @@ def edited_text(draw: Draw, base: str) -> bytes:
 def near_text(draw: Draw, text: str) -> str:
     """A program that still reads as one, mostly: numbers a little off, lines moved, lost or repeated nearby, one word
     in the place of another that stands in the same place elsewhere."""
-    lines = text.split("\n")
+    lines, words = text.split("\n"), sorted(set(_WORD.findall(text)))
     for _ in range(draw.choice((1, 1, 2, 4))):
         at = draw.randrange(2, len(lines))
         near = min(len(lines) - 1, max(2, at + draw.choice((-3, -2, -1, 1, 2, 3))))
@@ -48,7 +48,6 @@ def near_text(draw: Draw, text: str) -> str:
             case 2:
                 lines[at], lines[near] = lines[near], lines[at]
             case 3:
-                words = sorted({word for line in lines for word in _WORD.findall(line)})
                 lines[at] = _replaced(draw, _WORD, lines[at], lambda old: draw.choice(words))
             case _:
                 lines[at] = _replaced(draw, _NUMBER, lines[at], lambda old: other_number(draw, old))

@@ -19,7 +19,8 @@ FLOATS = (
 NAMES = (
     "", " ", "x", "input", "labels", "a/b", "../x", "/x", "./", "..", "a\0b", "\x1b[31mred", "\u202eright", "\ud7ff",
     "é", "\U0001f600", "n" * 300, "[bold]x[/bold]", "[/]", "[red", "%s%n{0}{}", '"', "'", "\\", "\\u0041", "\n", "\t",
-    "a,b=c", "a b", "a.b.0", ";", "; x", "#", "-1", "0", "1e9", "None", "nan", "true", "__class__", "file", "CON", "row",
+    "a,b=c", "a b", "a.b.0", ";", "; x", "#", "-1", "0", "1e9", "None", "nan", "true", "__class__", "file", "CON",
+    "row",
     "image", "*", "xin", "r[0]", "<script>", "&amp;", "$x$", "\\frac{", "_x",
 )  # fmt: skip
 """Names that some reader, writer, terminal, page or plot might take for something else."""
