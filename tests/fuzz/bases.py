@@ -36,7 +36,8 @@ BASES = {
 def _bytes_of(name: str) -> bytes:
     if name.endswith(".onnx"):
         return examples.path(name).read_bytes()
-    return CASES[name]().SerializeToString()
+    content: bytes = CASES[name]().SerializeToString()
+    return content
 
 
 def network(name: str) -> ModelProto:
@@ -47,7 +48,7 @@ def network(name: str) -> ModelProto:
 def npz(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     """Arrays as a file."""
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return file.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
@@ -36,7 +37,8 @@ def _names(model: ModelProto) -> list[str]:
 
 def _node(draw: Draw, model: ModelProto) -> NodeProto:
     """A node of the graph; a new one where there is none."""
-    return draw.choice(model.graph.node) if model.graph.node else model.graph.node.add(op_type="Relu")
+    node: NodeProto = draw.choice(model.graph.node) if model.graph.node else model.graph.node.add(op_type="Relu")
+    return node
 
 
 def _name(draw: Draw, model: ModelProto) -> str:
@@ -113,9 +115,9 @@ def _attribute(draw: Draw) -> AttributeProto:
             values = [draw.choice(INTS) for _ in range(draw.randint(1, 6))]
             return helper.make_attribute(name, values)
         case 3:
-            shape = draw.choice(((), (1,), (2, 2), (0,)))
-            count = 1 if shape == () else shape[0] * (shape[1] if len(shape) > 1 else 1)
-            return helper.make_attribute(name, helper.make_tensor("", TensorProto.FLOAT, shape, [1.5] * count))
+            shape: tuple[int, ...] = draw.choice(((), (1,), (2, 2), (0,)))
+            values_of = [1.5] * math.prod(shape)
+            return helper.make_attribute(name, helper.make_tensor("", TensorProto.FLOAT, shape, values_of))
         case 4:
             relu = helper.make_node("Relu", ["x"], ["y"])
             out = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)

@@ -136,7 +136,8 @@ def reduce(put: Inserted, x: str) -> str:
 
 def normalise(put: Inserted, x: str) -> str:
     channels = put.draw.choice((1, 2, 3, 4, 8, 16))
-    parts = [put.constant([put.number() for _ in range(channels)]) for _ in range(4)]
+    parts = [put.constant([put.number() for _ in range(channels)]) for _ in range(3)]
+    parts.append(put.constant([abs(put.number()) for _ in range(channels)]))
     return put.node("BatchNormalization", x, *parts, epsilon=put.draw.choice((1e-5, 0.0, 1.0)))
 
 

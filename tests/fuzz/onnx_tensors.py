@@ -22,7 +22,10 @@ TYPES = (
 def _tensor(draw: Draw, model: ModelProto) -> TensorProto:
     """An initialiser; a new one where there is none."""
     tensors = model.graph.initializer
-    return draw.choice(tensors) if tensors else tensors.add(name="w", data_type=TensorProto.FLOAT, dims=[1])
+    found: TensorProto = (
+        draw.choice(tensors) if tensors else tensors.add(name="w", data_type=TensorProto.FLOAT, dims=[1])
+    )
+    return found
 
 
 def _array(tensor: TensorProto) -> np.ndarray[Any, Any] | None:

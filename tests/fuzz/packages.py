@@ -34,7 +34,7 @@ COMMANDS = (
     ("disasm", f"{NET}/{BINARY}"),
 )
 PAGE = ("report", NET, "--html", "page.html")
-WRONG = (None, True, [], {}, [[]], "", *NAMES, *HUGE, *FLOATS)
+WRONG: tuple[object, ...] = (None, True, [], {}, [[]], "", *NAMES, *HUGE, *FLOATS)
 
 
 def _name_of(part: str) -> str:

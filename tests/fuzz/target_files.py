@@ -72,7 +72,7 @@ def edited_target(draw: Draw, text: str) -> bytes:
         match draw.randrange(14):
             case 0:
                 lines[at] = ""
-            case 1:
+            case 1 if draw.random() < 0.2:
                 lines[at] += f"\n{lines[at]}"
             case 2:
                 lines[at] = f"{key} = {_value(draw)}"
@@ -84,7 +84,7 @@ def edited_target(draw: Draw, text: str) -> bytes:
                 lines[at] = lines[at].replace(
                     key, draw.choice(("rws", '"[/]"', '"a\\u001bb"', "é", f"{key}.x", '""')), 1
                 )
-            case 5:
+            case 5 if draw.random() < 0.3:
                 others = [line for line in lines if line.startswith("[")] or ["[x]"]
                 lines[at] += f"\n{draw.choice((*others, '[prices]', '[prices.nothing]', '[writing]', '[new]'))}"
             case 6 | 7:
