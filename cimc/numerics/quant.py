@@ -40,15 +40,17 @@ class Quant:
 
 
 def quantise(x: FloatArray, quant: Quant) -> npt.NDArray[np.int64]:
-    """sat(round(x / scale) + zero), in float32."""
-    scaled = np.rint(np.asarray(x, np.float32) / np.float32(quant.scale))
+    """sat(round(x / scale) + zero), in float32; a quotient beyond float32 saturates as any other."""
+    with np.errstate(over="ignore"):
+        scaled = np.rint(np.asarray(x, np.float32) / np.float32(quant.scale))
     clipped = np.clip(scaled, quant.low - quant.zero, quant.high - quant.zero)
     return np.asarray(clipped, np.int64) + quant.zero
 
 
 def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
-    """(q - zero) * scale, in float32."""
-    return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
+    """(q - zero) * scale, in float32; infinite beyond it."""
+    with np.errstate(over="ignore"):
+        return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
 
 
 def fits(x: IntArray, bits: int) -> bool:

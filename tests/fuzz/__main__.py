@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fuzz.example import load
+from tests.fuzz.example import Example, load
 from tests.fuzz.judge import Finding
 from tests.fuzz.kinds import KINDS, made
 from tests.fuzz.smaller import smaller
@@ -42,23 +42,23 @@ class Session:
         for kind, number in numbers:
             if time.monotonic() >= until:
                 return
-            findings, codes = watched.run((kind, self.seed, number))
+            example = made(kind, self.seed, number)
+            findings, codes = watched.run(example)
             with self.lock:
                 self.examples[kind] += 1
                 self.codes.update((kind, code) for code in codes)
                 new = [finding for finding in findings if finding.key not in self.found]
                 self.found.update((finding.key, finding) for finding in new)
             for finding in new:
-                self.report(finding, kind, number, watched)
+                self.report(finding, f"{kind}-{self.seed}-{number}", example, watched)
 
-    def report(self, finding: Finding, kind: str, number: int, watched: Watched) -> None:
+    def report(self, finding: Finding, name: str, example: Example, watched: Watched) -> None:
         """Print a finding, and keep an example of it that is as small as it easily becomes."""
         said = "\n  ".join(finding.said.strip().splitlines()[:SAID_LINES])
-        print(f"{kind} {self.seed} {number}: {finding.key}\n  cimc {finding.command}\n  {said}", flush=True)
+        print(f"{name}: {finding.key}\n  cimc {finding.command}\n  {said}", flush=True)
         if self.keep is not None:
-            example = smaller(made(kind, self.seed, number), finding, watched)
-            folder = self.keep / f"{kind}-{self.seed}-{number}-{example.digest()}"
-            example.keep(folder)
+            folder = self.keep / f"{name}-{example.digest()}"
+            smaller(example, finding, watched).keep(folder)
             print(f"  kept: {folder}", flush=True)
 
     def summary(self) -> str:

@@ -32,7 +32,7 @@ def watched() -> Iterator[Watched]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_few_examples(kind: str, watched: Watched) -> None:
     for number in range(QUICK):
-        findings, codes = watched.run((kind, 0, number))
+        findings, codes = watched.run(made(kind, 0, number))
         assert codes and not findings, f"python -m tests.fuzz --seed 0 --kind {kind}, example {number}"
 
 

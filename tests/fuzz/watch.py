@@ -12,8 +12,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 
+from tests.fuzz.example import Example
 from tests.fuzz.judge import Finding
-from tests.fuzz.worker import Reply, Request
+from tests.fuzz.worker import Reply
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS, GIBIBYTES = 30.0, 8.0
@@ -29,7 +30,7 @@ class Watched:
         self.seconds, self.memory = seconds, int(gibibytes * (1 << 30))
         self._scratch = tempfile.TemporaryDirectory(prefix="cimc-fuzz-")
         self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection[Request, Reply] | None = None
+        self._connection: Connection[Example, Reply] | None = None
         self._done = 0
 
     def __enter__(self) -> Watched:
@@ -41,14 +42,14 @@ class Watched:
         self._stop()
         self._scratch.cleanup()
 
-    def run(self, request: Request) -> Reply:
+    def run(self, example: Example) -> Reply:
         """The findings and exit codes of an example. Its commands are unknown to a finding that ended the process."""
         if self._done >= MOST_EXAMPLES:
             self._stop()
         connection = self._connection or self._start()
         self._done += 1
         try:
-            connection.send(request)
+            connection.send(example)
             if connection.poll(self.seconds):
                 return connection.recv()
         except (EOFError, ConnectionResetError, BrokenPipeError):
@@ -59,7 +60,7 @@ class Watched:
         self._stop()
         return [Finding("hang", "", f"more than {self.seconds:g} s\n{self._log()[-2000:]}")], []
 
-    def _start(self) -> Connection[Request, Reply]:
+    def _start(self) -> Connection[Example, Reply]:
         scratch = Path(self._scratch.name)
         connection, other = Pipe()
         environment = {

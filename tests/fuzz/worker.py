@@ -17,17 +17,14 @@ from pathlib import Path
 from tests.fuzz.example import Example
 from tests.fuzz.fence import Outside, fence
 from tests.fuzz.judge import Finding, judge
-from tests.fuzz.kinds import made
 
 WORK = "work"
-Request = tuple[str, int, int] | Example
-"""Kind, seed and number of an example; or one that is there already."""
 Reply = tuple[list[Finding], list[int]]
 
 
 def main(handle: int, scratch: Path, memory: int) -> None:
     """Answer requests until the other side closes. memory: bytes beyond those taken at the start."""
-    connection: Connection[Reply | None, Request] = Connection(handle)
+    connection: Connection[Reply | None, Example] = Connection(handle)
     faulthandler.enable()
     warnings.simplefilter("always")
     sys.dont_write_bytecode = True
@@ -38,19 +35,18 @@ def main(handle: int, scratch: Path, memory: int) -> None:
     connection.send(None)
     while True:
         try:
-            request = connection.recv()
+            example = connection.recv()
         except EOFError:
             return
-        connection.send(answer(request, scratch / WORK))
+        connection.send(answer(example, scratch / WORK))
 
 
-def answer(request: Request, folder: Path) -> Reply:
+def answer(example: Example, folder: Path) -> Reply:
     """Run one example in a folder that is made for it."""
     os.chdir(folder.parent)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     os.chdir(folder)
-    example = request if isinstance(request, Example) else made(*request)
     try:
         example.lay_out(folder)
         return judge(example, folder)
