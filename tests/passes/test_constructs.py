@@ -6,7 +6,6 @@ Graph alone would miss one wrong rounding: each network is held to both.
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from cimc.base.diagnostics import CimcError
