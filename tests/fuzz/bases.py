@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, helper, load_model_from_string
 
 import cimc
 from cimc import examples
 from tests.passes.cases import CASES
 
+CORPUS = Path(__file__).parent / "corpus"
 BUNDLED = ("digits_plain.onnx", "digits_residual.onnx", "digits_plain_int8_qdq.onnx")
 LANES = 3
 MOST_ELEMENTS = 1 << 14
@@ -33,7 +35,22 @@ BASES = {
 
 
 @cache
+def corpus_networks() -> tuple[str, ...]:
+    """The networks of the corpus, by path: what failed once may fail again a step further."""
+    return tuple(sorted(str(path) for path in CORPUS.glob("*/*.onnx") if _is_model(path.read_bytes())))
+
+
+def _is_model(content: bytes) -> bool:
+    try:
+        return bool(load_model_from_string(content).graph.node)
+    except DecodeError:
+        return False
+
+
+@cache
 def _bytes_of(name: str) -> bytes:
+    if name in corpus_networks():
+        return Path(name).read_bytes()
     if name.endswith(".onnx"):
         return examples.path(name).read_bytes()
     content: bytes = CASES[name]().SerializeToString()
@@ -41,7 +58,7 @@ def _bytes_of(name: str) -> bytes:
 
 
 def network(name: str) -> ModelProto:
-    """A bundled network or one of tests.passes.cases, to be changed."""
+    """A bundled network, one of the corpus or one of tests.passes.cases, to be changed."""
     return load_model_from_string(_bytes_of(name))
 
 

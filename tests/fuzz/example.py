@@ -26,11 +26,13 @@ WEIGHTS = b'weights="@weights"'
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """files: content by path below the folder; base: of tests.fuzz.bases, or "" for none."""
+    """files: content by path below the folder; base: of tests.fuzz.bases, or "" for none; equal: pairs of files that
+    must be equal in the end, where both are there."""
 
     commands: tuple[tuple[str, ...], ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
     base: str = ""
+    equal: tuple[tuple[str, str], ...] = ()
 
     def lay_out(self, folder: Path) -> None:
         """Write all files into an empty folder."""
@@ -53,7 +55,8 @@ class Example:
     def description(self) -> bytes:
         """All but the files, as JSON."""
         commands = ",\n  ".join(json.dumps(command) for command in self.commands)
-        return f'{{"base": {json.dumps(self.base)}, "commands": [\n  {commands}\n]}}\n'.encode()
+        head = f'"base": {json.dumps(self.base)}, "equal": {json.dumps(self.equal)}'
+        return f'{{{head}, "commands": [\n  {commands}\n]}}\n'.encode()
 
     def digest(self) -> str:
         """A short name of all that it is."""
@@ -70,7 +73,8 @@ def load(folder: Path) -> Example:
     del files[NAME]
     base = found["base"]
     files = {name: _exchanged(name, content, WEIGHTS, weights_of(base)) for name, content in files.items()}
-    return Example(tuple(tuple(command) for command in found["commands"]), files, base)
+    commands = tuple(tuple(command) for command in found["commands"])
+    return Example(commands, files, base, tuple((a, b) for a, b in found["equal"]))
 
 
 def weights_of(base: str) -> bytes:

@@ -52,6 +52,9 @@ def judge(example: Example, folder: Path) -> tuple[list[Finding], list[int]]:
         spelt = " ".join(command)
         findings += [Finding(what, spelt, said) for what, said in _wrong(command, done, before, after)]
         before = after
+    for a, b in example.equal:
+        if {a, b} <= before.keys() and before[a] != before[b]:
+            findings.append(Finding("unequal", " / ".join(" ".join(c) for c in example.commands), f"{a} is not {b}"))
     return findings, codes
 
 

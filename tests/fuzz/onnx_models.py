@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cimc.target.write import write_target
-from tests.fuzz.bases import BUNDLED, inputs_for, network, npz
+from tests.fuzz.bases import BUNDLED, corpus_networks, inputs_for, network, npz
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import Example
 from tests.fuzz.onnx_graphs import GRAPH_CHANGES
@@ -21,9 +21,11 @@ CHANGES = (1, 1, 1, 2, 3)
 def onnx_example(draw: Draw) -> Example:
     """A damaged model with data that fit what it says of its inputs, for a preset or a random target."""
     way = draw.random()
-    if way < 0.3:
+    if way < 0.2:
         model = network(draw.choice(BUNDLED))
-    elif way < 0.75:
+    elif way < 0.4:
+        model = network(draw.choice(corpus_networks()))
+    elif way < 0.8:
         model = network(draw.choice(tuple(CASES)))
     else:
         model = draw.network()

@@ -83,7 +83,13 @@ def pair_example(draw: Draw) -> Example:
     if draw.random() < 0.75:
         return Example((verify,), files)
     others = (
-        ("compile", MODEL, *chosen, "-o", "out"), ("run", "out", "--input", DATA, "-o", "out.npz"), ("time", "out"),
-        ("report", "out"), ("trace", "out", "-o", "trace.json"), ("inspect", "out"), ("compare", "out", "out"),
+        ("compile", MODEL, *chosen, "-o", "out"), ("compile", MODEL, *chosen, "-o", "same"),
+        ("run", "out", "--input", DATA, "-o", "out.npz"),
+        ("run", "out", "--program", "out/program.casm", "--input", DATA, "--max-memory", "1M", "-o", "same.npz"),
+        ("time", "out"), ("report", "out"), ("trace", "out", "-o", "trace.json"), ("inspect", "out"), ("compare", "out", "out"),
     )  # fmt: skip
-    return Example((*others[:2], *draw.sample(others[2:], 2)), files)
+    equal = (
+        ("out.npz", "same.npz"),
+        *((f"out/{name}", f"same/{name}") for name in ("program.cimb", "weights.npz", "report.json")),
+    )
+    return Example((*others[:4], *draw.sample(others[4:], 2)), files, equal=equal)

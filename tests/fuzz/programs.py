@@ -75,14 +75,15 @@ def program_example(draw: Draw) -> Example:
     """An edited program, assembled or disassembled, and run in place of the one that it was made from."""
     base = draw.choice(tuple(BASES))
     run = ("run", NET, "--input", "input.npz", "--limit", "2", "-o", "out.npz", "--program")
+    again = ("asm", "made.casm", "-o", "again.cimb", "--unchecked")
     if draw.random() < 0.7:
         checks = (
             ("asm", EDITED_TEXT, "-o", "made.cimb", "--target", f"{NET}/{TARGET}"),
             ("asm", EDITED_TEXT, "-o", "made.cimb"),
             ("asm", EDITED_TEXT, "-o", "made.cimb", "--unchecked"),
         )
-        commands = (draw.choice(checks), ("disasm", "made.cimb", "-o", "made.casm"), (*run, EDITED_TEXT))
-        return Example(commands, {EDITED_TEXT: edited_text(draw, base)}, base)
+        commands = (draw.choice(checks), ("disasm", "made.cimb", "-o", "made.casm"), again, (*run, EDITED_TEXT))
+        return Example(commands, {EDITED_TEXT: edited_text(draw, base)}, base, (("made.cimb", "again.cimb"),))
     disasm = ("disasm", EDITED_BINARY, "-o", "made.casm")
-    commands = (disasm, ("asm", "made.casm", "-o", "made.cimb"), (*run, EDITED_BINARY))
-    return Example(commands, {EDITED_BINARY: edited_binary(draw, base)}, base)
+    commands = (disasm, again, ("disasm", "again.cimb", "-o", "again.casm"), (*run, EDITED_BINARY))
+    return Example(commands, {EDITED_BINARY: edited_binary(draw, base)}, base, (("made.casm", "again.casm"),))

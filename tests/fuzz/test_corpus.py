@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.bases import CORPUS
 from tests.fuzz.example import Example, load
 from tests.fuzz.judge import judge
 
-CORPUS = Path(__file__).parent / "corpus"
 ENTRIES = sorted(folder.name for folder in CORPUS.iterdir())
 MOST_BYTES = 200_000
 

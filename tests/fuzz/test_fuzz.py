@@ -80,6 +80,15 @@ def test_a_deadlock_that_is_proved_is_no_finding(tmp_path: Path, monkeypatch: py
     assert judge(Example((("asm", "p"),)), tmp_path)[0] == []
 
 
+def test_files_that_must_be_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for content, wrong in (("a", []), ("b", ["unequal"])):
+        (tmp_path / "x").write_text("a")
+        (tmp_path / "y").write_text(content)
+        findings, _ = judge(Example((), equal=(("x", "y"), ("x", "z"))), tmp_path)
+        assert [finding.what for finding in findings] == wrong
+
+
 @pytest.mark.parametrize(
     ("code", "writes", "fine"), [(0, "out", True), (2, "out", False), (0, "other", False), (0, ".cimc-x", False)]
 )
