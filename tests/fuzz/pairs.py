@@ -86,7 +86,8 @@ def pair_example(draw: Draw) -> Example:
         ("compile", MODEL, *chosen, "-o", "out"), ("compile", MODEL, *chosen, "-o", "same"),
         ("run", "out", "--input", DATA, "-o", "out.npz"),
         ("run", "out", "--program", "out/program.casm", "--input", DATA, "--max-memory", "1M", "-o", "same.npz"),
-        ("time", "out"), ("report", "out"), ("trace", "out", "-o", "trace.json"), ("inspect", "out"), ("compare", "out", "out"),
+        ("time", "out"), ("report", "out"), ("trace", "out", "-o", "trace.json"), ("inspect", "out"),
+        ("compare", "out", "out"),
     )  # fmt: skip
     equal = (
         ("out.npz", "same.npz"),
