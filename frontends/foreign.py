@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -17,10 +18,11 @@ def foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Calls a function of another package, and nothing of ours.
 
     These packages' exceptions have no common base (onnxruntime's are plain Exceptions, onnx's evaluator raises whatever
-    numpy does), so all of them become a ForeignError; want of memory stays what it is.
+    numpy does), so all of them become a ForeignError; want of memory stays what it is. Python's warnings are not shown.
     """
     try:
-        return function(*args, **kwargs)
+        with warnings.catch_warnings(action="ignore"):
+            return function(*args, **kwargs)
     except MemoryError:
         raise
     except Exception as error:

@@ -186,8 +186,8 @@ def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
         shape = (lanes, *tensor.shape)
         if tensor.dtype == "float32":
             made[name] = np.empty(shape, np.float32)
-            for lane in made[name]:  # one by one: normal numbers are drawn in double precision
-                lane[...] = generator.standard_normal(tensor.shape)
+            for lane in range(lanes):  # one by one: normal numbers are drawn in double precision
+                made[name][lane] = generator.standard_normal(tensor.shape)
         else:
             low, high = integer_range(tensor.dtype)
             made[name] = generator.integers(low, high, shape, endpoint=True).astype(storage_of(tensor.dtype))

@@ -53,6 +53,13 @@ def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
         return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
 
 
+def finite32(x: FloatArray) -> npt.NDArray[np.float32]:
+    """x as float32, and the largest such number where x is beyond: as a multiplier of integers that saturates alike,
+    and 0 stays 0."""
+    largest = np.finfo(np.float32).max
+    return np.asarray(np.clip(x, -largest, largest), np.float32)
+
+
 def fits(x: IntArray, bits: int) -> bool:
     """Whether a signed number of `bits` bits holds every element."""
     return x.size == 0 or -(1 << (bits - 1)) <= int(x.min()) <= int(x.max()) < 1 << (bits - 1)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from cimc.ir.layers import Floats, Ints, MatrixLayer, operands_of
 from cimc.ir.mapped import Arithmetic, Float32s, MappedGraph, MappedLayer
 from cimc.ir.reference import accumulate, evaluate_layer, finish_matrix, windows_of
-from cimc.numerics.quant import Quant
+from cimc.numerics.quant import Quant, finite32
 from cimc.passes.quantise import round_weights, unit_of
 from cimc.passes.split import block_weights
 
@@ -133,7 +133,7 @@ def _corrected(graph: MappedGraph, settled: MappedLayer, windows: Ints, wanted: 
         return settled
     got = accumulate(graph, settled, windows) * finish.m.astype(np.float64)
     error = (wanted - got).mean(axis=(0, 1, 2))
-    return replace(settled, finish=replace(finish, n=np.asarray(finish.n + error, np.float32)))
+    return replace(settled, finish=replace(finish, n=finite32(finish.n + error)))
 
 
 def _reach(unshifted: MappedLayer, largest: float) -> Floats:
@@ -186,7 +186,7 @@ def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
         for task in mapped.tasks
     )
     growth: npt.NDArray[np.float32] = np.asarray(scale / mapped.weight_scale, np.float32)
-    finish = replace(mapped.finish, m=mapped.finish.m * growth)
+    finish = replace(mapped.finish, m=finite32(mapped.finish.m.astype(np.float64) * growth))
     return replace(mapped, weights=weights, weight_scale=scale, tasks=tasks, finish=finish)
 
 
@@ -207,9 +207,9 @@ def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, 
         usual = np.abs(layer.given.bias - bias) <= SAME_BIAS * np.maximum(1, np.abs(bias))
         bias = np.where(usual, layer.given.bias, bias)
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
-    finish = replace(mapped.finish, m=mapped.finish.m * np.float32(1 << shift))
+    finish = replace(mapped.finish, m=finite32(mapped.finish.m.astype(np.float64) * (1 << shift)))
     held = np.abs(bias).max(initial=0.0) < 2.0 ** (arithmetic.accumulator_bits - 1)
     if layer.residual is None and (arithmetic.rounds or not held):
-        offset = np.asarray(bias * mapped.finish.m, np.float32)
+        offset = finite32(bias * mapped.finish.m)
         return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), finish=replace(finish, n=offset))
     return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), finish=finish)

@@ -24,7 +24,7 @@ from cimc.ir.layers import (
 )
 from cimc.ir.mapped import Arithmetic, Finish, Float32s, MappedGraph, MappedLayer, SoftmaxTables, TableValues
 from cimc.numerics.functions import apply_function
-from cimc.numerics.quant import SMALLEST_RANGE, Quant, dequantise, range_quant
+from cimc.numerics.quant import SMALLEST_RANGE, Quant, dequantise, finite32, range_quant
 from cimc.numerics.quant import quantise as to_integers
 from cimc.passes.formats import LARGEST_FORMAT, NARROW, Ranges, Widths, clamp
 from cimc.target.model import Target
@@ -117,11 +117,11 @@ def _table(layer: Layer, middle: Quant, out: Quant) -> TableValues:
 
 def _ratio(scale: Floats | float, out: Quant) -> Floats:
     """float32(float32(scale) / float32(out.scale)), as onnxruntime's kernels take it; of a scale too small for float32
-    to hold in full, float32(scale / out.scale)."""
-    with np.errstate(under="ignore"):
+    to hold in full, float32(scale / out.scale); of one too large, the largest number of float32."""
+    with np.errstate(under="ignore", over="ignore"):
         usual = np.float32(scale) / np.float32(out.scale)
-        exact = np.asarray(np.float64(scale) / out.scale, np.float32)
-    return np.where(np.abs(scale) < SMALLEST_RANGE, exact, usual).astype(np.float64)
+        exact = np.float64(scale) / out.scale
+        return finite32(np.where(np.abs(scale) < SMALLEST_RANGE, exact, usual)).astype(np.float64)
 
 
 def _matrix(

@@ -13,9 +13,11 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from cimc.base.diagnostics import CimcError
 from cimc.cli.building import show_verification, verification_json
-from cimc.driver.compile import CompileOptions
+from cimc.driver.compile import CompileOptions, synthetic_inputs
 from cimc.driver.onnx_oracle import ONNXRUNTIME, REFERENCE
 from cimc.driver.verify import Verification, verify_network
+from cimc.frontends.foreign import foreign
+from cimc.ir.graph import Graph, Tensor
 from tests.frontends.against_onnxruntime import floats, model, node
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -35,6 +37,20 @@ def refusal(made: ModelProto, folder: Path, data: Arrays) -> str:
     with pytest.raises(CimcError) as caught:
         verified(made, folder, data)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1, 2)])
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_inputs_of_every_rank_are_made_up(shape: tuple[int, ...], dtype: str) -> None:
+    graph = Graph("g", (), {"x": Tensor("x", shape, dtype)}, {}, ("x",), ())
+    made = synthetic_inputs(graph, 0)["x"]
+    assert made.shape[1:] == shape and str(made.dtype) == dtype
+    assert len(np.unique(made)) > 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_warnings_of_other_packages_are_not_shown() -> None:
+    assert np.isnan(foreign(np.mean, np.empty(0)))
 
 
 X: Arrays = {"x": floats(5, 4, seed=1)}

@@ -14,6 +14,7 @@ ENTRIES = sorted(folder.name for folder in CORPUS.iterdir())
 MOST_BYTES = 200_000
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_what_failed_once(entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

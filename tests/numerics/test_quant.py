@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cimc.numerics.quant import (
     Quant,
     dequantise,
+    finite32,
     look_up,
     multiply_shift,
     quantise,
@@ -34,6 +35,15 @@ def test_beyond_float32() -> None:
     byte = Quant(2.0**-20, 3, -128, 127)
     assert quantise(np.array([largest, -largest]), byte).tolist() == [127, -128]
     assert dequantise(np.array([127, -128]), Quant(largest, 0, -128, 127)).tolist() == [np.inf, -np.inf]
+
+
+@pytest.mark.filterwarnings("error")
+def test_multipliers_beyond_float32_saturate_alike() -> None:
+    largest = float(np.finfo(np.float32).max)
+    m = finite32(np.array([1e39, -1e300, np.inf, largest, 0.5, 1e-45]))
+    assert m.tolist() == [largest, -largest, largest, largest, 0.5, float(np.float32(1e-45))]
+    sums = np.array([[1], [0], [-1]])
+    assert requant(sums, m[:2], 3, -128, 127).tolist() == [[127, -128], [3, 3], [-128, 127]]
 
 
 def to_float32(x: Fraction) -> Fraction:
