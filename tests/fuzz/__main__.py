@@ -47,9 +47,9 @@ class Session:
             with self.lock:
                 self.examples[kind] += 1
                 self.codes.update((kind, code) for code in codes)
-                new = [finding for finding in findings if finding.key not in self.found]
-                self.found.update((finding.key, finding) for finding in new)
-            for finding in new:
+                new = {finding.key: finding for finding in findings if finding.key not in self.found}
+                self.found.update(new)
+            for finding in new.values():
                 self.report(finding, f"{kind}-{self.seed}-{number}", example, watched)
 
     def report(self, finding: Finding, name: str, example: Example, watched: Watched) -> None:
