@@ -74,6 +74,7 @@ CASES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "no such port": ("port", [("wait    x.0", "wait    x.1")]),
     "an input from nowhere": ("plug", [("rings=(0:x)", "rings=(0:z)")]),
     "an input at a port": ("plug", [("rings=(0:x)", "rings=(0:x.0)")]),
+    "an output of integers with a scale": ("plug", [("dtype=float32 shape=(4, 6, 6)", "dtype=int8 shape=(4, 6, 6)")]),
     "an output at no port": ("plug", [("rings=(1:y.0)", "rings=(1:y)")]),
     "a channel never stored": ("unstored", [("[oy, ox, 0:4], r[0:4]", "[oy, ox, 0:3], r[0:3]")]),
     "a row never stored": (
