@@ -108,8 +108,8 @@ operand's first entry on, entry by entry along d; zero, low, high, a0 and b0 are
     settle(x) = fit(min(max(round(x) + zero, low), high))
 
 with round to the nearest whole number, ties to even, and everything behind it in whole numbers. Infinities saturate.
-Multipliers are finite, so only `requant2` can meet inf - inf; x counts as 0 then. Where `s` is 0, m / f32(s)
-counts as 0 in `requants`.
+Multipliers are finite, so only `requant2` can meet inf - inf; x counts as 0 then. Where `s` is 0, m / f32(s) counts as
+0 in `requants`.
 
 `lut`, with e the n entries of the table as they are, even wider than a word, and first and step its keys:
 
