@@ -104,9 +104,11 @@ DIRECTIVES: tuple[Directive, ...] = (
         target:text name of the target
         weights:text sha256 of the weights file's arrays, see below
         chips:int chips that it runs on; tiles are numbered through, chip after chip
+        word:int bits of the target's words that its numbers are made for; 0: not said
+        accumulator:int bits of the target's accumulators that its numbers are made for; 0: not said
         """,
         "stands once",
-        defaults={"chips": 1},
+        defaults={"chips": 1, "word": 0, "accumulator": 0},
     ),
     _directive(
         "string",
@@ -234,4 +236,6 @@ assert {field.name for field in dataclasses.fields(Program)} == {
     "outputs",
     "tiles",
     "chips",
+    "word",
+    "accumulator",
 }, "a field of Program has no directive"

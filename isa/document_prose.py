@@ -42,9 +42,10 @@ released. So the words do not depend on the order in which streams run: an inter
 stops, then any other that can go on. The host's part (program.md) counts as streams too. The run is over when all have
 ended; if none can go on before that, it is a deadlock.
 
-A program that cimc compiles or runs edited has passed the static check, which promises, beside what this page says
+A program that cimc compiles or runs has passed the static check, which promises, beside what this page says
 elsewhere:
 
+- Loops are nested at most 32 deep, and an input takes at most 1,000,000,000 instructions, all streams together.
 - A ring has as many producers as it says: the streams that `space`, `signal`, `store` or `receive` it, or the host
   alone. A port is used by one stream or by the host. In every input each producer signals, and each port is released
   up to, height * segments. A FIFO has one sender and one receiver, and their messages agree in length.
@@ -184,8 +185,8 @@ Numbers are LEB128 varints of at most {longest} bytes; signed ones are zigzag en
 
 - Header: the bytes `{magic}`; FORMAT and ISA version, one byte each; CRC-32 (4 bytes) and length (8 bytes) of the
   payload, little-endian.
-- Payload: the list of texts, each its length in bytes and UTF-8; name, target and weights; chips (signed); the list
-  of strings; the lists of inputs and outputs; the list of tiles.
+- Payload: the list of texts, each its length in bytes and UTF-8; name, target and weights; chips, word and
+  accumulator (signed); the list of strings; the lists of inputs and outputs; the list of tiles.
 - A record (an input, a ring, ...): its directive's operands and keys in their order. int: signed; float: 8 bytes,
   little-endian; bool: a byte; name and text: a text; ints: a list of signed; rings: a list of tile (signed), ring (a
   text) and port (signed, -1: none).

@@ -101,7 +101,7 @@ FORMS: tuple[Form, ...] = (
         "core",
         "vfu",
         "mulshr d:dest a:source b:source value:imm",
-        "d = floor((a * b + 2^(value - 1)) / 2^value); value is 1 to 63",
+        "d = floor((a * b + 2^(value - 1)) / 2^value); value is 1 to 62",
     ),
     # requantisation: float32 multipliers; settle rounds half to even and saturates to the scale's low .. high
     _form(48, "core", "vfu", "requant d:dest a:source scale:scale", "d = settle(f32(a) * m)"),

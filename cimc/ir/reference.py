@@ -105,7 +105,7 @@ def block_inputs(windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
             channels = (run.operand_channel, run.channels)
             if channels not in unfolded:
                 whole = windows[..., channels[0] : sum(channels)]
-                unfolded[channels] = np.asarray(whole, np.float64).reshape(-1, kh * kw * run.channels)
+                unfolded[channels] = np.ascontiguousarray(whole, np.float64).reshape(-1, kh * kw * run.channels)
             taken.append(unfolded[channels][:, run.start : run.start + run.length])
         yield block, taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
 

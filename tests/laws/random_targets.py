@@ -5,6 +5,9 @@ Widths are drawn freely; sizes lean towards small ones, where layers are cut and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from hypothesis import strategies as st
 
 from cimc.base.diagnostics import Diagnostic, Place
@@ -17,21 +20,35 @@ def problems(target: Target) -> list[Diagnostic]:
     return check_consistency(target, lambda path: Place(target.name, item=".".join(path)))
 
 
+FREE = (
+    "numbers.word", "numbers.accumulator", "numbers.weight", "numbers.input",
+    "crossbar.cell_bits", "crossbar.dac_bits", "crossbar.adc_bits",
+)  # fmt: skip
+"""Widths that targets() can be told."""
+
+
 @st.composite
-def targets(draw: st.DrawFn) -> Target:
-    """A target, nearly always one without contradictions."""
-    word = draw(st.sampled_from((8, 16, 24, 32)))
-    weight, inputs = draw(st.integers(2, 16)), draw(st.integers(2, min(16, word)))
+def targets(draw: st.DrawFn, fixed: Mapping[str, int] = MappingProxyType({})) -> Target:
+    """A target, nearly always one without contradictions. fixed: values of keys of FREE."""
+
+    def width(path: str, low: int, high: int) -> int:
+        return fixed[path] if path in fixed else draw(st.integers(low, high))
+
+    needed = max(fixed.get("numbers.input", 2), fixed.get("crossbar.dac_bits", 2))
+    word = fixed.get("numbers.word") or draw(st.sampled_from([w for w in (8, 16, 24, 32) if w >= needed]))
+    weight = width("numbers.weight", 2, 16)
+    inputs = width("numbers.input", min(16, max(2, fixed.get("crossbar.dac_bits", 2))), min(16, word))
     rows = draw(st.sampled_from((4, 9, 16, 27, 32, 64, 100, 128, 256, 300, 1024)))
-    shifts = draw(st.booleans()) or word < weight + inputs + (rows - 1).bit_length()
-    least = 8 if shifts else weight + inputs + (rows - 1).bit_length()
-    accumulator = draw(st.integers(least, 32 if shifts else word))
+    sum_bits = weight + inputs + (rows - 1).bit_length()
+    sums = fixed.get("numbers.accumulator", word)
+    shifts = draw(st.booleans()) or min(word, sums) < sum_bits or sums > word
+    accumulator = width("numbers.accumulator", 8 if shifts else sum_bits, 32 if shifts else word)
     encoding = draw(st.sampled_from(("offset", "differential")))
-    cell_bits = draw(st.integers(1, 8))
+    cell_bits = width("crossbar.cell_bits", 1, 8)
     mvmu, columns = _mvmu(draw, encoding, weight, cell_bits, shifts)
-    dac_bits = draw(st.one_of(st.just(1), st.integers(1, inputs)))
-    enough = (rows * ((1 << cell_bits) - 1) * ((1 << dac_bits) - 1)).bit_length()
-    adc_bits = draw(st.one_of(st.just(min(32, enough)), st.integers(max(1, min(32, enough) - 3), 32)))
+    dac_bits = fixed.get("crossbar.dac_bits") or draw(st.one_of(st.just(1), st.integers(1, inputs)))
+    enough = min(32, (rows * ((1 << cell_bits) - 1) * ((1 << dac_bits) - 1)).bit_length())
+    adc_bits = fixed.get("crossbar.adc_bits") or draw(st.one_of(st.just(enough), st.integers(max(1, enough - 3), 32)))
     crossbar = Crossbar(rows, columns, cell_bits, dac_bits, adc_bits)
     core = Core(draw(st.integers(1, 5)), draw(st.sampled_from((64, 128, 512, 4096))), 1 << 16)
     tile = Tile(

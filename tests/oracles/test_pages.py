@@ -21,7 +21,7 @@ from cimc.isa.printer import print_program
 from cimc.isa.program import Matrix, Program, Scale, Table, Vector
 from cimc.isa.table import FORMS
 from cimc.passes.pack import pack
-from cimc.runtime.package import save_package
+from cimc.runtime.package import save_package, weights_digest
 from cimc.runtime.step import StepEngine
 from cimc.target import load_target
 from cimc.target.model import Target
@@ -218,9 +218,13 @@ def test_inputs_of_32_bits(signed: bool) -> None:
 
 
 def test_the_files_of_a_program(tmp_path: Path) -> None:
-    """The folder alone, as `cimc run` takes it: lanes, and the digest of the weights."""
+    """The folder alone, as `cimc run` takes it: lanes, names of members, and the digest of the weights."""
     made = compiled("digits_plain", IDEAL)
-    save_package(tmp_path / "net", made.program, made.weights, write_target(made.target))
+    names = {made.program.inputs[0].index: "../100%2F\x1b", made.program.outputs[0].index: "long/" * 50}
+    weights = {names.get(name, name): array for name, array in made.weights.items()}
+    ends = [tuple(replace(p, index=names[p.index]) for p in ps) for ps in (made.program.inputs, made.program.outputs)]
+    program = replace(made.program, inputs=ends[0], outputs=ends[1], weights=weights_digest(weights))
+    save_package(tmp_path / "net", program, weights, write_target(made.target))
     x = digits("test", 3)
     wanted = StepEngine(made.program, made.weights, made.target).run({"input": x}).outputs["logits"]
     got = run_lanes(load_folder(tmp_path / "net"), {"input": x[:, 0]})["logits"]

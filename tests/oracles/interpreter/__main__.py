@@ -4,6 +4,7 @@ import hashlib
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -22,10 +23,23 @@ def digest(arrays: dict[str, np.ndarray]) -> str:
     return total.hexdigest()
 
 
+class Members(dict[str, np.ndarray]):
+    """The arrays of a weights file, by the names of its members until the program asks for them by theirs."""
+
+    def __missing__(self, name: str) -> np.ndarray:
+        """Give an array whose name was too long for a member."""
+        end = "~" + hashlib.sha256(name.encode()).hexdigest()
+        found = next((member for member in self if member.endswith(end)), None)
+        if found is None:
+            raise KeyError(name)
+        self[name] = self.pop(found)
+        return self[name]
+
+
 def load_folder(folder: Path) -> Program:
     """Read the folder of a program, from its text."""
     with np.load(folder / "weights.npz", allow_pickle=False) as file:
-        arrays = dict(file)
+        arrays = Members({unquote(name): array for name, array in file.items()})
     target = tomllib.loads((folder / "target.toml").read_text(encoding="utf-8"))
     program = load((folder / "program.casm").read_text(encoding="utf-8"), arrays, target)
     if program.weights != digest(arrays):

@@ -17,7 +17,7 @@ INTERFACE: Directive = ("name", "dtype shape scale zero low high index rings", {
 # For each directive its operands, its keys, and the keys that may be left out with what they are then.
 DIRECTIVES: dict[str, Directive] = {
     ".isa": ("version", "", {}),
-    ".program": ("name", "target weights", {"chips": 1}),
+    ".program": ("name", "target weights", {"chips": 1, "word": 0, "accumulator": 0}),
     ".string": ("number text", "", {}),
     ".input": INTERFACE,
     ".output": INTERFACE,
@@ -169,6 +169,9 @@ class Loader:
             self.version = record["version"]
         elif word == ".program":
             self.program.weights = record["weights"]
+            target = self.program.target
+            if record["word"] not in (0, target.word) or record["accumulator"] not in (0, target.accumulator):
+                raise ValueError("the program is made for another target")
         elif word in (".input", ".output"):
             index = [int(at) for at in self.arrays[record["index"]]]
             place = self.program.inputs if word == ".input" else self.program.outputs
