@@ -128,7 +128,7 @@ def test_integers_at_the_border_must_be_words(tmp_path: Path) -> None:
 
 
 def test_carried_weights_that_cells_do_not_hold(tmp_path: Path) -> None:
-    numbers, X "slices": "crossbars"}
+    numbers, mvmu = {"weight": 4}, {"crossbars": 2, "slices": "crossbars"}
     target = target_file(tmp_path, numbers=numbers, mvmu=mvmu, crossbar={"cell_bits": 4})
     with pytest.raises(cimc.CimcError, match=r"weights of 8 bits, and an MVMU of tried holds at most [45]"):
         cimc.compile(QUANTISED, target, CALIBRATION)
