@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
@@ -17,6 +18,7 @@ from cimc.base.diagnostics import CimcError
 from cimc.frontends.structure import load_structure
 from cimc.passes import balance_one_input
 from cimc.passes.balance import Load, Objective, at_pace_of, balance, copies_in_one, crossbars_of, judge
+from cimc.passes.balance_one_input import Step, spend
 
 SECOND = Fraction(1)
 OBJECTIVES: tuple[Objective, ...] = ("throughput", "latency")
@@ -56,18 +58,31 @@ def offers(draw: st.DrawFn, vectors: int) -> tuple[tuple[int, int], ...]:
     return ((1, vectors), *zip(copies, turns, strict=False))
 
 
+def busy(one: Load, copies: int) -> Fraction:
+    """Seconds that an input keeps a layer: it makes its vectors in turns, and is no faster than its input."""
+    turns = math.ceil(Fraction(one.vectors, copies))
+    if one.offers:
+        turns = [offered for number, offered in one.offers if number <= copies][-1]
+    return max(one.seconds * turns, one.input_seconds)
+
+
+def crossbars(one: Load, copies: int) -> int:
+    """Crossbars of copies, `together` of which share one."""
+    return math.ceil(Fraction(copies, one.together)) * one.crossbars
+
+
 def everything(layers: list[Load]) -> list[tuple[tuple[int, ...], int]]:
     """All copies that there can be, with their crossbars."""
     choices = product(*(range(1, one.max_copies + 1) for one in layers))
-    return [(c, sum(one.crossbars_of(k) for one, k in zip(layers, c, strict=True))) for c in choices]
+    return [(c, sum(crossbars(one, k) for one, k in zip(layers, c, strict=True))) for c in choices]
 
 
 def slowest(layers: list[Load], copies: tuple[int, ...]) -> Fraction:
-    return max(one.busy(k) for one, k in zip(layers, copies, strict=True))
+    return max(busy(one, k) for one, k in zip(layers, copies, strict=True))
 
 
 def one_input(layers: list[Load], copies: tuple[int, ...]) -> Fraction:
-    return sum((one.busy(k) for one, k in zip(layers, copies, strict=True)), Fraction(0))
+    return sum((busy(one, k) for one, k in zip(layers, copies, strict=True)), Fraction(0))
 
 
 def least(layers: list[Load]) -> int:
@@ -90,9 +105,9 @@ def test_one_input_is_as_fast_as_any_copies_make_it(layers: list[Load], more: in
     found = balance(layers, budget, "latency")
     assert found.exact
     assert found.crossbars <= budget
-    assert one_input(layers, found.copies) == min(
-        one_input(layers, c) for c, cost in everything(layers) if cost <= budget
-    )
+    best = min(one_input(layers, c) for c, cost in everything(layers) if cost <= budget)
+    assert one_input(layers, found.copies) == best
+    assert found.crossbars == min(cost for c, cost in everything(layers) if one_input(layers, c) == best)
 
 
 @given(loads(), st.fractions(Fraction(1, 2), 20, max_denominator=6))
@@ -121,7 +136,7 @@ def test_what_is_left_over_buys_nothing_more(layers: list[Load], more: int) -> N
     for number, one in enumerate(layers):
         for copies in one.steps():
             changed = (*found.copies[:number], copies, *found.copies[number + 1 :])
-            cost = sum(other.crossbars_of(k) for other, k in zip(layers, changed, strict=True))
+            cost = sum(crossbars(other, k) for other, k in zip(layers, changed, strict=True))
             if cost <= least(layers) + more:
                 assert one_input(layers, changed) >= one_input(layers, found.copies)
 
@@ -193,6 +208,26 @@ def test_left_over_crossbars_shorten_one_input() -> None:
     for budget, copies, left in ((2, 1, 0), (3, 2, 0), (4, 2, 1), (5, 4, 0), (9, 4, 4)):
         found = balance([load("a", 8, most=1), load("b", 4)], budget)
         assert (found.copies, found.left_over) == ((1, copies), left)
+
+
+def test_left_over_crossbars_go_where_one_saves_most() -> None:
+    """A second copy of "a" saves 4 s for 3 crossbars, of "b" 2 s for one; what then is left buys two more of "b"."""
+    a = [Step(1, 3, Fraction(8)), Step(2, 6, Fraction(4))]
+    b = [Step(1, 1, Fraction(4)), Step(2, 2, Fraction(2)), Step(4, 4, Fraction(1))]
+    assert spend([a, b], (1, 1), 3 + 1 + 3) == (1, 4)
+    assert spend([a, b], (1, 1), 3 + 1 + 4) == (2, 2)
+
+
+def test_times_of_any_fractions_are_compared_exactly() -> None:
+    """A second copy saves 2/3 s or 5/7 s: 14 or 15 of 21; in sevenths, cut off, both would be 5."""
+    layers = [Load("a", 2, Fraction(2, 3), 1, 1, 2), Load("b", 2, Fraction(5, 7), 1, 1, 2)]
+    assert balance(layers, 3, "latency").copies == (1, 2)
+
+
+def test_a_layer_that_cannot_keep_up_gets_all_it_may_have() -> None:
+    layers = [load("a", 8, most=3), load("b", 6), load("pace", 2)]
+    assert at_pace_of(layers, "pace") == (3, 3, 1)  # at 2 turns "a" would need 4
+    assert at_pace_of([load("a", 8, most=2), load("pace", 1)], "pace") == (2, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Streams that meet at what they share - links, a tile's memory, FIFOs, rings, the host's bus - in closed forms.
 
-Times are in ns: an instruction takes 1 to fetch, a product 1000. A message of 8 words is 4 flits of 32 bits, so 8 words'
-time on a link, and a word takes 3 there and out of a FIFO: 24. A router takes 10, where a test lets it take any time.
+Times are in ns: an instruction takes 1 to fetch, a product 1000. A message of 8 words is 4 flits of 32 bits, so 8 words
+on a link, and a word takes 3 there and out of a FIFO: 24. A router takes 10, where a test lets it take any time.
 """
 
 from __future__ import annotations
