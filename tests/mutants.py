@@ -164,9 +164,11 @@ def run_tests(tree: Path, tests: Sequence[str], limit: float | None, keep_byteco
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return f"a hang of {limit:.0f} s"
-    assert process.returncode in (0, 1, 2), f"pytest ends with {process.returncode}:\n{printed}"
     if process.returncode == 0:
         return ""
+    if process.returncode < 0:
+        return f"a crash, {signal.Signals(-process.returncode).name}"
+    assert process.returncode in (1, 2), f"pytest ends with {process.returncode}:\n{printed}"
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
     return failed[1] if failed else printed[-2000:]
 
