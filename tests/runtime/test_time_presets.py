@@ -30,8 +30,8 @@ def busiest(timing: Timing) -> StreamTime:
 
 
 def test_isaac_takes_a_product_for_each_window() -> None:
-    # The first layer has 64 windows of 9 words; every product takes 16 steps of 100 ns. A window is loaded, 9 words, and
-    # 8 results are stored; a requant2 with the bias takes 4 passes for each. A word takes a cycle of 1.2 GHz. What is
+    # The first layer has 64 windows, and every product takes 16 steps of 100 ns. A window is loaded, 9 words, and its 8
+    # results are stored; a requant2 with the bias takes 4 passes for each. A word takes a cycle of 1.2 GHz. What is
     # left is fetches.
     compiled = compile_network(DIGITS, CompileOptions(target="isaac"))
     stream = busiest(time_program(compiled.program, compiled.target, inputs=3))
@@ -44,8 +44,8 @@ def test_isaac_takes_a_product_for_each_window() -> None:
 
 @pytest.mark.parametrize(("base", "bits", "nanojoules"), [("bram-soc", 18, 2.66), ("bram-256", 20, 2.93)])
 def test_bram_takes_a_cycle_a_word(tmp_path: Path, base: str, bits: int, nanojoules: float) -> None:
-    # 64 windows of 0.72 us, and the core's words at 100 MHz: 9 + 8 through memory, and for each of 8 results a pass that
-    # adds the bias and two of a requant. For less than a tenth of the time its loads queue behind other streams'.
+    # 64 windows of 0.72 us, and the core's words at 100 MHz: 9 + 8 through memory, and for each of 8 results a pass
+    # that adds the bias and two of a requant. For less than a tenth of the time its loads queue behind other streams'.
     compiled = compile_network(DIGITS, CompileOptions(target=lossless(tmp_path, base, bits)))
     timing = time_program(compiled.program, compiled.target, inputs=3)
     stream = busiest(timing)
