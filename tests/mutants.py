@@ -148,7 +148,19 @@ def copied_tree() -> Iterator[Path]:
 
 def run_tests(tree: Path, tests: Sequence[str], limit: float | None, keep_bytecode: bool = False) -> str:
     """Run tests in a tree: "" if they pass, else the first that fails. limit: s after which they count as hanging."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--tb=no"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-m",
+        "not slow",
+        "-p",
+        "no:cacheprovider",
+        "--tb=no",
+        "--hypothesis-profile=planted",
+    ]
     command += [f"--deselect={page}" for page in PRINTED_PAGES]
     command += [test for test in tests if (tree / test.split("::")[0]).exists()]
     environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONHASHSEED": "0"}
