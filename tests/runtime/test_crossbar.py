@@ -71,6 +71,25 @@ def test_too_few_converter_bits_clip(way: tuple[str, bool]) -> None:
     assert np.array_equal(product(target, matrix, weights, x, exact=True), weights.T @ x)
 
 
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("input_bits", [1, 2, 8, 15, 16])
+@pytest.mark.parametrize("exact", [True, False])
+def test_words_count_by_the_bits_that_converters_are_fed(input_bits: int, signed: bool, exact: bool) -> None:
+    """Words of 16 bits, at both ends and around the narrower range's."""
+    end = 1 << (input_bits - 1)
+    words = sorted(
+        {-(1 << 15), (1 << 15) - 1, -end - 1, -end, end - 1, end, -1, 0, 1, 12345} & set(range(-(1 << 15), 1 << 15))
+    )
+    wanted = []
+    for word in words:
+        low = word % (1 << input_bits)
+        wanted.append(low - (1 << input_bits) if signed and low >= end else low)
+    target = replace(IDEAL, numbers=replace(IDEAL.numbers, word=16))
+    matrix = Matrix(0, "w", 1, 2, 8, input_bits, signed, 0, "", 0, 0)
+    found = product(target, matrix, np.array([[1, -3]]), np.array([words]), exact)
+    assert found.tolist() == [wanted, [-3 * value for value in wanted]]
+
+
 def test_sums_beyond_float32_are_exact() -> None:
     """2^24 + 1 has no float32."""
     target = with_converters(32)
