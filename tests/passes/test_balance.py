@@ -218,6 +218,12 @@ def test_left_over_crossbars_go_where_one_saves_most() -> None:
     assert spend([a, b], (1, 1), 3 + 1 + 4) == (2, 2)
 
 
+def test_of_equally_fast_copies_the_cheapest_are_taken() -> None:
+    """A second copy of either saves 1 s; of "a" it takes three crossbars, of "b" two, and three are there."""
+    found = balance([load("a", 2, 3), load("b", 2, 2)], 3 + 2 + 3, "latency")
+    assert (found.copies, found.crossbars, found.left_over) == ((1, 2), 7, 1)
+
+
 def test_times_of_any_fractions_are_compared_exactly() -> None:
     """A second copy saves 2/3 s or 5/7 s: 14 or 15 of 21; in sevenths, cut off, both would be 5."""
     layers = [Load("a", 2, Fraction(2, 3), 1, 1, 2), Load("b", 2, Fraction(5, 7), 1, 1, 2)]
