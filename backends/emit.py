@@ -56,7 +56,8 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
         _output(graph, b, drain, arrays) for b, drain in zip(graph.mapped.outputs, graph.drains, strict=True)
     )
     name = graph.mapped.name or "network"
-    program = Program(name, target.name, "", tuple(strings), inputs, outputs, codes, graph.chips)
+    widths = target.numbers.word, target.numbers.accumulator
+    program = Program(name, target.name, "", tuple(strings), inputs, outputs, codes, graph.chips, *widths)
     return program, arrays
 
 

@@ -112,12 +112,13 @@ def compile(
 
 def load(folder: FilePath) -> CompiledProgram:
     """A program that `cimc compile` or CompiledProgram.save wrote."""
+    from cimc.base.reading import TEXT_LIMIT, read_text
     from cimc.report.folder import load_report
     from cimc.runtime.package import TARGET, load_package
 
     package = load_package(Path(folder))
     report = load_report(Path(folder), package.program)
-    toml = (Path(folder) / TARGET).read_text(encoding="utf-8")
+    toml = read_text(Path(folder) / TARGET, TEXT_LIMIT)
     return CompiledProgram(package.program, package.weights, package.target, report, toml)
 
 

@@ -13,17 +13,13 @@ import onnx.numpy_helper
 import onnx.version_converter
 from onnx import AttributeProto, GraphProto, ModelProto, SparseTensorProto, TensorProto
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.diagnostics import Place, fail
+from cimc.base.reading import MODEL_LIMIT, read_bytes
+from cimc.frontends.external_data import with_external_data
 from cimc.frontends.foreign import ForeignError, foreign
 from cimc.frontends.graph_builder import ELEMENTS_LIMIT
 from cimc.frontends.onnx_names import with_plain_domains
 from cimc.ir.graph import Array
-
-FILE_LIMIT = 1 << 31
-"""Bytes of an .onnx file: protobuf itself cannot hold more."""
-
-EXTERNAL_LIMIT = 1 << 34
-"""Bytes of external weights in all (16 GiB)."""
 
 OLDEST_OPSET = 7
 """The oldest opset whose operators are translated as they are; models of before are converted to it."""
@@ -39,18 +35,14 @@ def parse_model(path: str | os.PathLike[str]) -> ModelProto:
     file = Path(path)
     place = Place(file=str(file))
     try:
-        size = file.stat().st_size
-        if file.is_dir():
-            raise fail("onnx.file", "this is a folder, not an ONNX file", place, "name the .onnx file in it")
-        if size >= FILE_LIMIT:
-            raise fail("onnx.file", f"the file holds {size} bytes, more than protobuf's 2 GiB", place)
-        data = file.read_bytes()
+        model: ModelProto = foreign(ModelProto.FromString, read_bytes(file, MODEL_LIMIT - 1))
     except FileNotFoundError:
         raise fail("onnx.file", "there is no such file", place, "check the path") from None
+    except IsADirectoryError:
+        raise fail("onnx.file", "this is a folder, not an ONNX file", place, "name the .onnx file in it") from None
     except (OSError, ValueError) as error:
-        raise fail("onnx.file", f"the file cannot be read: {error}", place) from None
-    try:
-        model: ModelProto = foreign(ModelProto.FromString, data)
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise fail("onnx.file", f"the file cannot be read: {reason}", place) from None
     except ForeignError:
         todo = "it may be truncated, or another format; onnx.checker.check_model tells more"
         raise fail("onnx.file", "this is not an ONNX file", place, todo) from None
@@ -75,7 +67,7 @@ def prepare_model(model: ModelProto, folder: Path | None, place: Place) -> Model
         model = _inlined(model, place)
     tensors = [tensor for tensor in _tensors(model.graph) if tensor.data_location == TensorProto.EXTERNAL]
     if tensors:
-        model = _with_external_data(model, folder, place)
+        model = with_external_data(model, _tensors, folder, place)
     return model
 
 
@@ -153,59 +145,3 @@ def _tensors(graph: GraphProto) -> list[TensorProto]:
             for subgraph in (attribute.g, *attribute.graphs) if attribute.type >= AttributeProto.GRAPH else ():
                 found += _tensors(subgraph)
     return found
-
-
-def _with_external_data(model: ModelProto, folder: Path | None, place: Place) -> ModelProto:
-    """A copy of the model with every external tensor in memory; each file is read once."""
-    loaded = ModelProto()
-    loaded.CopyFrom(model)
-    wrong: list[Diagnostic] = []
-    total, files = 0, dict[str, bytes]()
-    for tensor in _tensors(loaded.graph):
-        if tensor.data_location != TensorProto.EXTERNAL:
-            continue
-        where = Place(file=place.file, item=f'tensor "{tensor.name}"')
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        location = entries.get("location", "")
-        if location not in files:
-            problem, data = _external_file(folder, location, EXTERNAL_LIMIT - total)
-            if problem:
-                wrong.append(Diagnostic("onnx.file", problem, where, "keep the weights file beside the .onnx file"))
-                continue
-            files[location] = data
-            total += len(data)
-        data = files[location]
-        try:
-            offset = int(entries.get("offset", "0"))
-            length = int(entries.get("length", str(len(data) - offset)))
-        except ValueError:
-            offset, length = 0, -1
-        if offset < 0 or length < 0 or offset + length > len(data):
-            what = f'bytes {entries.get("offset", "0")} + {entries.get("length", "?")} lie outside "{location}"'
-            wrong.append(Diagnostic("onnx.file", f"{what}, which holds {len(data)}", where, "was it cut short?"))
-            continue
-        tensor.raw_data = data[offset : offset + length]
-        tensor.data_location = TensorProto.DEFAULT
-        del tensor.external_data[:]
-    if wrong:
-        raise CimcError(wrong)
-    return loaded
-
-
-def _external_file(folder: Path | None, location: str, limit: int) -> tuple[str, bytes]:
-    """What is wrong with an external file, or its bytes. It must lie in the model's own folder."""
-    if folder is None:
-        return f'the weights lie in "{location}", but a model given as an object has no folder', b""
-    if not location or "\0" in location:
-        return "the external data has no location", b""
-    base = folder.resolve()
-    file = (base / location).resolve()
-    if not file.is_relative_to(base):
-        return f'the external data "{location}" lies outside the model\'s folder', b""
-    try:
-        size = file.stat().st_size
-        if size > limit:
-            return f'the external data "{location}" holds {size} bytes; more than 16 GiB in all is refused', b""
-        return "", file.read_bytes()
-    except OSError as error:
-        return f'the external data "{location}" cannot be read: {error.strerror}', b""

@@ -25,6 +25,10 @@ FOLDABLE = frozenset(_FOLDABLE.split())
 """Operators that are computed at once where all their operands are constants."""
 
 
+_BROADCASTING = frozenset(("Where", "Add", "Sub", "Mul", "Div", "Mod", "Pow", "Max", "Min", "Sum", "And", "Or", "Xor"))
+_BROADCASTING |= frozenset(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"))
+
+
 def constant_value(node: NodeProto) -> Array:
     """The value of a Constant node, in whichever attribute it lies."""
     for attribute in node.attribute:
@@ -95,6 +99,13 @@ def _check_size(node: NodeProto, operands: list[Array | None]) -> None:
         elements = _product(np.asarray(value.shape) + np.abs(second).sum())
     elif node.op_type == "OneHot" and second is not None:
         elements = value.size * float(second.reshape(-1)[0])
+    elif node.op_type == "Gather" and second is not None and value.ndim:
+        axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
+        elements = second.size * value.size / max(1, value.shape[axis % value.ndim])
+    elif node.op_type in _BROADCASTING:
+        ranks = max(operand.ndim for operand in operands if operand is not None)
+        shapes = [(1,) * (ranks - operand.ndim) + operand.shape for operand in operands if operand is not None]
+        elements = math.prod(float(max(dims)) for dims in zip(*shapes, strict=True))
     if not elements <= ELEMENTS_LIMIT:
         raise Unsupported(f"its result would have {elements:.3g} elements", "onnx.shape")
 

@@ -16,6 +16,9 @@ from cimc.numerics.integers import NARROW, storage_of
 
 QUANTISED = (*NARROW, "int8", "uint8", "int16", "uint16")
 
+SCALES = (2.0**-60, 2.0**60)
+"""Of activations: products and quotients of two scales, and of a scale and a weight's, stay normal float32 numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -53,9 +56,14 @@ def parameters(node: OnnxNode, x: int, scale: int, zero_point: int, dtype: str, 
         dtype = node.build.tensors[node.operand(zero_point)].dtype
     if dtype not in (*QUANTISED, "int32"):
         raise Unsupported(f"quantisation to {dtype}; supported: {', '.join(QUANTISED)}")
+    if node.known(scale, "scale").dtype.kind != "f":
+        raise Unsupported(f'the scale "{node.proto.input[scale]}" is no floating number', "onnx.invalid")
     scales = np.asarray(node.known(scale, "scale"), np.float32)
     if not (np.isfinite(scales).all() and (scales > 0).all()):
         raise Unsupported(f'the scale "{node.proto.input[scale]}" is not positive everywhere', "onnx.nan")
+    if not node.build.is_known(node.operand(x)) and not (SCALES[0] <= scales.min() <= scales.max() <= SCALES[1]):
+        what = f'the scale "{node.proto.input[scale]}" is {scales.min():.3g}: products with it leave float32\'s range'
+        raise Unsupported(what, "onnx.range", "quantise the network again: no calibrated range is as small or large")
     shape = node.shape(x)
     if scales.ndim > 1 and scales.size > 1:
         raise Unsupported(f"a scale of shape {scales.shape}; one axis is supported")

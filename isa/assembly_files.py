@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cimc.base.diagnostics import Place, fail
+from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.isa.binary import MAGIC, decode, encode
 from cimc.isa.parser import parse
 from cimc.isa.printer import print_program
@@ -14,7 +15,7 @@ from cimc.isa.program import Program
 def read_program(path: Path) -> Program:
     """The program in a file of either form. Raises CimcError for whatever is wrong with it."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, PROGRAM_LIMIT)
     except OSError as error:
         raise fail("asm.file", f"the file cannot be read: {error.strerror}", Place(str(path))) from error
     return program_from(data, str(path))

@@ -36,7 +36,7 @@ from cimc.isa.table import ISA_VERSION
 from cimc.isa.wellformed import problems
 
 MAGIC = b"\x7fCIM"
-FORMAT = 2
+FORMAT = 3
 _HEADER = struct.Struct("<4sBBIQ")
 
 _Record = TypeVar("_Record", Plug, Ring, Scale, Vector, Table, Matrix)
@@ -126,7 +126,7 @@ class _Texts:
 
 def _program(program: Program, texts: _Texts) -> bytes:
     out = [texts.number(program.name), texts.number(program.target), texts.number(program.weights)]
-    out.append(signed(program.chips))
+    out += [signed(program.chips), signed(program.word), signed(program.accumulator)]
     out.append(unsigned(len(program.strings)))
     out += [texts.number(text) for text in program.strings]
     out += [_records("input", program.inputs, texts), _records("output", program.outputs, texts)]
@@ -189,6 +189,8 @@ class _Decoder:
             target=self.text(),
             weights=self.text(),
             chips=self.reader.signed(),
+            word=self.reader.signed(),
+            accumulator=self.reader.signed(),
             strings=tuple(self.text() for _ in range(self.reader.count())),
             inputs=self._records("input", Plug),
             outputs=self._records("output", Plug),

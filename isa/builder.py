@@ -130,6 +130,8 @@ class Builder:
             tuple(self._outputs),
             tuple(tile.frozen() for tile in self._tiles),
             cast(int, self._head["chips"]),
+            cast(int, self._head["word"]),
+            cast(int, self._head["accumulator"]),
         )
 
     def add_isa(self, values: Values) -> None:
@@ -144,7 +146,7 @@ class Builder:
         self.version = version
 
     def add_program(self, values: Values) -> None:
-        """Name, target, weights and chips."""
+        """Name, target, weights, chips and widths."""
         if self._head is not None:
             raise Misplaced("duplicate", "a second .program", "remove one")
         self._head = values

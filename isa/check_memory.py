@@ -1,47 +1,19 @@
-"""The verifier's look at what a tile holds: rings and constants in memory, code in instruction memory, numbers."""
+"""The verifier's look at what a tile holds: rings and constants in memory, code in instruction memory."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 from cimc.isa.findings import Findings
-from cimc.isa.program import Program, Ring, TileCode
+from cimc.isa.program import Program
 from cimc.isa.usage import TileUsage, tile_usage
 from cimc.target.model import Target
 
-_LARGEST_MAP = 1 << 20
-_MOST_TICKETS = 1 << 17
-_MOST_PORTS = 1 << 10
-
-
-def check_rings(tile: TileCode, findings: Findings) -> bool:
-    """Whether every ring's numbers make sense; complains about those that do not."""
-    before = len(findings)
-    for ring in tile.rings:
-        error = _ring_error(ring)
-        if error:
-            findings.add("ring", error, f"tile {tile.number}, ring {ring.name}")
-    return len(findings) == before
-
-
-def _ring_error(ring: Ring) -> str:
-    for name in ("height", "width", "channels", "segments", "pixels"):
-        value = getattr(ring, name)
-        if not 1 <= value <= _LARGEST_MAP:
-            return f"{name} is {value}; it must be 1 to {_LARGEST_MAP}"
-    if not 0 <= ring.ports <= _MOST_PORTS:
-        return f"ports is {ring.ports}; it must be 0 to {_MOST_PORTS}"
-    if ring.width % ring.segments:
-        return f"a row of {ring.width} pixels does not divide into {ring.segments} segments"
-    if ring.pixels % (ring.width // ring.segments):
-        return f"{ring.pixels} pixels are no whole number of segments of {ring.width // ring.segments}"
-    return "" if ring.tickets <= _MOST_TICKETS else f"{ring.tickets} tickets; at most {_MOST_TICKETS}"
+_MOST_CHANNELS = 1 << 16
 
 
 def check_capacity(program: Program, target: Target, findings: Findings) -> None:
     """Everything fits: tiles, cores, memory, code, FIFOs."""
-    if program.chips < 1:
-        findings.add("chips", f"{program.chips} chips; a program has at least one", ".program")
     there = target.chip.tiles * program.chips
     for tile in program.tiles:
         item = f"tile {tile.number}"
@@ -56,6 +28,10 @@ def check_capacity(program: Program, target: Target, findings: Findings) -> None
                     f"a tile of {target.name} has {target.tile.cores} cores, numbered from 0",
                     f"{item} core {core.number}",
                 )
+        for channel in tile.channels:
+            if not 0 <= channel.number < _MOST_CHANNELS:
+                what = f"a tile has {_MOST_CHANNELS} transfer channels at most, numbered from 0"
+                findings.add("channel", what, f"{item} channel {channel.number}")
         used = tile_usage(tile, target.numbers)
         _check_memory(used, target, findings)
         _check_code(used, target, findings)

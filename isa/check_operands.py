@@ -12,9 +12,14 @@ from cimc.isa.operands import Affine, Axis, DataRef, Operand, Port, Reg, Window
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Matrix, Ring, TileCode, extent
 from cimc.isa.table import FORM
 from cimc.isa.tree import Loop, build_tree, leaves
+from cimc.isa.wellformed import LARGEST
 from cimc.target.model import Target
 
-_LARGEST_SHIFT = 63
+_SHIFTS = {"shri": (0, 63), "mulshr": (1, 62)}
+"""First and last shift of the instructions that have one: the product of mulshr and its half fit 64 bits."""
+
+_WIDEST_SUM = 52
+"""Bits of an MVMU's sums beyond their sign: the emulator takes exact products in float64."""
 
 
 def register_words(target: Target) -> Mapping[str, int]:
@@ -52,7 +57,7 @@ def _check_matrices(tile: TileCode, core: CoreCode, target: Target, findings: Fi
                 "quantise the weights to fewer bits",
             )
             continue
-        columns = target.mvmu_columns(matrix.weight_bits)
+        columns = min(target.mvmu_columns(matrix.weight_bits), target.xout_stride)
         rows_end, columns_end = extent((matrix,))
         if min(matrix.rows, matrix.columns) < 1 or rows_end > target.mvmu_rows or columns_end > columns:
             findings.add(
@@ -64,6 +69,9 @@ def _check_matrices(tile: TileCode, core: CoreCode, target: Target, findings: Fi
             )
         if not 1 <= matrix.input_bits <= target.numbers.word:
             findings.add("matrix", f"inputs of {matrix.input_bits} bits; a word has {target.numbers.word}", item)
+        sum_bits = matrix.weight_bits - 1 + matrix.input_bits + (matrix.rows - 1).bit_length()
+        if sum_bits > _WIDEST_SUM:
+            findings.add("matrix", f"sums of {sum_bits} bits; at most {_WIDEST_SUM} are emulated", f"{item}, sums")
     for mvmu, held in core.by_mvmu().items():
         _check_shared(f"tile {tile.number} core {core.number}, mvmu {mvmu}", held, findings)
 
@@ -122,13 +130,18 @@ class _Stream:
         error = length_error(instruction)
         if error:
             self.complain("length", error, RULES[RULE[instruction.mnemonic]])
-        least = {"shri": 0, "mulshr": 1}.get(instruction.mnemonic)
-        if least is not None and not least <= cast(int, instruction.operands[-1]) <= _LARGEST_SHIFT:
-            self.complain("shift", f"a shift by {instruction.operands[-1]}; it must be {least} to {_LARGEST_SHIFT}")
+        self.immediate(instruction)
         for field, operand in zip(fields, instruction.operands, strict=True):
             if field.kind == "dest":
                 reg = cast(Reg, operand)
                 self.write(reg.space, reg.start, reg.length)
+
+    def immediate(self, instruction: Instruction) -> None:
+        """A shift has a range; all other numbers saturate."""
+        if instruction.mnemonic in _SHIFTS:
+            shift, (least, most) = cast(int, instruction.operands[-1]), _SHIFTS[instruction.mnemonic]
+            if not least <= shift <= most:
+                self.complain("shift", f"a shift by {shift}; it must be {least} to {most}")
 
     def write(self, space: str, start: int, length: int) -> None:
         """Registers are written from here on."""
@@ -199,16 +212,22 @@ class _Stream:
             axes += [("rows", window.rows, ring.height), ("columns", window.columns, ring.width)]
         for name, axis, size in axes:
             self.axis(name, axis, size, ring, loops)
-        for axis in (window.rows, window.columns):
-            if instruction.mnemonic == "load":
-                self.affine(axis.start, loops)
+        for name, axis in (("rows", window.rows), ("columns", window.columns)):
+            if instruction.mnemonic == "load" and self.affine(axis.start, loops):
+                low, high = self.span(axis, loops)
+                if low <= -LARGEST or high >= LARGEST:
+                    self.complain("window", f"{name} {low} to {high}, far outside of any map")
+
+    def span(self, axis: Axis, loops: tuple[Loop, ...]) -> tuple[int, int]:
+        """The least and the largest index of an axis."""
+        low, high = extremes(axis.start, loops)
+        return low, high + (axis.count - 1) * axis.step
 
     def axis(self, name: str, axis: Axis, size: int, ring: Ring, loops: tuple[Loop, ...]) -> None:
         """An axis must keep to 0 .. size - 1."""
         if not self.affine(axis.start, loops):
             return
-        low, high = extremes(axis.start, loops)
-        high += (axis.count - 1) * axis.step
+        low, high = self.span(axis, loops)
         if low < 0 or high >= size:
             self.complain("window", f"{name} {low} to {high} of ring {ring.name}, which has {name} 0 to {size - 1}")
 

@@ -87,15 +87,15 @@ _PLUG = """
 dtype:name NumPy's name of its type in the network, such as float32
 shape:ints of one lane, as the network has it
 scale:float real = (word - zero) * scale; 0: words are the integers themselves
-zero:int the word that stands for 0, and for what an index of -1 names
+zero:int the word that stands for 0; in an input also for what an index of -1 names
 low:int the least word
 high:int the largest word
-index:name array, (n,): the element behind each word of an input, or the word behind each element of an output
+index:name array, (n,): the element behind each word of an input (-1: none), or the word behind each output element
 rings:rings rings that the host fills (input), or ports that it drains (output)
 """
 
 DIRECTIVES: tuple[Directive, ...] = (
-    _directive("isa", "program", "version:int of the instruction set", "", "stands first"),
+    _directive("isa", "program", "version:int of the instruction set", "", "says which instruction set"),
     _directive(
         "program",
         "program",
@@ -104,9 +104,11 @@ DIRECTIVES: tuple[Directive, ...] = (
         target:text name of the target
         weights:text sha256 of the weights file's arrays, see below
         chips:int chips that it runs on; tiles are numbered through, chip after chip
+        word:int bits of the target's words that its numbers are made for; 0: not said
+        accumulator:int bits of the target's accumulators that its numbers are made for; 0: not said
         """,
         "stands once",
-        defaults={"chips": 1},
+        defaults={"chips": 1, "word": 0, "accumulator": 0},
     ),
     _directive(
         "string",
@@ -234,4 +236,6 @@ assert {field.name for field in dataclasses.fields(Program)} == {
     "outputs",
     "tiles",
     "chips",
+    "word",
+    "accumulator",
 }, "a field of Program has no directive"

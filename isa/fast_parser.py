@@ -1,7 +1,7 @@
 """The quick parser: one look at each line with regular expressions, operands memoised.
 
 It reads what the printer writes, and most of what people write; where it is in doubt it gives up, and the grammar
-decides. Whatever it accepts the grammar accepts with the same result (tests/isa/test_parsers.py).
+decides. Whatever it accepts the grammar accepts with the same result (tests/isa/test_round_trips.py).
 """
 
 from __future__ import annotations

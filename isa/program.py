@@ -211,7 +211,7 @@ class Plug:
 class Program:
     """A program for a whole system. target: the name of the target whose limits it keeps; weights: sha256 of the
     arrays that belong to it (hex), see docs/program.md. chips: how many it has; tiles are numbered through, chip after
-    chip."""
+    chip. word, accumulator: bits of the target's, which its numbers are made for; 0: it does not say."""
 
     name: str
     target: str
@@ -221,3 +221,5 @@ class Program:
     outputs: tuple[Plug, ...] = ()
     tiles: tuple[TileCode, ...] = field(default_factory=tuple)
     chips: int = 1
+    word: int = 0
+    accumulator: int = 0

@@ -57,7 +57,18 @@ def _sums(steps: Sequence[tuple[int, int]]) -> Sequence[int]:
         size *= count
     if min(size, high - low + 1) > _LARGEST_SET or any(count > _LARGEST_SET for _, count in steps):
         return range(low, high + 1)
-    sums = {0}
+    sums = 1 << -low  # bit s - low says whether s is a sum
     for step, count in steps:
-        sums = {start + step * number for start in sums for number in range(count)}
-    return sorted(sums)
+        sums = _spread(sums, step, count)
+    return [low + place for place, bit in enumerate(reversed(f"{sums:b}")) if bit == "1"]
+
+
+def _spread(sums: int, step: int, count: int) -> int:
+    """The bits of `sums` and all of them moved by step * (1 .. count - 1), in as many steps as count has digits."""
+    done = 1
+    while done < count:
+        more = min(done, count - done)
+        by = step * more
+        sums |= sums << by if by >= 0 else sums >> -by
+        done += more
+    return sums

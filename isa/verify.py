@@ -1,15 +1,19 @@
 """The static verifier: everything about a program that can be proved before a run, without data.
 
-In order: form (cimc.isa.wellformed), numbers of the rings, operands of each instruction, memory and code, wiring,
-discipline of each stream, messages, coverage of the rings, and - where all that holds - the token game.
+In order: form (cimc.isa.wellformed), numbers of the directives, memory and code, operands of each instruction, wiring,
+how many instructions an input takes, discipline of each stream, messages, coverage of the rings, and - where all that
+holds - the token game. Each step relies on those before it: none of them takes time or memory for numbers that no chip
+could have.
 """
 
 from __future__ import annotations
 
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import CimcError
-from cimc.isa.check_memory import check_capacity, check_rings
+from cimc.isa.check_memory import check_capacity
 from cimc.isa.check_operands import check_tile
+from cimc.isa.check_records import check_records
+from cimc.isa.check_work import check_work
 from cimc.isa.coverage import check_coverage
 from cimc.isa.deadlock import play
 from cimc.isa.findings import Findings
@@ -20,24 +24,29 @@ from cimc.isa.wiring import Wiring, check_wiring, wire
 from cimc.target.model import Target
 
 
-def verify(program: Program, target: Target) -> None:
-    """Prove what can be proved about a program on a target. Raises CimcError with everything that is wrong."""
+def verify(program: Program, target: Target, formed: bool = False) -> None:
+    """Prove what can be proved about a program on a target. Raises CimcError with everything that is wrong.
+
+    formed: the program is known to be well formed, as one from a parser or the binary reader is.
+    """
     with no_collection():
-        _verify(program, target)
+        findings = Findings(program)
+        if not formed:
+            _check_form(program, findings)
+            _stop_at(findings)
+        _verify(program, target, findings)
 
 
-def _verify(program: Program, target: Target) -> None:
-    findings = Findings(program)
-    _check_form(program, findings)
-    _stop_at(findings)
-    sound = [check_rings(tile, findings) for tile in program.tiles]
+def _verify(program: Program, target: Target, findings: Findings) -> None:
+    sound = check_records(program, target, findings)
     check_capacity(program, target, findings)
-    if not all(sound):
+    if not sound:
         _stop_at(findings)
     for tile in program.tiles:
         check_tile(tile, target, findings)
     wiring = wire(program)
     check_wiring(program, wiring, findings)
+    check_work(program, wiring, findings)
     _stop_at(findings)
     indices = Indices(
         {key: number for number, key in enumerate(wiring.rings)},

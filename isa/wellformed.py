@@ -24,6 +24,9 @@ LARGEST = 1 << 56
 LARGEST_RECORDED = 10**19
 """And numbers in directives than this: every 64-bit one is."""
 
+MOST_NESTED = 32
+"""Loops inside of each other."""
+
 NAME, STREAM = "name", "stream"
 
 
@@ -47,6 +50,10 @@ class Problem:
 def problems(program: Program) -> Iterator[Problem]:
     """Everything that is ill formed, in the order of the program; of streams that share a number only that."""
     yield from _duplicates(-1, "tile", [tile.number for tile in program.tiles])
+    yield from _record_problems(-1, "program", (program,))
+    for number, string in enumerate(program.strings):
+        if not _is_text(string):
+            yield Problem(-1, "", -1, -1, -1, "value", f"string {number} is {string}", f"it must be a text {_UTF8}")
     yield from _record_problems(-1, "input", program.inputs)
     yield from _record_problems(-1, "output", program.outputs)
     streams = Counter(
@@ -116,8 +123,23 @@ def _record_problems(tile: int, name: str, records: Sequence[object]) -> Iterato
                     -1,
                     "value",
                     f"{key.name} of .{name} {first} is {value}",
-                    f"it must be {VALUE_KINDS[key.kind]}, with at most {len(str(LARGEST_RECORDED)) - 1} digits",
+                    f"it must be {VALUE_KINDS[key.kind]}, {_IN_BOTH.get(key.kind, _SHORT)}",
                 )
+
+
+_SHORT = f"with at most {len(str(LARGEST_RECORDED)) - 1} digits"
+_UTF8 = "without halves of surrogate pairs"
+_IN_BOTH = {"name": _UTF8, "text": _UTF8}
+"""What makes a value one that text and binary can hold."""
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 has the text: it holds no half of a surrogate pair."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _small(value: Value) -> bool:
@@ -129,11 +151,11 @@ _FITS: Mapping[str, Callable[[Value], bool]] = MappingProxyType(
         "int": _small,
         "float": lambda value: math.isfinite(cast(float, value)),
         "bool": lambda value: True,
-        "name": lambda value: True,
-        "text": lambda value: True,
+        "name": lambda value: _is_text(cast(str, value)),
+        "text": lambda value: _is_text(cast(str, value)),
         "ints": lambda value: all(map(_small, cast(tuple[int, ...], value))),
         "rings": lambda value: all(
-            0 <= ref.tile < LARGEST_RECORDED and -1 <= ref.port < LARGEST_RECORDED
+            0 <= ref.tile < LARGEST_RECORDED and -1 <= ref.port < LARGEST_RECORDED and _is_text(ref.ring)
             for ref in cast(tuple[RingRef, ...], value)
         ),
     }
@@ -170,6 +192,10 @@ def _stream_problems(tile: TileCode, place: str, stream: Sequence[Instruction]) 
         if form.mnemonic == "loop":
             scope.append(cast(str, instruction.operands[0]))
             opened.append(index)
+            if len(scope) > MOST_NESTED:
+                todo = "let fewer loops stand inside of each other"
+                yield index, -1, "nesting", f"loops are nested more than {MOST_NESTED} deep", todo, ""
+                return
         elif form.mnemonic == "end":
             if not scope:
                 yield index, -1, "unmatched-end", "an end without a loop", "remove it", STREAM
@@ -219,6 +245,8 @@ def _affine(value: Affine, scope: Sequence[str]) -> Iterator[_Complaint]:
 def _counter(operand: Operand, known: _Known, scope: Sequence[str]) -> Iterator[_Complaint]:
     if operand in scope:
         yield "shadowed-counter", f'an enclosing loop already counts "{operand}"', "give the counter another name", ""
+    if not _is_text(cast(str, operand)):
+        yield "value", f"a counter is called {operand}", f"its name must be a text {_UTF8}", ""
 
 
 def _count(operand: Operand, known: _Known, scope: Sequence[str]) -> Iterator[_Complaint]:

@@ -179,16 +179,20 @@ def width_of(space: str, target: Target) -> int:
 
 
 def bytes_per_lane(program: Program, target: Target) -> int:
-    """Bytes of state that one lane needs: rings, registers, and as much again in FIFOs as the largest ring a tile."""
-    rings = sum(ring.words for tile in program.tiles for ring in tile.rings)
+    """Bytes of state that one lane needs: memory, registers, and as much again in FIFOs as the largest ring a tile."""
+    memory = sum(_memory_words(tile) for tile in program.tiles)
     messages = sum(max((ring.words for ring in tile.rings), default=0) for tile in program.tiles if tile.channels)
     cores: list[CoreCode] = [core for tile in program.tiles for core in tile.cores]
     registers = len(cores) * (sum(register_words(target).values()) + 2)
-    return 4 * (rings + messages + registers)
+    return 4 * (memory + messages + registers)
+
+
+def _memory_words(tile: TileCode) -> int:
+    """Words of a tile's memory up to the end of the last ring."""
+    return max((ring.address + ring.words for ring in tile.rings), default=0)
 
 
 def _build_tile(tile: TileCode, target: Target, lanes: int) -> TileState:
-    words = max((ring.address + ring.words for ring in tile.rings), default=0)
-    memory = np.zeros((words, lanes), np.int32)
+    memory = np.zeros((_memory_words(tile), lanes), np.int32)
     rings = {ring.name: RingState(tile.number, ring, memory) for ring in tile.rings}
     return TileState(memory, rings, {core.number: CoreState(target, lanes) for core in tile.cores})

@@ -1,7 +1,8 @@
 """A compiled program as a folder: program.casm and program.cimb, weights.npz, target.toml, manifest.json.
 
-The folder stands alone. It is written beside its place and moved there whole; every file's sha256 stands in the
-manifest, so that a part of another program, or a part that was edited, is noticed.
+The folder stands alone. It is written whole or not at all (cimc.base.outputs); every file's sha256 stands in the
+manifest, so that a part of another program, or a part that was edited, is noticed - and neither a user's own file nor
+one that a user edited is ever replaced.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import uuid
+import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,22 +18,27 @@ from types import MappingProxyType
 from typing import cast
 
 from cimc.base.diagnostics import Place, fail
-from cimc.isa.assembly_files import read_program, write_binary, write_text
+from cimc.base.exchange import heal
+from cimc.base.names import in_json
+from cimc.base.outputs import write_folder
+from cimc.base.reading import TEXT_LIMIT, open_regular, read_text
+from cimc.isa.assembly_files import write_binary, write_text
+from cimc.isa.checked import read_checked
 from cimc.isa.program import Program
 from cimc.isa.table import ISA_VERSION
+from cimc.runtime.check_arrays import check_arrays, check_emulated
 from cimc.runtime.machine import AnyArray
 from cimc.runtime.weights_file import named_arrays, read_weights, weights_digest, write_weights
 from cimc.target.load import load_target
 from cimc.target.model import Target
 
-__all__ = ["BINARY", "FORMAT", "TEXT", "Package", "load_package", "save_package", "weights_digest"]
+__all__ = ["BINARY", "FORMAT", "TEXT", "Package", "load_package", "save_package", "strange_in", "weights_digest"]
 
 FORMAT = 1
 """Version of the folder's layout."""
 TEXT, BINARY = "program.casm", "program.cimb"
 WEIGHTS, TARGET, MANIFEST = "weights.npz", "target.toml", "manifest.json"
 
-_LARGEST_MANIFEST = 16 << 20
 _TODO = "give a folder that `cimc compile` wrote"
 
 
@@ -54,8 +59,10 @@ def save_package(
     target_toml: str,
     extra: Mapping[str, object] = MappingProxyType({}),
     forms: Collection[str] = (TEXT, BINARY),
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
-    """Write a compiled program. forms: TEXT, BINARY or both; extra: further keys of the manifest.
+    """Write a compiled program. forms: TEXT, BINARY or both; extra: further keys of the manifest; beside: files by
+    name that lie beside the program and that load_package does not read.
 
     A compiled program that is in the folder already is replaced, whole or not at all; anything else is left alone.
     Raises CimcError (output.write) where that or the file system forbids it.
@@ -64,35 +71,31 @@ def save_package(
     strangers = weights.keys() ^ named_arrays(program).keys()
     assert not strangers, f"arrays that only the program or only the weights have: {sorted(strangers)}"
     assert forms and set(forms) <= {TEXT, BINARY}, f"forms {forms}"
-    folder = Path(os.path.abspath(folder))
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    try:
-        _refuse_other(folder)
-        beside.mkdir(parents=True)
-        try:
-            _write_files(beside, program, weights, target_toml, extra, forms)
-            _move_into_place(beside, folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    except OSError as error:
-        what = f"the compiled program cannot be written: {error.strerror or error}"
-        raise fail("output.write", what, Place(str(folder)), "choose a folder that you may write to") from error
+    write_folder(folder, strange_in, lambda new: _write_files(new, program, weights, target_toml, extra, forms, beside))
 
 
 def load_package(folder: Path) -> Package:
-    """Read a compiled program. Raises CimcError: package.file, package.weights, or what is wrong inside the files."""
+    """Read a compiled program and check it whole: what comes back can run on its target.
+
+    Raises CimcError: package.file, package.weights, or what is wrong inside the files. Arrays are read once the program
+    is checked, so that none is larger than the target could hold.
+    """
     folder = Path(folder)
+    heal(Path(os.path.abspath(folder)))
     manifest = _read_manifest(folder)
     files = _listed_files(folder, manifest)
     if WEIGHTS not in files or TARGET not in files or not {TEXT, BINARY} & files.keys():
         listed = ", ".join(sorted(files)) or "nothing"
         what = f"the manifest lists {listed}; a program, {WEIGHTS} and {TARGET} are needed"
         raise fail("package.file", what, Place(str(folder / MANIFEST)), _TODO)
-    program = read_program(files[BINARY] if BINARY in files else files[TEXT])
+    target = load_target(str(files[TARGET]))
+    program = read_checked(files[BINARY] if BINARY in files else files[TEXT], target)
+    check_emulated(program, target)
     weights = read_weights(files[WEIGHTS], program)
-    known = ("format", "isa", "program", "target", "weights", "files")
+    check_arrays(program, weights, target, str(files[WEIGHTS]))
+    known = ("format", "isa", "program", "target", "weights", "files", "beside")
     extra = {key: value for key, value in manifest.items() if key not in known}
-    return Package(program, weights, load_target(str(files[TARGET])), MappingProxyType(extra))
+    return Package(program, weights, target, MappingProxyType(extra))
 
 
 def _write_files(
@@ -102,6 +105,7 @@ def _write_files(
     target_toml: str,
     extra: Mapping[str, object],
     forms: Collection[str],
+    beside: Mapping[str, bytes],
 ) -> None:
     if TEXT in forms:
         write_text(program, folder / TEXT)
@@ -117,45 +121,50 @@ def _write_files(
         "target": program.target,
         "weights": program.weights,
         "files": {path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        "beside": {name: hashlib.sha256(data).hexdigest() for name, data in sorted(beside.items())},
     }
+    for name, data in beside.items():
+        assert name != MANIFEST and not (folder / name).exists(), f"{name} is a file of the program"
+        (folder / name).write_bytes(data)
     assert not own.keys() & extra.keys(), f"keys of the manifest itself: {sorted(own.keys() & extra.keys())}"
     text = json.dumps({**own, **extra}, indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8", newline="\n")
+    (folder / MANIFEST).write_text(in_json(text) + "\n", encoding="utf-8", newline="\n")
 
 
-def _refuse_other(folder: Path) -> None:
-    """Anything but an empty folder or a compiled program stays where it is."""
-    if not os.path.lexists(folder):
-        return
-    if folder.is_dir() and not folder.is_symlink():
-        entries = {path.name for path in folder.iterdir()}
-        if not entries or {MANIFEST, WEIGHTS} <= entries <= {TEXT, BINARY, WEIGHTS, TARGET, MANIFEST}:
-            return
-    what = "there is something else than a compiled program"
-    raise fail("output.write", what, Place(str(folder)), "choose another folder, or remove it first")
+def strange_in(folder: Path) -> str:
+    """What in a folder is not of a compiled program as it was written, in words; "" for nothing. Raises OSError."""
+    names = sorted(path.name for path in folder.iterdir())
+    digests = digests_in(folder) if MANIFEST in names else {}
+    ours = {MANIFEST, *digests} if digests else set()
+    others = [name for name in names if name not in ours]
+    if others:
+        return f"the folder holds other files: {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
+    for name in names:
+        if not stat.S_ISREG((folder / name).lstat().st_mode):
+            return f"{name} in it is no regular file"
+        if name != MANIFEST and _sha256(folder / name) != digests[name]:
+            return f"{name} in it was edited or exchanged since it was compiled"
+    return ""
 
 
-def _move_into_place(new: Path, folder: Path) -> None:
-    if not folder.exists():
-        new.rename(folder)
-        return
-    old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    folder.rename(old)
+def digests_in(folder: Path) -> Mapping[str, str]:
+    """The sha256 of each file of a compiled program by its name, as its manifest says; none where there is no manifest
+    of ours. Raises OSError."""
     try:
-        new.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        found = json.loads(read_text(folder / MANIFEST, TEXT_LIMIT))
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict) or not {"format", "isa", "program", "weights", "files"} <= found.keys():
+        return {}
+    lists = [found["files"], found.get("beside", {})]
+    return {name: str(digest) for one in lists if isinstance(one, dict) for name, digest in one.items()}
 
 
 def _read_manifest(folder: Path) -> dict[str, object]:
     path = folder / MANIFEST
     place = Place(str(path))
     try:
-        if path.stat().st_size > _LARGEST_MANIFEST:
-            raise fail("package.file", f"the manifest takes {path.stat().st_size} bytes", place, _TODO)
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_text(path, TEXT_LIMIT))
     except OSError as error:
         what = f"this is no compiled program: {MANIFEST} cannot be read: {error.strerror or error}"
         raise fail("package.file", what, place, _TODO) from error
@@ -180,8 +189,8 @@ def _listed_files(folder: Path, manifest: Mapping[str, object]) -> dict[str, Pat
     for name, digest in listed.items():
         inner = PurePosixPath(name)
         path = folder / inner
-        leaves = inner.is_absolute() or ".." in inner.parts or "\\" in name or ":" in name
-        if leaves or not path.resolve().is_relative_to(folder.resolve()):
+        leaves = inner.is_absolute() or ".." in inner.parts or "\\" in name or ":" in name or not name.isprintable()
+        if leaves or not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
             raise fail("package.file", f'the manifest lists "{name}", which is not inside of the folder', place, _TODO)
         try:
             actual = _sha256(path)
@@ -197,5 +206,5 @@ def _listed_files(folder: Path, manifest: Mapping[str, object]) -> dict[str, Pat
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,13 +6,14 @@ a run, a function without arguments over views of registers and memory.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
+from cimc.base.diagnostics import Place, fail
+from cimc.isa.check_work import count_instructions
 from cimc.isa.operands import Window
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCode
 from cimc.runtime.capture import Capture, Writer
@@ -27,6 +28,9 @@ from cimc.runtime.schedule import Running, Scheduler
 from cimc.runtime.sites import deadlock
 from cimc.runtime.streams import StreamMaker, count_depth
 from cimc.target.model import Target
+
+MOST_STATE = 2 << 30
+"""Bytes of state that one lane may take where the user allows no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +109,15 @@ class StepEngine:
 
     def _chunk(self, lanes: int, images: int, capture: Collection[str] | bool) -> int:
         """How many lanes run at once."""
-        if self.max_memory is None:
-            return lanes
         plugs = 8 * images * sum(int(np.prod(p.shape)) for p in self.program.inputs + self.program.outputs)
         each = bytes_per_lane(self.program, self.target) + 2 * plugs
         each += captured_bytes_per_lane(self.program, capture, images)
+        most = max(MOST_STATE, self.max_memory or 0)
+        if each > most:
+            what = f"one input takes {each} bytes of emulated state; at most {most} are taken"
+            raise fail("run.memory", what, Place(self.program.name), "allow more with --max-memory")
+        if self.max_memory is None:
+            return lanes
         return max(1, min(lanes, self.max_memory // each))
 
     def _run_chunk(
@@ -156,25 +164,6 @@ def _joined(parts: Sequence[Mapping[str, AnyArray]]) -> dict[str, AnyArray]:
     if len(parts) == 1:
         return dict(parts[0])
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
-
-
-def count_instructions(program: Program, images: int) -> dict[str, int]:
-    """Instructions that a run of so many inputs executes, by mnemonic: control does not depend on data. A loop counts
-    once each time it is entered, its end once each time around."""
-    counts: Counter[str] = Counter()
-    for tile in program.tiles:
-        for stream in (*(core.stream for core in tile.cores), *(channel.stream for channel in tile.channels)):
-            times = [1]
-            for instruction in stream:
-                if instruction.mnemonic == "loop":
-                    counts["loop"] += times[-1]
-                    count = cast(int, instruction.operands[1])
-                    times.append(times[-1] * (images if count < 0 else count))
-                else:
-                    counts[instruction.mnemonic] += times[-1]
-                    if instruction.mnemonic == "end":
-                        times.pop()
-    return dict(sorted(counts.items()))
 
 
 def _captured(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,10 +11,12 @@ from typing import IO
 import numpy as np
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.names import member_name
+from cimc.base.npz import Damaged, Member, members_of, write_npz
+from cimc.base.reading import open_regular
 from cimc.isa.program import Program
 from cimc.runtime.machine import AnyArray
 
-_DATE = (1980, 1, 1, 0, 0, 0)
 _KINDS = "biuf"
 _HEADER_BYTES = 4096
 _LARGEST_ENTRY = 8
@@ -65,17 +64,10 @@ def named_arrays(program: Program) -> Mapping[str, int]:
 
 def write_weights(arrays: Mapping[str, AnyArray], file: IO[bytes]) -> None:
     """Write arrays of numbers as an .npz."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(arrays):
-            array = _plain(arrays[name])
-            assert array.dtype.kind in _KINDS, f"array {name} is of {array.dtype}"
-            member = io.BytesIO()
-            np.lib.format.write_array(member, array, allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy", _DATE)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.create_system = 3
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, member.getvalue())
+    plain = {name: _plain(arrays[name]) for name in sorted(arrays)}
+    kinds = {name: array.dtype for name, array in plain.items() if array.dtype.kind not in _KINDS}
+    assert not kinds, f"arrays of {kinds}"
+    write_npz(file, plain, pack=True)
 
 
 def read_weights(path: Path, program: Program) -> dict[str, AnyArray]:
@@ -85,12 +77,12 @@ def read_weights(path: Path, program: Program) -> dict[str, AnyArray]:
     program's.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            arrays = _read_members(archive, path, named_arrays(program))
+        with open_regular(path) as stream, members_of(stream) as members:
+            arrays = _read_members(members, path, named_arrays(program))
     except OSError as error:
         what = f"the weights file cannot be read: {error.strerror or error}"
         raise fail("package.file", what, Place(str(path)), _TODO) from error
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+    except Damaged as error:
         raise fail("package.file", f"the weights file is broken: {error}", Place(str(path)), _TODO) from error
     if weights_digest(arrays) != program.weights:
         what = f'the weights file does not belong to the program "{program.name}": its sha256 is not the program\'s'
@@ -98,38 +90,36 @@ def read_weights(path: Path, program: Program) -> dict[str, AnyArray]:
     return arrays
 
 
-def _read_members(archive: zipfile.ZipFile, path: Path, sizes: Mapping[str, int]) -> dict[str, AnyArray]:
-    infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+def _read_members(members: Mapping[str, Member], path: Path, sizes: Mapping[str, int]) -> dict[str, AnyArray]:
+    there = {member_name(name): name for name in sizes}
     found = [
         Diagnostic("package.weights", f'array "{name}" is not named by the program', Place(str(path)), _TODO)
-        for name in sorted(infos.keys() - sizes.keys())
+        for name in sorted(members.keys() - there.keys())
     ]
     found += [
         Diagnostic("package.weights", f'array "{name}", which the program names, is missing', Place(str(path)), _TODO)
-        for name in sorted(sizes.keys() - infos.keys())
+        for member, name in sorted(there.items())
+        if member not in members
     ]
-    for name in sorted(infos.keys() & sizes.keys()):
+    for member, name in sorted(there.items()):
         most = sizes[name] * _LARGEST_ENTRY + _HEADER_BYTES
-        if infos[name].file_size > most:
-            what = f'array "{name}" takes {infos[name].file_size} bytes; {sizes[name]} entries take {most} at most'
+        if member in members and members[member].file_size > most:
+            size = members[member].file_size
+            what = f'array "{name}" takes {size} bytes; {sizes[name]} entries take {most} at most'
             found.append(Diagnostic("package.weights", what, Place(str(path)), _TODO))
     if found:
         raise CimcError(found)
-    return {name: _read_array(archive.read(info), name) for name, info in sorted(infos.items())}
+    return {name: _read_array(members[member], name) for member, name in sorted(there.items())}
 
 
-def _read_array(data: bytes, name: str) -> AnyArray:
-    """An array from the bytes of an .npy file; its header may not promise more than follows."""
-    stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read_header(stream)
-    count = 1
-    for size in shape:
-        count *= size
-    if dtype.kind not in _KINDS or fortran or count * dtype.itemsize != len(data) - stream.tell():
-        raise ValueError(f'array "{name}" is not what its header says')
-    return np.frombuffer(data, dtype, count, stream.tell()).reshape(shape)
+def _read_array(member: Member, name: str) -> AnyArray:
+    try:
+        header = member.header()
+        if header.dtype.kind not in _KINDS or header.fortran:
+            raise Damaged("it is not as `cimc compile` writes it")
+        return member.read()
+    except Damaged as error:
+        raise Damaged(f'array "{name}": {error}') from None
 
 
 def _plain(array: AnyArray) -> AnyArray:

@@ -6,6 +6,11 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cimc.base.names import printable, printable_lines
+
+LIST = "\n    "
+"""What parts the lines of a list in a diagnostic; no other line break is its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -17,13 +22,16 @@ class Place:
     item: str = ""
 
     def __str__(self) -> str:
-        position = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        return ", ".join(part for part in (position, self.item) if part)
+        position = ":".join(printable(str(part)) for part in (self.file, self.line, self.column) if part)
+        return ", ".join(part for part in (position, printable(self.item)) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake: a stable code such as "onnx.unsupported", what is wrong, where, and what to do."""
+    """One mistake: a stable code such as "onnx.unsupported", what is wrong, where, and what to do.
+
+    The texts may hold names as a file has them; they are made fit to print when they are printed.
+    """
 
     code: str
     what: str
@@ -32,11 +40,11 @@ class Diagnostic:
 
     def __str__(self) -> str:
         place = str(self.where)
-        text = f"error[{self.code}]: {self.what}"
+        text = f"error[{self.code}]: {printable_lines(self.what, LIST)}"
         if place:
             text += f"\n  at {place}"
         if self.todo:
-            text += f"\n  help: {self.todo}"
+            text += f"\n  help: {printable(self.todo)}"
         return text
 
 

@@ -1,54 +1,49 @@
-"""Arrays from and to .npz and .npy files. Nothing in a file is believed before it is checked against its size."""
+"""A user's arrays, from and to .npz and .npy files (cimc.base.npz), with what is wrong as diagnostics."""
 
 from __future__ import annotations
 
 import io
-import math
-import zipfile
-import zlib
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.npz import Damaged, Member, members_of, read_array, read_header, write_npz
+from cimc.base.reading import open_regular
 from cimc.report.files import write_whole
 
 Arrays = dict[str, npt.NDArray[Any]]
+Read = TypeVar("Read")
 
 LIMIT = 16 << 30
-"""Bytes that the arrays of one file may have, unpacked."""
+"""Bytes that the arrays of one file may take in memory, where the machine has as much."""
 
 ONLY = ""
 """The name of the array of a .npy file, which has none."""
 
 
-class _Damaged(Exception):
-    """What is wrong with the bytes of one array."""
-
-
-def read_arrays(path: str) -> Arrays:
+def read_arrays(path: str, first: int | None = None) -> Arrays:
     """The arrays of an .npz file by name; of an .npy file the one array, under the name ONLY.
 
-    Raises CimcError with everything that is wrong: no such file, another format, pickled objects, a file cut short, an
-    archive that would unpack to more than LIMIT.
+    first: lanes to read, of all arrays alike; no more of the file is unpacked. Raises CimcError with everything that is
+    wrong: no such file, another format, pickled objects, a file cut short, more than the memory holds.
     """
     place = Place(path)
     try:
-        with Path(path).open("rb") as stream:
-            head = stream.read(6)
-            stream.seek(0)
-            if head == np.lib.format.MAGIC_PREFIX:
-                return {ONLY: _array(stream, Path(path).stat().st_size)}
-            return _archive(stream, place)
-    except _Damaged as error:
-        raise fail("data.file", str(error), place) from None
+        with open_regular(path) as stream:
+            if stream.read(6) == np.lib.format.MAGIC_PREFIX:
+                return {ONLY: _single(stream, first, place)}
+            with members_of(stream) as members:
+                return _unpacked(members, first, place)
+    except Damaged as error:
+        raise fail("data.file", str(error), place, error.todo) from None
     except OSError as error:
-        reason = (
-            "there is no such file" if isinstance(error, FileNotFoundError) else f"it can't be read: {error.strerror}"
-        )
+        missing = isinstance(error, FileNotFoundError)
+        reason = "there is no such file" if missing else f"it can't be read: {error.strerror}"
         raise fail("data.file", reason, place, "check the path") from None
 
 
@@ -63,14 +58,15 @@ def named(arrays: Arrays, inputs: tuple[str, ...], path: str) -> Arrays:
     return {inputs[0]: arrays[ONLY]}
 
 
-def data_for(model: str, file: str) -> Arrays:
-    """The arrays of a file for a network, one for each of its inputs at least; that of an .npy file gets its name."""
+def data_for(model: str, file: str, first: int | None = None) -> Arrays:
+    """The arrays of a file for a network, one for each of its inputs at least; that of an .npy file gets its name.
+    first: as for read_arrays."""
     from cimc.frontends.onnx_file import read_model  # onnx is loaded only for this
 
     graph = read_model(model).graph
     constants = {tensor.name for tensor in graph.initializer}
     inputs = tuple(info.name for info in graph.input if info.name not in constants)
-    arrays = named(read_arrays(file), inputs, file)
+    arrays = named(read_arrays(file, first), inputs, file)
     wrong = []
     for name in inputs:
         if name not in arrays:
@@ -84,75 +80,52 @@ def data_for(model: str, file: str) -> Arrays:
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write an .npz file, whole or not at all; the same arrays give the same bytes."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy")  # of 1980, whatever the clock says
-            with archive.open(member, "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+    write_npz(packed, {name: np.asarray(array, order="C") for name, array in arrays.items()}, pack=False)
     write_whole(path, packed.getvalue())
 
 
-def _archive(stream: IO[bytes], place: Place) -> Arrays:
-    try:
-        archive = zipfile.ZipFile(stream)
-    except zipfile.BadZipFile:
-        raise fail(
-            "data.file",
-            "this is neither an .npz nor an .npy file, or it is cut short",
-            place,
-            "write it with numpy.savez(file, name=array)",
-        ) from None
-    with archive:
-        members = archive.infolist()
-        total = sum(member.file_size for member in members)
-        if total > LIMIT:
-            raise fail(
-                "data.size",
-                f"the arrays would take {total} bytes unpacked; at most {LIMIT} are read",
-                place,
-                "give fewer lanes",
-            )
-        found: Arrays = {}
-        wrong: list[Diagnostic] = []
-        for member in members:
-            name = member.filename.removesuffix(".npy")
-            try:
-                with archive.open(member) as content:
-                    found[name] = _array(content, member.file_size)
-            except _Damaged as error:
-                wrong.append(Diagnostic("data.file", str(error), Place(place.file, item=f'array "{name}"')))
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-                what = "the array cannot be unpacked; the file is damaged or cut short"
-                wrong.append(
-                    Diagnostic("data.file", what, Place(place.file, item=f'array "{name}"'), "copy the file again")
-                )
-        if wrong:
-            raise CimcError(wrong)
-    if not found:
+def _single(stream: io.BufferedReader, first: int | None, place: Place) -> npt.NDArray[Any]:
+    """The array of an .npy file."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    header = read_header(stream)
+    _require_room(header.kept(first), place)
+    header.check(size - header.size)
+    return read_array(stream, header, first)
+
+
+def _unpacked(members: Mapping[str, Member], first: int | None, place: Place) -> Arrays:
+    """The arrays of an archive, once all heads are looked at."""
+    if not members:
         raise fail("data.file", "the file holds no arrays", place, "write it with numpy.savez(file, name=array)")
+    heads = _each(members, Member.header, place)
+    counts = {name: head.shape[0] for name, head in heads.items() if head.shape}
+    if first is not None and len(set(counts.values())) > 1:
+        held = ", ".join(f'"{name}" holds {count}' for name, count in counts.items())
+        what = f"the arrays do not agree on the number of lanes: {held}"
+        raise fail("input.shape", what, place, "axis 0 is the lane, one independent run each")
+    _require_room(sum(head.kept(first) for head in heads.values()), place)
+    return _each(members, lambda member: member.read(first), place)
+
+
+def _each(members: Mapping[str, Member], read: Callable[[Member], Read], place: Place) -> dict[str, Read]:
+    """What is read of each member; CimcError with all that are damaged."""
+    found: dict[str, Read] = {}
+    wrong: list[Diagnostic] = []
+    for name, member in members.items():
+        try:
+            found[name] = read(member)
+        except Damaged as error:
+            where = Place(place.file, item=f'array "{name}"')
+            wrong.append(Diagnostic("data.file", str(error), where, error.todo))
+    if wrong:
+        raise CimcError(wrong)
     return found
 
 
-def _array(stream: IO[bytes], size: int) -> npt.NDArray[Any]:
-    """The array of `size` bytes in .npy format; _Damaged where the header does not agree with the size."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    try:
-        version = np.lib.format.read_magic(stream)
-        if version not in readers:
-            raise _Damaged(f"version {version[0]}.{version[1]} of the .npy format is not read")
-        shape, fortran, dtype = readers[version](stream)
-    except ValueError:
-        raise _Damaged("this is not an array in .npy format, or it is cut short") from None
-    if dtype.hasobject:
-        raise _Damaged("it holds pickled Python objects, which are not read: they could run code")
-    expected = math.prod(shape) * dtype.itemsize
-    there = size - stream.tell()
-    if expected > LIMIT:
-        raise _Damaged(f"the array would take {expected} bytes; at most {LIMIT} are read")
-    if expected != there:
-        raise _Damaged(f"its header announces {expected} bytes and {there} are there: it is damaged or cut short")
-    data = stream.read(expected)
-    if len(data) != expected:
-        raise _Damaged(f"its header announces {expected} bytes and {len(data)} are there: it is damaged or cut short")
-    flat = np.frombuffer(bytearray(data), dtype)
-    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+def _require_room(needed: int, place: Place) -> None:
+    """Refuse arrays that memory does not hold, before it is taken."""
+    most = min(LIMIT, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if hasattr(os, "sysconf") else LIMIT
+    if needed > most:
+        what = f"the arrays would take {needed} bytes of memory; at most {most} are read"
+        raise fail("data.size", what, place, "give fewer lanes (--limit N), or a file with fewer")

@@ -8,21 +8,22 @@ from pathlib import Path
 from rich.syntax import Syntax
 
 from cimc.base.diagnostics import Place, fail
-from cimc.cli.checked import check_program
+from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.cli.console import new_console
 from cimc.isa.assembly_files import program_from, read_program
 from cimc.isa.binary import MAGIC, encode
+from cimc.isa.checked import check_program
 from cimc.isa.printer import print_program
 from cimc.isa.program import Program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.view_table import new_table
-from cimc.target.load import load_sourced, load_target, preset_names
+from cimc.target.load import load_sourced, load_target, preset_names, target_file
 from cimc.target.write import write_target
 
 
 def assemble_job(text: Path, out: Path, target: str | None, unchecked: bool) -> None:
     """`cimc asm`. The program is checked against `target`, or against the preset that it names itself."""
-    check_writable(out)
+    check_writable(out, text, target_file(target))
     if _bytes(text).startswith(MAGIC):
         raise fail("asm.form", "this is a binary program already", Place(str(text)), "cimc disasm makes text from it")
     program = read_program(text)
@@ -35,7 +36,7 @@ def assemble_job(text: Path, out: Path, target: str | None, unchecked: bool) -> 
 def disassemble_job(binary: Path, out: Path | None) -> None:
     """`cimc disasm`."""
     if out is not None:
-        check_writable(out)
+        check_writable(out, binary)
     text = print_program(_binary(binary))
     if out is None:
         sys.stdout.write(text)
@@ -84,7 +85,7 @@ def _binary(path: Path) -> Program:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, PROGRAM_LIMIT)
     except OSError as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
         raise fail("asm.file", f"the program cannot be read: {reason}", Place(str(path)), "check the path") from None

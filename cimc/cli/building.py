@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cimc.base.diagnostics import Diagnostic
+from cimc.base.names import printable
 from cimc.cli.arrays import Arrays, data_for
 from cimc.cli.console import new_console, steps, warn
 from cimc.driver.compile import CompileOptions, compile_network
@@ -15,11 +16,12 @@ from cimc.driver.fidelity import Limits
 from cimc.driver.precision import read_precision
 from cimc.driver.verify import Verification, verify_network
 from cimc.report.build import build_report
-from cimc.report.folder import check_place, save_folder
+from cimc.report.files import check_place
+from cimc.report.folder import save_folder
 from cimc.report.json_text import json_text
 from cimc.report.model import Report
 from cimc.report.view_table import new_table
-from cimc.target.load import load_sourced
+from cimc.target.load import load_sourced, target_file
 from cimc.target.write import write_target
 
 
@@ -45,7 +47,7 @@ class Job:
 
 def compile_job(job: Job, folder: Path) -> None:
     """`cimc compile`."""
-    check_place(folder)
+    check_place(folder, job.model, job.calibration, job.precision, target_file(job.options.target))
     options = job.complete_options()
     with steps() as progress:
         progress("reading the calibration data")
@@ -58,7 +60,7 @@ def compile_job(job: Job, folder: Path) -> None:
     warn(_missed_rate(options.rate, report))
     s = report.summary
     text = (
-        f"{folder}: {_count(len(report.layers), 'layer')} for {s.target} on {_count(s.tiles, 'tile')}, "
+        f"{printable(str(folder))}: {_count(len(report.layers), 'layer')} for {s.target} on {_count(s.tiles, 'tile')}, "
         f"{_count(s.cores, 'core')}, {_count(s.mvmus, 'MVMU')}; {s.instructions:,} instructions, {s.code_bytes:,} bytes"
     )
     new_console().print(text, soft_wrap=True)
@@ -81,7 +83,7 @@ def verify_job(job: Job, data: str, limit: int | None, as_json: bool, limits: Li
     options = job.complete_options()
     with steps() as progress:
         progress("reading the data")
-        inputs = data_for(job.model, data)
+        inputs = data_for(job.model, data, limit)
         found = verify_network(job.model, inputs, options, job.calibration_data(), limit, progress, limits)
     if as_json:
         sys.stdout.write(verification_json(found))
@@ -152,7 +154,7 @@ def exactness(found: Verification) -> str:
     element = ", ".join(map(str, first.element))
     line = f", line {first.line} of the program" if first.line else ""
     return (
-        f"{text}\n  first: {first.tensor}[{element}] is {first.got}, should be {first.expected}"
+        f"{text}\n  first: {printable(first.tensor)}[{element}] is {first.got}, should be {first.expected}"
         f"\n  stored by {first.instruction}{line}"
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.reading import REPORT_LIMIT, read_text
 from cimc.cli.console import new_console, steps
 from cimc.report.compare import compare
 from cimc.report.folder import load_report
@@ -46,10 +48,10 @@ def _both(places: Sequence[Path]) -> list[Report]:
 
 def report_at(place: Path) -> Report:
     """The report of a compiled program, or one that `cimc report --json` wrote."""
-    if not place.is_file():
+    if os.path.isdir(place) or not os.path.lexists(place):
         return load_report(place, load_package(place).program)
     try:
-        text = place.read_text(encoding="utf-8")
+        text = read_text(place, REPORT_LIMIT)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         todo = "give a folder that `cimc compile` wrote, or a report as JSON"

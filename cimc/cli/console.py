@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from cimc.base.diagnostics import Diagnostic
+from cimc.base.names import printable_lines
 
 Progress = Callable[[str], None]
 """Told what is being done."""
@@ -17,10 +21,25 @@ WIDE = 120
 """Columns where output goes to a file or a pipe, which have none of their own."""
 
 
+class _Plain(Console):
+    """A console on which text from files steers nothing: see cimc.base.names."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text as it is printed."""
+        return super().render_str(printable_lines(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The pieces of what is printed."""
+        if isinstance(renderable, Text) and not renderable.plain.isprintable():
+            renderable = renderable.copy()
+            renderable.plain = printable_lines(renderable.plain)
+        return super().render(renderable, options)
+
+
 def new_console() -> Console:
     """A console for results. It takes text as it is: names from a network may have brackets and colons."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDE)
+    console = _Plain(highlight=False, markup=False, emoji=False)
+    return console if console.is_terminal else _Plain(highlight=False, markup=False, emoji=False, width=WIDE)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from cimc import __version__
 from cimc.base.diagnostics import CimcError
+from cimc.base.names import printable, printable_lines
+from cimc.base.reading import noting_inputs
 from cimc.cli.app import app
 
 RIGHT, FAILED, WRONG_INPUT, OUR_FAULT = 0, 1, 2, 3
@@ -25,7 +27,8 @@ DEADLOCK = "verify.deadlock"
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     try:
-        app(args=list(arguments), prog_name="cimc")
+        with noting_inputs():
+            app(args=list(arguments), prog_name="cimc")
     except SystemExit as exit_:
         return _code(exit_)
     except CimcError as error:
@@ -57,12 +60,12 @@ def _failed(error: Exception) -> int:
     from cimc.runtime.sites import Deadlock  # the emulator is loaded only where it may have run
 
     if isinstance(error, Deadlock):
-        print(f"error[run.deadlock]: {error}", file=sys.stderr)
+        print(f"error[run.deadlock]: {printable_lines(str(error))}", file=sys.stderr)
         return FAILED
     if os.environ.get("CIMC_DEBUG") == "1":
         traceback.print_exception(error)
         return OUR_FAULT
-    first = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    first = printable(str(error).strip().splitlines()[0]) if str(error).strip() else "no message"
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     print(

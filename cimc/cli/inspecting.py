@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cimc.base.diagnostics import Place, did_you_mean, fail
+from cimc.base.names import printable
 from cimc.cli.console import new_console
 from cimc.cli.options import not_a_place, split_numbers
 from cimc.cli.stopping import show_stop
@@ -131,7 +132,7 @@ def show_weight(console: Console, package: Package, stored: Stored, row: int, co
     """A weight with its place and its cells."""
     m = stored.matrix
     value = int(package.weights[m.array].reshape(m.rows, m.columns)[row, column])
-    console.print(f"{m.layer}[{m.row + row}, {m.column + column}] = {value}", style="bold", soft_wrap=True)
+    console.print(f"{printable(m.layer)}[{m.row + row}, {m.column + column}] = {value}", style="bold", soft_wrap=True)
     console.print(f"{stored.place}, row {row}, column {column}; {m.weight_bits} bits, {package.target.mvmu.encoding}\n")
     cells = cells_of(package, stored)
     top = (1 << cells.cell_bits) - 1
@@ -151,7 +152,7 @@ def show_weight(console: Console, package: Package, stored: Stored, row: int, co
 
 def show_matrices(console: Console, program: Program) -> None:
     """Where every matrix is."""
-    console.print(Text(f"{program.name} for {program.target}", style="bold"))
+    console.print(Text(printable(f"{program.name} for {program.target}"), style="bold"))
     table = new_table("layer", "rows>", "columns>", "tile>", "core>", "MVMU>", "bits>", "shift>")
     for stored in matrices_of(program):
         m = stored.matrix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, Place, fail
+from cimc.base.names import printable
+from cimc.base.reading import identity
 from cimc.cli.arrays import Arrays, named, read_arrays, write_arrays
-from cimc.cli.checked import read_checked
 from cimc.cli.console import new_console, steps
 from cimc.ir.graph import Graph, Tensor
 from cimc.ir.lanes import lanes_of
+from cimc.isa.checked import read_checked
 from cimc.isa.program import Plug, Program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report
@@ -23,18 +26,16 @@ from cimc.report.schema import schema_text
 from cimc.report.view import report_view
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.package import Package, load_package
-from cimc.runtime.step import StepEngine
+from cimc.runtime.step import MOST_STATE, StepEngine
 
 LABELS = "labels"
-DEFAULT_MEMORY = 2 << 30
-"""Bytes of emulated state where the user gives no bound."""
 
 
 def lanes_in(program: Program, file: str, limit: int | None = None) -> Arrays:
     """The inputs in a file as the program takes them, (lanes, *shape); CimcError with everything that is wrong."""
-    arrays = named(read_arrays(file), tuple(plug.name for plug in program.inputs), file)
+    arrays = named(read_arrays(file, limit), tuple(plug.name for plug in program.inputs), file)
     try:
-        return {name: array[:limit] for name, array in lanes_for(program, arrays).items()}
+        return lanes_for(program, arrays)
     except CimcError as error:
         places = [replace(d, where=replace(d.where, file=file)) for d in error.diagnostics]
         raise CimcError(places) from None
@@ -69,7 +70,7 @@ def run_job(
     folder: Path, data: str, out: Path, program: Path | None, limit: int | None, max_memory: int | None
 ) -> None:
     """`cimc run`."""
-    check_writable(out)
+    check_writable(out, data, program)
     with steps() as progress:
         progress("reading the program")
         package = package_of(folder, program)
@@ -84,12 +85,12 @@ def run_job(
                 "allow more",
             )
         progress(f"running {count} input{'s' if count != 1 else ''}")
-        engine = StepEngine(package.program, package.weights, package.target, max_memory=max_memory or DEFAULT_MEMORY)
+        engine = StepEngine(package.program, package.weights, package.target, max_memory=max_memory or MOST_STATE)
         execution = engine.run(lanes)
         plugs = {plug.name: plug for plug in package.program.outputs}
         outputs = {name: without_batch(plugs[name], values) for name, values in execution.outputs.items()}
         write_arrays(out, outputs)
-    shapes = ", ".join(f"{name} {'x'.join(map(str, values.shape))}" for name, values in outputs.items())
+    shapes = ", ".join(f"{printable(name)} {'x'.join(map(str, values.shape))}" for name, values in outputs.items())
     executed = sum(execution.counts.values())
     text = f"{out}: {shapes}; {count} input{'s' if count != 1 else ''}, {executed:,} instructions for each"
     new_console().print(text, soft_wrap=True)
@@ -102,11 +103,17 @@ def schema_job() -> None:
 
 def check_report_files(json: Path | None, html: Path | None) -> None:
     """Refuse files of which one could not be written before the other is. json, html: None where not asked for."""
-    if json is not None and html is not None and json.absolute() == html.absolute():
+    if json is not None and html is not None and _same_place(json, html):
         raise fail("options.report", "--json and --html name the same file", Place(str(json)), "name two files")
     for file in (json, html):
         if file is not None:
             check_writable(file)
+
+
+def _same_place(a: Path, b: Path) -> bool:
+    """Whether two outputs would be one file, by whatever names."""
+    there = identity(a)
+    return os.path.realpath(a) == os.path.realpath(b) or (there is not None and there == identity(b))
 
 
 def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from cimc.base.names import printable
 from cimc.cli.console import new_console, steps
 from cimc.report.cost_model import Writing
 from cimc.report.files import check_writable, write_whole
@@ -16,7 +17,7 @@ from cimc.report.quantities import si
 from cimc.report.thin import thinned
 from cimc.report.trace import trace_text
 from cimc.report.view_cost import writing_text
-from cimc.report.view_table import new_table
+from cimc.report.view_table import grid, new_table
 from cimc.report.writing import writing_of
 from cimc.runtime.package import load_package
 from cimc.runtime.timing import time_program
@@ -37,7 +38,7 @@ def time_job(folder: Path, inputs: int, as_json: bool) -> None:
         console.print(part)
         console.print()
     bottleneck = timing.bottleneck
-    console.print(f"bottleneck: {bottleneck.name} {bottleneck.why}", soft_wrap=True)
+    console.print(printable(f"bottleneck: {bottleneck.name} {bottleneck.why}"), soft_wrap=True)
 
 
 def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
@@ -69,7 +70,7 @@ def _timed(folder: Path, inputs: int, record: bool) -> tuple[Timing, Writing]:
 
 
 def _summary(timing: Timing, writing: Writing) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = grid()
     table.add_row("program", f"{timing.program} for {timing.target}")
     table.add_row("latency of the first input", si(timing.latency, "s"))
     if timing.interval is not None and timing.rate is not None:

@@ -40,6 +40,9 @@ SYNTHETIC_LANES = 16
 SYNTHETIC_WORK = 4e10
 """Products that running the network on synthetic inputs may take: large ones get fewer lanes, at least two."""
 
+SYNTHETIC_VALUES = 1 << 23
+"""Elements that one tensor may have on all synthetic inputs."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
@@ -174,13 +177,17 @@ def _widths(options: CompileOptions, target: Target) -> Widths:
 def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
     """Standard normal lanes for float inputs, the whole range for integer ones."""
     generator = np.random.default_rng(seed)
-    lanes = int(np.clip(SYNTHETIC_WORK / max(1, _products(graph)), 2, SYNTHETIC_LANES))
+    values = max((math.prod(tensor.shape) for tensor in graph.tensors.values()), default=1)
+    most = min(SYNTHETIC_WORK / max(1, _products(graph)), SYNTHETIC_VALUES / max(1, values))
+    lanes = int(np.clip(most, 2, SYNTHETIC_LANES))
     made: dict[str, npt.NDArray[Any]] = {}
     for name in graph.inputs:
         tensor = graph.tensors[name]
         shape = (lanes, *tensor.shape)
         if tensor.dtype == "float32":
-            made[name] = generator.standard_normal(shape).astype(np.float32)
+            made[name] = np.empty(shape, np.float32)
+            for lane in made[name]:  # one by one: normal numbers are drawn in double precision
+                lane[...] = generator.standard_normal(tensor.shape)
         else:
             low, high = integer_range(tensor.dtype)
             made[name] = generator.integers(low, high, shape, endpoint=True).astype(storage_of(tensor.dtype))

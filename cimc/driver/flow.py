@@ -85,7 +85,7 @@ class _Run:
         row = units // self.streams.segments(work)
         found: Times = np.zeros(len(units))
         for need in work.needs:
-            there = self._in_ring(tile, (need.map, need.piece))
+            there = self._in_ring(tile, Key(need.map, need.piece))
             tickets = units + 1
             if not self.streams.streaming(work, need):
                 tickets = (need.first + need.span + need.advance * row) * self.floor.segments[need.map]
@@ -98,7 +98,7 @@ class _Run:
         """The same of a task that has one unit."""
         found = 0.0
         for need in work.needs:
-            there = self._in_ring(tile, (need.map, need.piece))
+            there = self._in_ring(tile, Key(need.map, need.piece))
             ticket = (need.first + need.span) * self.floor.segments[need.map]
             found = max(found, float(there[min(max(ticket, 1), len(there)) - 1]))
         for partner in work.body.partials:
@@ -118,7 +118,7 @@ class _Run:
         makers = self.streams.made[key]
         if len(makers) == 1:
             return self.done[id(makers[0][1])]
-        out = self.floor.graph.maps[key[0]]
+        out = self.floor.graph.maps[key.map]
         found = np.zeros((out.height, self.floor.segments[out.name]), np.float64)
         for tile, work in makers:
             rows = self.done[id(work)]
@@ -134,7 +134,7 @@ class _Run:
     def _sent(self, source: int, to: int, key: Key, there: Times) -> Times:
         """When segments arrive that are sent from tile to tile as they get ready."""
         message, units = self.streams.message(source, to, key), len(there)
-        layer = next((work.layer for _, work in self.streams.made.get((key[0].split("\0")[0], key[1]), ())), -1)
+        layer = next((work.layer for _, work in self.streams.made.get(Key(key.map, key.low), ())), -1)
         for tile, seconds, counts in ((source, message.send, message.sent), (to, message.receive, message.received)):
             spent = Spent(units * seconds / self.streams.beside.get(layer, 1))
             spent.counts.update({action: units * count for action, count in counts.items()})
@@ -145,7 +145,7 @@ class _Run:
     def _inputs(self) -> None:
         """The host fills every ring of an input, segment by segment, over one link."""
         rings = [(tile, key) for tile, there in self.floor.rings.items() for key in there
-                 if key[0] in self.floor.inputs]  # fmt: skip
+                 if key.map in self.floor.inputs]  # fmt: skip
         self._over_link("link into the chip", rings)
         for tile, key in rings:
             plan = self.floor.rings[tile][key]
@@ -155,7 +155,7 @@ class _Run:
 
     def _outputs(self) -> None:
         """The host takes the outputs as they get ready."""
-        rings = [(self.floor.home[name, low], (name, low)) for binding in self.floor.graph.outputs
+        rings = [(self.floor.home[Key(name, low)], Key(name, low)) for binding in self.floor.graph.outputs
                  for name in binding.maps for low, _ in self.floor.pieces[name]]  # fmt: skip
         self._over_link("link out of the chip", rings)
         for tile, key in rings:

@@ -16,7 +16,7 @@ from onnx.version_converter import convert_version
 
 from cimc.base.diagnostics import Place, fail
 from cimc.frontends.foreign import ForeignError, foreign
-from cimc.frontends.onnx_file import read_model
+from cimc.frontends.onnx_file import parse_model, read_model
 from cimc.ir.graph import Graph
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -37,7 +37,7 @@ class OnnxOracle:
         self.graph = graph
         self.name = ""
         self._file = os.fspath(model)
-        self._types = _input_types(read_model(model))
+        self._types = _input_types(parse_model(model))
         self._sessions = _sessions(self._file)
         self._session: Any = None
         self._problems: list[str] = []

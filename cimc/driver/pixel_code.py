@@ -144,7 +144,7 @@ class PixelCode:
             for need in self.work.needs:
                 count = min(need.high, at + last - first) - max(need.low, at)
                 if need.role == role and need.map == part.map and count > 0:
-                    yield count, self.rings[need.map, need.piece]
+                    yield count, self.rings[Key(need.map, need.piece)]
 
     def fetch(self, role: int, kept: bool) -> None:
         """Load one pixel of an operand. kept: zeros of no map are set once, before the first input."""

@@ -31,7 +31,7 @@ class PixelWriter:
         shape = (
             work.layer, body.high - body.low, body.is_partial, len(body.partials),
             tuple((b.high - b.low, *((r.start, r.length, r.channels) for r in b.runs)) for b in body.blocks),
-            tuple((n.role, n.high - n.low, rings[n.map, n.piece].channels) for n in work.needs),
+            tuple((n.role, n.high - n.low, rings[Key(n.map, n.piece)].channels) for n in work.needs),
         )  # fmt: skip
         if shape not in self._pixels:
             self._pixels[shape] = self._pixel(work, rings)
@@ -59,7 +59,7 @@ class _Pixel(PixelCode):
         """Load the window, multiply, add sums, finish and store."""
         for run in _joined(run for block in self.task.blocks for run in block.runs):
             piece = next(n.piece for n in self.work.needs if n.map == run.map and n.low <= run.channel < n.high)
-            for words in self.windows(self.rings[run.map, piece], run.channels, run.start, run.length):
+            for words in self.windows(self.rings[Key(run.map, piece)], run.channels, run.start, run.length):
                 self.load("xin", words)
         self.do("mvm", (1 << len(self.task.blocks)) - 1, times=1 / self.mapped.beside)
         columns: list[tuple[int, int]] = []

@@ -10,9 +10,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
+from cimc.base.reading import TEXT_LIMIT, read_text
 
 KEYS = ("weight_bits", "input_bits")
 
@@ -27,7 +27,7 @@ class Precision:
 def read_precision(path: str) -> Precision:
     """Read a precision file; all that is wrong in it at once."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path, TEXT_LIMIT)
         content = tomllib.loads(text)
     except OSError as error:
         raise fail("precision.file", f"{path} can't be read: {error.strerror}", Place(path)) from error

@@ -66,7 +66,7 @@ class _Finder:
         detour, streaming = self._detour(tile, work, need), self.streams.streaming(work, need)
         if streaming and detour is None:
             return None
-        key, rows = (need.map, need.piece), self.streams.rows(work)
+        key, rows = Key(need.map, need.piece), self.streams.rows(work)
         plan = self.floor.rings[tile][key]
         room = plan.pixels / plan.width
         whole = need.advance == 0 or rows == 1
@@ -101,7 +101,7 @@ class _Finder:
     def _filling(self, tile: int, key: Key) -> tuple[float, list[Work]]:
         """Seconds in which a row of a ring is made, and by whom: the host where by nobody."""
         plan = self.floor.rings[tile][key]
-        if key[0] in self.floor.inputs:
+        if key.map in self.floor.inputs:
             words, prices = plan.width * plan.channels, self.streams.prices
             return prices.seconds("off_chip_word", words) + prices.memory(words), []
         makers = [maker for _, maker in self.streams.made[key]]
@@ -132,7 +132,7 @@ class _Finder:
 
     def _way(self, tile: int, need: Need, source: str, depth: int) -> Detour | None:
         """The way from a map to a need."""
-        key = need.map, need.piece
+        key = Key(need.map, need.piece)
         if need.map == source:
             plan = self.floor.rings[tile][key]
             make, _ = self._filling(tile, key)

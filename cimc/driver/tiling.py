@@ -75,9 +75,8 @@ def _plans(
     """The rings of a tile at their first depths."""
     plans = {}
     for key, size in sizes.items():
-        name = key[0].split("\0")[0]
-        m, channels = graph.maps[name], size.high - size.low
-        plans[key] = RingPlan("", tile, m.height, m.width, channels, segments[name], size.pixels, 1, name, size.low)
+        m, channels = graph.maps[key.map], size.high - size.low
+        plans[key] = RingPlan("", tile, m.height, m.width, channels, segments[m.name], size.pixels, 1, m.name, size.low)
     return plans
 
 

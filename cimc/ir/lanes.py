@@ -72,7 +72,7 @@ def _problems(tensor: Tensor, array: Array) -> list[Diagnostic]:
             first = tuple(int(index) for index in np.argwhere(~finite)[0])
             count = finite.size - int(finite.sum())
             what = f'the input "{tensor.name}" holds NaN or infinity: {count} element(s), the first at {first}'
-            wrong.append(Diagnostic("input.nan", what, place, "give values that are finite in float32"))
+            wrong.append(Diagnostic("input.nan", what, place, "give finite float32 values"))
     elif tensor.dtype in NARROW and array.size:
         (low, high), integers = integer_range(tensor.dtype), array.astype(np.int64)
         if not low <= integers.min() <= integers.max() <= high:

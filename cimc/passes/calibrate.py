@@ -20,7 +20,10 @@ from cimc.ir.graph import Graph
 from cimc.passes.thresholds import Histogram, entropy_range, percentile_range
 
 CHUNK = 16
-"""Lanes evaluated at once."""
+"""Lanes evaluated at once, at most."""
+
+CHUNK_VALUES = 1 << 24
+"""Elements of one tensor that are evaluated at once, unless a single lane has more."""
 
 METHODS = ("minmax", "percentile", "entropy")
 """How a range may be chosen."""
@@ -88,6 +91,8 @@ def _extremes(graph: Graph, wanted: set[str], data: Data) -> Ranges:
 def _values(graph: Graph, wanted: set[str], data: Data) -> Iterator[Data]:
     """The tensors' values, CHUNK lanes after CHUNK lanes."""
     lanes = len(next(iter(data.values())))
-    for start in range(0, lanes, CHUNK):
-        part = {name: array[start : start + CHUNK] for name, array in data.items()}
+    largest = max(math.prod(tensor.shape) for tensor in graph.tensors.values())
+    chunk = max(1, min(CHUNK, CHUNK_VALUES // max(1, largest)))
+    for start in range(0, lanes, chunk):
+        part = {name: array[start : start + chunk] for name, array in data.items()}
         yield {**part, **evaluate(graph, part, wanted)}

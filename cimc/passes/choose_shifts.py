@@ -80,12 +80,13 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
 
     for part in _chunks(graph, mapped, maps):
         windows = windows_of(graph, mapped, part)
-        largest = max(largest, float(np.abs(windows).max()))
-        power += int(np.square(windows).sum()) / (windows.shape[1] * windows.shape[2])
+        largest = max(largest, float(windows.max()), -float(windows.min()))
+        power += int(np.einsum("abcdef,abcdef->", windows, windows, dtype=np.int64)) / math.prod(windows.shape[1:3])
         sums = accumulate(wide, unshifted, windows, watch)
         watch((sums + unshifted.bias).astype(np.float64), 0, len(peaks))
         parts.append(finish_matrix(wide, unshifted, sums, part))
     result = np.concatenate(parts)
+    parts.clear()
     power /= len(result)
     limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.maximum(peaks, _reach(unshifted, largest)) / limit

@@ -50,7 +50,7 @@ class Depths:
             for key in work.reads():
                 relayed = (work.who, key) in self.relayed
                 if late.setdefault(key, relayed) != relayed:
-                    return key[0]
+                    return key.map
         return ""
 
     def relay(self, who: Who, key: Key, pixels: int, width: int) -> None:

@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.ir import graph as g
-from cimc.ir.layers import GivenWeights, MatrixLayer, Operand, Reals
+from cimc.ir.layers import GivenWeights, Ints, MatrixLayer, Operand, Reals
 from cimc.passes.lowering import Lowering, Refusal
 from cimc.passes.places import Places
+
+BIAS_LIMIT = (1 << 31) - 1
+"""A quantised bias is an int32."""
 
 Number = TypeVar("Number", bound=np.floating[Any] | np.int64)
 
@@ -34,10 +37,41 @@ def given_weights(low: Lowering, node: g.Conv | g.MatMul) -> tuple[GivenWeights 
     output_axis = 0 if isinstance(node, g.Conv) else 1
     if scale.size > 1 and source.axis % integers.ndim != output_axis:
         raise Refusal("its quantised weights have scales along an axis that is not the outputs'")
-    bias = None
-    if len(node.inputs) > 2 and node.inputs[2] in low.dequantised:
-        bias = np.asarray(constants[low.dequantised[node.inputs[2]].inputs[0]], np.int64)
-    return GivenWeights(integers - zero, np.broadcast_to(scale, (outputs,)), bias), weight
+    scale = np.broadcast_to(scale, (outputs,))
+    return GivenWeights(integers - zero, scale, _given_bias(low, node, scale)), weight
+
+
+def _given_bias(low: Lowering, node: g.Conv | g.MatMul, scale: npt.NDArray[np.float32]) -> Ints | None:
+    """A quantised bias as integers in units of the sums, the input's scale times the weights', (O,): the network's own
+    integers where they count in these units. None where the input has no format yet."""
+    if len(node.inputs) < 3 or node.inputs[2] not in low.dequantised:
+        return None
+    integers, own_scale, zero = (low.graph.constants[name] for name in low.dequantised[node.inputs[2]].inputs)
+    formats = {low.book.maps[i].quant for i in low.book.maps_in(low.places[node.inputs[0]])}
+    quant = formats.pop() if len(formats) == 1 else None
+    if quant is None:
+        return None
+    unit = np.float32(quant.scale) * scale
+    own = np.asarray(integers, np.int64) - zero.astype(np.int64)
+    if np.allclose(own_scale, unit, rtol=1e-6, atol=0):
+        return own
+    real = own * own_scale.astype(np.float64)
+    counted = np.divide(real, unit, out=np.zeros(len(scale)), where=unit > 0)
+    return np.asarray(np.clip(np.rint(counted), -BIAS_LIMIT, BIAS_LIMIT), np.int64)
+
+
+def without_padding(
+    operand: Operand, groups: int, given: GivenWeights | None, weight: Reals
+) -> tuple[GivenWeights | None, Reals]:
+    """Weights (O, C/groups, KH, KW) with zeros for channels that are padding: no row of a crossbar is fed with them, so
+    they must not count where an input's zero point is taken off either."""
+    real = np.concatenate([np.full(part.count, bool(part.map)) for part in operand.parts])
+    if real.all():
+        return given, weight
+    kept = np.repeat(real.reshape(groups, 1, -1), len(weight) // groups, axis=1).reshape(*weight.shape[:2], 1, 1)
+    if given is not None:
+        given = replace(given, weights=given.weights * kept)
+    return given, np.where(kept, weight, weight.dtype.type(0))
 
 
 def lower_conv(low: Lowering, node: g.Conv) -> None:
@@ -45,6 +79,7 @@ def lower_conv(low: Lowering, node: g.Conv) -> None:
     given, weight = given_weights(low, node)
     bias = low.real(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(weight.shape[0])
     operand = low.windowed(node.inputs[0], node.pads)
+    given, weight = without_padding(operand, node.groups, given, weight)
     layer = MatrixLayer(
         name="", output="", origin="", x=operand, weight=weight, bias=bias, strides=node.strides, pads=node.pads,
         dilations=node.dilations, groups=node.groups, given=given,
@@ -77,6 +112,7 @@ def lower_matmul(low: Lowering, node: g.MatMul) -> None:
         rearranged = weight.T[:, :, None, None]
         if given is not None:
             given = replace(given, weights=given.weights.T[:, :, None, None])
+        given, rearranged = without_padding(operand, 1, given, rearranged)
     height, width = (1, 1) if len(tokens) == 1 else (operand.height, operand.width)
     layer = MatrixLayer(
         name="", output="", origin="", x=operand, weight=rearranged, bias=bias, strides=(1, 1), pads=(0, 0, 0, 0),

@@ -84,7 +84,8 @@ def _in_one_format(low: Lowering, node: g.Quantize | g.Dequantize, places: Place
             continue
         gain, offset = 1.0, 0.0
         if isinstance(node, g.Dequantize):
-            assert m.quant is not None, f"{m.name} holds integers in no format"
+            if m.quant is None:
+                raise Refusal("its integers are joined from several formats before it, which is not built yet")
             gain, offset = quant.scale / m.quant.scale, quant.scale * (m.quant.zero - quant.zero)
         whole = np.arange(m.words).reshape(m.height, m.width, m.channels)
         operand = low.operand(whole + low.book.starts[index])

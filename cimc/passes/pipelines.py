@@ -34,6 +34,7 @@ from cimc.passes.split_averages import split_averages
 from cimc.target.model import Target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+CALIBRATION_VALUES = 1 << 24  # of one map that shifts are chosen on: pictures of millions of pixels get fewer lanes
 ROUNDS = 12  # placements, each with the depths of rings that the ones before it learned
 
 
@@ -58,7 +59,7 @@ def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapO
     quants = choose_formats(layers, ranges, target, options.widths)
     mapped = quantise(layers, quants, ranges, target, options.widths)
     mapped = split_matrices(mapped, target, split_options(layers, target, options.rows))
-    lanes = calibration_lanes(mapped)
+    lanes = min(calibration_lanes(mapped), max(1, CALIBRATION_VALUES // max(m.words for m in mapped.maps.values())))
     inputs = {
         b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], quants[b.maps[0]], calibration[b.tensor][:lanes])
         for b in mapped.inputs

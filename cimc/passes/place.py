@@ -132,7 +132,7 @@ class Placer:
         deep = []
         for work in works:
             for need in work.needs:
-                key = need.map, need.piece
+                key = Key(need.map, need.piece)
                 extra = self.depths.of(work.who, key) - self.first_pixels(work, need)
                 if extra > 0 and need.map not in self.inputs:
                     deep.append((extra * (need.high - need.low), work, need))
@@ -140,7 +140,7 @@ class Placer:
             return False
         _, work, need = max(deep, key=lambda one: one[0])
         pixels, width = self.first_pixels(work, need), self.graph.maps[need.map].width
-        self.depths.relay(work.who, (need.map, need.piece), pixels, width)
+        self.depths.relay(work.who, Key(need.map, need.piece), pixels, width)
         return True
 
     def _relay(self, tile: TileLoad) -> None:
@@ -153,10 +153,10 @@ class Placer:
                 if pixels and sizes[key].remote:
                     wanted[key] = max(wanted.get(key, 0), pixels)
         for key, pixels in wanted.items():
-            width = self.graph.maps[key[0]].width
+            width = self.graph.maps[key.map].width
             row = sizes[key].of_row(width)
             room = self.target.tile.memory_words // (sizes[key].high - sizes[key].low)
-            unit = row if room >= row else width // self.segments[key[0]]
+            unit = row if room >= row else width // self.segments[key.map]
             most = room // unit * unit
             pixels = sizes[key].of_row(pixels)
             chain: list[int] = []
@@ -192,7 +192,7 @@ class Placer:
         late = self.depths.comes_late(tile)
         if late:
             return f'"{late}" at two times', "take a target with more tile memory"
-        fifos = sum(ring.remote and key[0] not in self.inputs for key, ring in rings.items())
+        fifos = sum(ring.remote and key.map not in self.inputs for key, ring in rings.items())
         for key, work in tile.homes.items():  # copies on other tiles send what they make here
             fifos += work.mapped.copies - sum(w.piece == key and w.shares_piece for w in tile.works)
         if fifos > self.target.tile.fifos:
@@ -209,7 +209,7 @@ class Placer:
             rings[key] = RingSize(work.body.low, work.body.high, pixels, remote=False)
         for work in tile.works:
             for need in work.needs:
-                key = (need.map, need.piece)
+                key = Key(need.map, need.piece)
                 pixels, (left, right) = self.pixels_for(work, need), self.reach(work, need)
                 whole = self.segments[need.map]
                 old = rings.get(key, RingSize(need.low, need.high, pixels, True, left, right, whole))
@@ -231,7 +231,7 @@ class Placer:
         """Pixels of a ring that has a part of every row only."""
         if ring.right - ring.left == ring.whole:
             return ring.pixels
-        width = self.graph.maps[key[0]].width
+        width = self.graph.maps[key.map].width
         return ring.of_row(math.ceil(ring.pixels / width) * width)
 
     def reach(self, work: Work, need: Need) -> tuple[int, int]:
@@ -263,7 +263,7 @@ class Placer:
 
     def pixels_for(self, work: Work, need: Need) -> int:
         """Pixels that a ring must hold for one reader."""
-        return max(self.first_pixels(work, need), self.depths.of(work.who, (need.map, need.piece)))
+        return max(self.first_pixels(work, need), self.depths.of(work.who, Key(need.map, need.piece)))
 
     def first_pixels(self, work: Work, need: Need) -> int:
         """What a reader asks for at first: two segments of a stream, or the rows of its window and some; and those

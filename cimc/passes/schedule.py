@@ -34,7 +34,7 @@ class Scheduler:
         made = [(w.makes(tile), w, tile.number) for tile in tiles for w in tile.works]
         self.home: dict[Key, int] = {key: tile for key, _, tile in made}
         self.home |= {key: tile.number for tile in tiles for key in tile.homes}
-        self.away = [(key, w) for key, w, _ in made if "\0copy" in key[0]]
+        self.away = [(key, w) for key, w, _ in made if not key.is_whole and key.task < 0]
 
     def run(self) -> ScheduledGraph:
         """All of it."""
@@ -52,7 +52,7 @@ class Scheduler:
         ]
         tasks.sort(key=lambda placed: (placed.layer, placed.task))
         feeds = tuple(
-            tuple((tile, name, -1) for (tile, key), name in self.names.items() if key[0] == binding.maps[0])
+            tuple((tile, name, -1) for (tile, key), name in self.names.items() if key.map == binding.maps[0])
             for binding in self.graph.inputs
         )
         drains = tuple(tuple(self._drain(name, low) for name in b.maps for low, _ in self.placer.pieces[name])
@@ -74,10 +74,10 @@ class Scheduler:
             for partner in work.body.partials:
                 makers.setdefault(partial_key(work.mapped, partner, work.copy), work)
         for key, size in sizes.items():
-            name, *only = key[0].split("\0")
+            name = key.map
             m = self.graph.maps[name]
             height, width, segments, producers = m.height, m.width, self.segments[name], 1
-            if only:
+            if not key.is_whole:
                 share = makers[key].share
                 own = share.segments(segments)
                 height, width, segments = share.rows(height), width // segments * own, own
@@ -86,7 +86,7 @@ class Scheduler:
             else:
                 width, segments = size.of_row(m.width), size.right - size.left
             label = plain_name(name, size.low if len(self.placer.pieces[name]) > 1 or size.low else None)
-            label += "".join(f".p{part}" if part.isdigit() else f".{part}" for part in only)
+            label += key.suffix
             while (tile.number, label) in self.plans:
                 label += "_"
             plan = RingPlan(
@@ -102,10 +102,10 @@ class Scheduler:
                 channel=0,
                 producers=producers,
             )
-            if not only:
+            if key.is_whole:
                 column = size.left * (m.width // self.segments[name]) if size.remote else 0
                 plan = replace(plan, tensor=name, channel=size.low, column=column)
-            elif only[0].startswith("copy"):
+            elif key.task < 0:
                 share = makers[key].share
                 plan = replace(plan, tensor=name, channel=size.low, row=share.row, row_step=share.row_step,
                                column=share.column(m.width, self.segments[name]))  # fmt: skip
@@ -117,7 +117,7 @@ class Scheduler:
         readers: dict[Key, list[Reader]] = {}
         for tile in self.tiles:
             for key, size in sizes[tile.number].items():
-                if size.remote and key not in tile.relays and key[0] not in self.placer.inputs:
+                if size.remote and key not in tile.relays and key.map not in self.placer.inputs:
                     chain = tuple(self.placer.relays.get((tile.number, key), ()))
                     reader = Reader(tile.number, size.low, size.high, chain, size.left, size.right)
                     readers.setdefault(key, []).append(reader)
@@ -131,13 +131,13 @@ class Scheduler:
         """A transfer into every ring that is filled from another tile, and from every copy that is away."""
         found: list[Transfer] = []
         for key, size in sizes.items():
-            if not size.remote or key[0] in self.placer.inputs:
+            if not size.remote or key.map in self.placer.inputs:
                 continue
             there = fed_by[tile.number, key]
             source = self.names[there, key]
             plan = self.plans[there, source]
             low, segment = 0, 0
-            if "\0" not in key[0]:
+            if key.is_whole:
                 low, segment = size.low - plan.channel, size.left - plan.column // plan.segment_pixels
             found.append(
                 Transfer(there, source, self._port((there, source)), low, low + size.high - size.low, tile.number,
@@ -154,8 +154,8 @@ class Scheduler:
         return found
 
     def _drain(self, name: str, low: int) -> tuple[int, str, int]:
-        tile = self.home[name, low]
-        ring = self.names[tile, (name, low)]
+        tile = self.home[Key(name, low)]
+        ring = self.names[tile, Key(name, low)]
         return tile, ring, self._port((tile, ring))
 
     def _task(self, tile: TileLoad, core: int, work: Work) -> PlacedTask:
@@ -166,7 +166,7 @@ class Scheduler:
         syncs: list[Sync] = []
         sources, partials = [], []
         for need in work.needs:
-            ring = self.names[tile.number, (need.map, need.piece)]
+            ring = self.names[tile.number, Key(need.map, need.piece)]
             port = self._port((tile.number, ring))
             sources.append(Source(need.role, need.map, need.low, need.high, ring, port))
             syncs += self._read_syncs(need, tile.number, ring, port, rows, segments)

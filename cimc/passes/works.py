@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cimc.ir.mapped import MappedLayer, Share, Task
 from cimc.passes.needs import Need
 
-Key = tuple[str, int]  # a piece of a map: (its name, first channel); with "\0" in the name what only one task needs
 Who = tuple[int, int, int]  # a task of a copy: (layer, task, copy)
+
+
+class Key(NamedTuple):
+    """What a ring holds: a piece of a map, by the map's name and its first channel; or with `copy` only what that copy
+    makes of it; or with `task` too the partial sums of that task of the copy."""
+
+    map: str
+    low: int
+    copy: int = -1
+    task: int = -1
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the piece itself."""
+        return self.copy < 0
+
+    @property
+    def suffix(self) -> str:
+        """What a ring's name ends in that only one task needs."""
+        if self.is_whole:
+            return ""
+        return f".copy{self.copy}" if self.task < 0 else f".p{self.task}.p{self.copy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +55,7 @@ class Work:
     @property
     def piece(self) -> Key:
         """The piece of the layer's map that it works for."""
-        return self.mapped.layer.output, self.body.low
+        return Key(self.mapped.layer.output, self.body.low)
 
     @property
     def shares_piece(self) -> bool:
@@ -49,12 +71,12 @@ class Work:
             return partial_key(self.mapped, self.task, self.copy)
         if self.mapped.copies == 1 or self.piece in tile.homes:
             return self.piece
-        return f"{self.mapped.layer.output}\0copy{self.copy}", self.body.low
+        return self.piece._replace(copy=self.copy)
 
     def reads(self) -> list[Key]:
         """The keys of the rings that it reads: pieces of maps, and its partners' sums."""
         partners = (partial_key(self.mapped, partner, self.copy) for partner in self.body.partials)
-        return [*((need.map, need.piece) for need in self.needs), *partners]
+        return [*(Key(need.map, need.piece) for need in self.needs), *partners]
 
     @property
     def share(self) -> Share:
@@ -64,7 +86,7 @@ class Work:
 
 def partial_key(mapped: MappedLayer, index: int, copy: int) -> Key:
     """The key of a task's partial sums."""
-    return f"{mapped.layer.output}\0{index}\0{copy}", mapped.tasks[index].low
+    return Key(mapped.layer.output, mapped.tasks[index].low, copy, index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,103 +1,47 @@
-"""Outputs are written whole or not at all, and a place that cannot be written is found before long work."""
+"""Where a command may write: nowhere over its inputs, and nowhere into the folder of a compiled program."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from cimc.base.diagnostics import CimcError, Place, fail
+from cimc.base.outputs import check_file, check_folder, unwritable, write_file
+from cimc.base.reading import FilePath, is_path, noting_inputs
+from cimc.runtime.package import MANIFEST, digests_in, strange_in
+
+__all__ = ["check_outside", "check_place", "check_writable", "write_whole"]
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a file that could not be written; nothing is left behind."""
-    if path.is_dir():
-        raise _unwritable(path, "this is a folder", "name a file in it")
-    if not path.parent.is_dir():
-        raise _unwritable(path, f"there is no folder {path.parent}", "make the folder first")
-    _try_folder(path.parent, path)
+def check_writable(path: Path, *inputs: FilePath | None) -> None:
+    """Refuse a file that could not be written, that is an input, or that lies in a compiled program's folder."""
+    check_file(path, inputs)
+    check_outside(path)
+
+
+def check_place(folder: Path, *inputs: FilePath | None) -> None:
+    """Refuse a folder that a compiled program could not be saved to, before the work is done."""
+    check_folder(folder, strange_in, inputs)
+    check_outside(folder)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one beside it."""
-    check_writable(path)
+    """Write a file, whole or not at all."""
+    check_outside(path)
+    write_file(path, data)
+
+
+def check_outside(path: Path) -> None:
+    """A file more, or another one, and the program there could not be loaded or replaced."""
+    if not is_path(path):
+        return  # it is refused where it is to be written
+    for parent in Path(os.path.realpath(path)).parents:
+        if os.path.lexists(parent / MANIFEST) and _is_program(parent):
+            raise unwritable(path, f"{parent} is a compiled program", "name a place outside of it")
+
+
+def _is_program(folder: Path) -> bool:
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path, _reason(error), "free some space or name another place") from None
-
-
-def check_folder_writable(folder: Path, own: frozenset[str]) -> None:
-    """Refuse a folder that could not be made or that holds other files than `own`; nothing is left behind."""
-    todo = "name a folder that is new, empty, or a compiled program"
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise _unwritable(folder, "this is not a folder", todo)
-    if folder.is_dir():
-        others = sorted({entry.name for entry in folder.iterdir()} - own)
-        if others:
-            shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-            raise _unwritable(folder, f"the folder holds other files: {shown}", todo)
-    parents = folder.resolve().parents
-    existing = next(parent for parent in parents if parent.exists())
-    if not existing.is_dir():
-        raise _unwritable(folder, f"{existing} is a file, not a folder", "name another place")
-    _try_folder(existing, folder)
-
-
-def write_folder(folder: Path, own: frozenset[str], fill: Callable[[Path], None]) -> None:
-    """Make or replace a folder, whole or not at all: `fill` writes into a new one beside it, which takes its place."""
-    check_folder_writable(folder, own)
-    folder = Path(os.path.abspath(folder))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            new, old = temporary / "new", temporary / "old"
-            new.mkdir()
-            fill(new)
-            if folder.exists():
-                folder.rename(old)
-            try:
-                new.rename(folder)
-            except OSError:
-                if old.exists():
-                    old.rename(folder)
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise _unwritable(folder, _reason(error), "free some space or name another place") from None
-
-
-def _try_folder(folder: Path, path: Path) -> None:
-    """Refuse where no file can be made in the folder."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise _unwritable(path, _reason(error), "name another place, or change who may write there") from None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
-
-
-def _unwritable(path: Path, reason: str, todo: str) -> CimcError:
-    return fail("output.write", f"this cannot be written: {reason}", Place(str(path)), todo)
-
-
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        with noting_inputs():  # what is looked at here is no input
+            return bool(digests_in(folder))
+    except OSError:
+        return False  # a manifest that cannot be read is not ours

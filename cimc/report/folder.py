@@ -9,40 +9,30 @@ from typing import Any
 import numpy.typing as npt
 
 from cimc.base.diagnostics import Place, fail
+from cimc.base.reading import REPORT_LIMIT, read_text
 from cimc.isa.program import Program
 from cimc.report.build import program_digest
-from cimc.report.files import check_folder_writable, write_folder
+from cimc.report.files import check_outside
 from cimc.report.json_text import json_text, read_report
 from cimc.report.model import Report
-from cimc.runtime.package import BINARY, MANIFEST, TARGET, TEXT, WEIGHTS, save_package
+from cimc.runtime.package import save_package
 
 REPORT = "report.json"
-OWN = frozenset({TEXT, BINARY, WEIGHTS, TARGET, MANIFEST, REPORT})
-"""Every file that such a folder may have."""
-
-
-def check_place(folder: Path) -> None:
-    """Refuse a folder that save_folder could not write, before the work is done."""
-    check_folder_writable(folder, OWN)
 
 
 def save_folder(
     folder: Path, program: Program, weights: Mapping[str, npt.NDArray[Any]], target_toml: str, report: Report
 ) -> None:
     """Write a compiled program with its report, whole or not at all; an older one in its place is replaced."""
-
-    def fill(new: Path) -> None:
-        save_package(new, program, weights, target_toml)
-        (new / REPORT).write_text(json_text(report), encoding="utf-8", newline="\n")
-
-    write_folder(folder, OWN, fill)
+    check_outside(folder)
+    save_package(folder, program, weights, target_toml, beside={REPORT: json_text(report).encode("utf-8")})
 
 
 def load_report(folder: Path, program: Program) -> Report:
     """The report in a program's folder. Raises CimcError where there is none or it is another program's."""
     path = folder / REPORT
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, REPORT_LIMIT)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise fail(

@@ -10,6 +10,7 @@ import typing
 from typing import TypeVar
 
 from cimc.base.diagnostics import Diagnostic, Place, fail
+from cimc.base.names import in_json
 from cimc.report.model import REPORT_FORMAT, Report
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -26,7 +27,8 @@ class _Unfit(Exception):
 
 def json_text(record: object) -> str:
     """A frozen dataclass as JSON, ending in a line break."""
-    return json.dumps(to_json(record), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(to_json(record), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return in_json(text) + "\n"
 
 
 def to_json(value: object) -> Json:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from cimc.base.names import in_json
 from cimc.runtime.timing_result import Interval, Timing
 
 Event = dict[str, str | int | float | dict[str, str | int]]
@@ -34,7 +35,7 @@ def trace_text(timing: Timing, intervals: Sequence[Interval], resolution: float 
         sort_keys=True,
         ensure_ascii=False,
     )
-    return f'{{"displayTimeUnit": "ns", "otherData": {about}, "traceEvents": [\n{lines}\n]}}\n'
+    return in_json(f'{{"displayTimeUnit": "ns", "otherData": {about}, "traceEvents": [\n{lines}\n]}}\n')
 
 
 def _tracks(timing: Timing) -> list[tuple[int, int]]:

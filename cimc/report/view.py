@@ -8,10 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cimc.base.names import printable
 from cimc.report.model import Format, LayerReport, Report, TileReport
 from cimc.report.quantities import tiles_text, travel_text
 from cimc.report.view_cost import cost_facts, cost_view
-from cimc.report.view_table import new_table
+from cimc.report.view_table import grid, new_table
 
 LEGEND = """\
 matrix: rows x columns, /groups of a grouped convolution
@@ -44,14 +45,14 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
     if len(shown) < len(report.tiles):
         yield Text(f"the {len(shown)} tiles of {len(report.tiles)} that hold most; --all-tiles shows all", style="dim")
     for warning in report.warnings:
-        yield Text(f"\nwarning[{warning.code}]: {warning.what}", style="yellow")
+        yield Text(f"\nwarning[{warning.code}]: {printable(warning.what)}", style="yellow")
         if warning.todo:
-            yield Text(f"  help: {warning.todo}")
+            yield Text(f"  help: {printable(warning.todo)}")
 
 
 def _summary(report: Report) -> Table:
     s = report.summary
-    table = Table.grid(padding=(0, 2))
+    table = grid()
     shapes = [f"{p.name} {p.dtype} {_shape(p.shape)}" for p in (*report.inputs, *report.outputs)]
     operations = s.memory_operations + s.vector_operations
     rows = [
@@ -70,7 +71,7 @@ def _summary(report: Report) -> Table:
         *cost_facts(report),
     ]
     for name, value in rows:
-        table.add_row(Text(name, style="bold"), Text(value))
+        table.add_row(Text(name, style="bold"), value)
     return table
 
 

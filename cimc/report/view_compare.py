@@ -8,9 +8,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cimc.base.names import printable
 from cimc.report.compare import Comparison, Figure, LayerPair
 from cimc.report.quantities import per_second, si
-from cimc.report.view_table import new_table
+from cimc.report.view_table import grid, new_table
 
 SHOWN = ("MVMUs", "copies", "cores", "busy", "energy")
 """Figures of a layer that the terminal shows; JSON has all."""
@@ -28,15 +29,15 @@ def comparison_view(found: Comparison) -> Iterator[RenderableType]:
     alone = [pair for pair in found.layers if pair.side != "both"]
     if alone:
         for side in ("A", "B"):
-            names = [pair.name for pair in alone if pair.side == side]
+            names = [printable(pair.name) for pair in alone if pair.side == side]
             if names:
                 yield Text(f"only in {side}: {', '.join(names)}", style="dim")
 
 
 def _sides(found: Comparison) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = grid()
     for name, side in (("A", found.a), ("B", found.b)):
-        table.add_row(Text(name, style="bold"), Text(f"{side.source}: {side.network} for {side.target}"))
+        table.add_row(Text(name, style="bold"), f"{side.source}: {side.network} for {side.target}")
     return table
 
 
@@ -64,7 +65,7 @@ def _notes(found: Comparison) -> Iterator[RenderableType]:
 
 def _note(heading: str, text: str) -> Iterator[RenderableType]:
     if text:
-        yield Text.assemble((heading, "bold"), text)
+        yield Text.assemble((heading, "bold"), printable(text))
 
 
 def _layers(found: Comparison) -> Table:

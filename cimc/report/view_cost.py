@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
+from cimc.base.names import printable
 from cimc.report.cost_model import CostReport, Writing
 from cimc.report.model import Report
 from cimc.report.quantities import per_second, si
@@ -61,6 +62,6 @@ def cost_view(report: Report) -> Iterator[RenderableType]:
 def limit_view(cost: CostReport) -> Iterator[RenderableType]:
     """What limits, and what would help."""
     limit = cost.limit
-    yield Text.assemble(("\nWhat limits: ", "bold"), f"{limit.name} {limit.why}")
+    yield Text.assemble(("\nWhat limits: ", "bold"), printable(f"{limit.name} {limit.why}"))
     for advice in limit.help:
-        yield Text.assemble(("What would help: ", "bold"), advice)
+        yield Text.assemble(("What would help: ", "bold"), printable(advice))

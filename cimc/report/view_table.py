@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from cimc.base.names import printable
+
+
+class _Table(Table):
+    """A table in whose cells names stand on one line."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row of cells."""
+        super().add_row(*(printable(cell) if isinstance(cell, str) else cell for cell in cells), **options)
 
 
 def new_table(*columns: str) -> Table:
     """A table in the style of all reports. A heading that ends in ">" sets its column right; that, or "=", keeps its
     lines whole, and the other columns fold where the terminal is too narrow."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = _Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(
             column.rstrip(">="),
@@ -23,10 +35,17 @@ def new_table(*columns: str) -> Table:
     return table
 
 
+def grid() -> Table:
+    """Columns without lines and headings."""
+    table = _Table.grid(padding=(0, 2))
+    assert isinstance(table, _Table)
+    return table
+
+
 def facts_table(facts: Iterable[tuple[str, str]]) -> Table:
     """Names and values below each other, without a heading."""
     table = new_table("", "")
     table.show_header = False
     for name, value in facts:
-        table.add_row(Text(name, style="bold"), Text(value))
+        table.add_row(Text(name, style="bold"), value)
     return table

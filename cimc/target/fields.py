@@ -60,8 +60,8 @@ SECTIONS: Mapping[str, Mapping[str, Field]] = {
     "numbers": {
         "word":        Count("bits", 8, 32, "a register or memory word, a multiple of 8"),
         "accumulator": Count("bits", 8, 32, "a sum of products on its way to requant"),
-        "weight":      Count("bits", 1, 16, "a stored weight, where the network does not say"),
-        "input":       Count("bits", 1, 16, "an activation fed to a crossbar, where the network does not say"),
+        "weight":      Count("bits", 2, 16, "a stored weight, where the network does not say"),
+        "input":       Count("bits", 2, 16, "an activation fed to a crossbar, where the network does not say"),
     },
     "crossbar": {
         "rows":      Count("rows", 1, 65_536, "cells driven at once"),

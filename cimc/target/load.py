@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import TypeVar
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
+from cimc.base.reading import TEXT_LIMIT, is_path, read_text
 from cimc.target.consistency import check_consistency
 from cimc.target.fields import SECTIONS, WRITING, Path
 from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Price, Target, Tile, Writing
@@ -48,8 +49,13 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".toml") for file in PRESETS.iterdir() if file.name.endswith(".toml")))
 
 
+def target_file(name_or_path: str | None) -> str | None:
+    """The file that a target is read from; None for a preset."""
+    return None if name_or_path in preset_names() else name_or_path
+
+
 def _is_path(text: str) -> bool:
-    return text.endswith(".toml") or os.sep in text or "/" in text or FilePath(text).is_file()
+    return text.endswith(".toml") or os.sep in text or "/" in text or os.path.isfile(text)
 
 
 def _read_chain(name_or_path: str) -> list[TargetFile]:
@@ -59,7 +65,7 @@ def _read_chain(name_or_path: str) -> list[TargetFile]:
     wanted, asked = name_or_path, Place(name_or_path)
     while True:
         preset = wanted in preset_names()
-        identity = wanted if preset else os.path.realpath(wanted)
+        identity = os.path.realpath(wanted) if not preset and is_path(wanted) else wanted
         if identity in seen:
             names = " -> ".join(file.file for file in files)
             todo = f"let one of them start from a preset: {', '.join(preset_names())}"
@@ -86,7 +92,7 @@ def _read_chain(name_or_path: str) -> list[TargetFile]:
 
 def _read_text(path: str, asked: Place) -> str:
     try:
-        return FilePath(path).read_text(encoding="utf-8")
+        return read_text(path, TEXT_LIMIT)
     except UnicodeDecodeError as error:
         raise fail("target.toml", f"this is not TOML: byte {error.start} is not UTF-8", Place(path)) from None
     except OSError as error:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
+from cimc.base.names import in_toml
 from cimc.target.fields import SECTIONS, WRITING, Path, Value, units_of
 from cimc.target.model import Target
 
@@ -51,5 +51,4 @@ def _value(value: Value) -> str:
 
 
 def _text(text: str) -> str:
-    # A JSON string is a TOML basic string, except that TOML wants DEL escaped too.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return f'"{in_toml(text)}"'

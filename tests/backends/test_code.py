@@ -14,16 +14,15 @@ from tests.passes.end_to_end import IDEAL, PUMA, build, random_inputs
 from tests.passes.test_constructs import NOT_FINITE, REFUSED
 
 
-@pytest.mark.parametrize("side", [6, 24, 48])
-def test_code_does_not_grow_with_the_image(side: int) -> None:
+def test_code_does_not_grow_with_the_image() -> None:
     """Loops are instructions: a 48 x 48 image takes as many as one of 6 x 6."""
     counts = []
-    for size in (6, side):
+    for size in (6, 24, 48):
         net = Net(1, 3, size, size)
         a = net.node("MaxPool", net.node("Relu", net.same("x", 3, 4)), kernel_shape=[2, 2], strides=[2, 2])
         graph = load_onnx(net.model(net.same(a, 4, 3)))
         counts.append(sizes_of(build(graph, IDEAL, random_inputs(graph, 1)).program).instructions)
-    assert counts[0] == counts[1]
+    assert len(counts) == 3 and len(set(counts)) == 1
 
 
 def test_too_few_registers_are_a_diagnostic() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from tests.cli.commands import CALIBRATION, DIGITS, INPUTS, QUANTISED, RESIDUAL,
 
 VERIFY_KEYS = {
     "bit_exact", "code_bytes", "cores", "crossbars", "first_mismatch", "inputs", "instructions", "layers",
-    "max_abs_error", "mismatches", "model", "seconds", "snr_db", "target", "tiles", "top1_chip", "top1_float",
+    "faithful", "limits", "max_abs_error", "mismatches", "model", "oracle", "passed", "seconds", "snr_db", "target",
+    "tiles", "top1_chip", "top1_float",
     "warnings",
 }  # fmt: skip
 COMMANDS = (*(c.name or c.callback.__name__ for c in app.registered_commands if c.callback), "targets")
@@ -47,15 +49,17 @@ def test_verify_prints_one_json_object(model: str, target: str) -> None:
     assert set(found) == VERIFY_KEYS
     assert (found["inputs"], found["mismatches"], found["bit_exact"], found["target"]) == (16, 0, True, target)
     assert set(found["seconds"]) == {"compile", "emulate"}
-    assert all(set(layer) == {"name", "snr_db", "max_abs_error"} for layer in found["layers"])
+    assert all(set(layer) == {"name", "snr_db", "max_abs_error", "max_steps"} for layer in found["layers"])
+    assert (found["passed"], found["faithful"], found["limits"]) == (True, True, {"min_snr": None, "max_loss": None})
     assert found["first_mismatch"] is None
 
 
 def test_verify_for_people() -> None:
     done = cimc("verify", DIGITS, "--target", "puma", "--calibration", CALIBRATION, "--data", TEST, "--limit", "16")
     assert done.code == 0
-    verdict = "right: 16 inputs, every stored value equals the quantised reference, bit for bit"
-    assert done.out.rstrip().splitlines()[-1] == verdict
+    exact, faithful = done.out.rstrip().splitlines()[-2:]
+    assert exact == "exact: 16 inputs, every stored value equals the quantised reference, bit for bit"
+    assert re.fullmatch(r"faithful: against onnxruntime \d\d\.\d dB, 0\.00 points of right labels lost", faithful)
     assert "right labels" in done.out
 
 

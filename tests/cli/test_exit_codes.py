@@ -41,11 +41,12 @@ def test_a_mismatch_is_named_and_exits_with_1(monkeypatch: pytest.MonkeyPatch, w
     answer(monkeypatch, wrong)
     done = cimc(*ARGUMENTS)
     assert done.code == 1
-    assert done.out.endswith(
-        "WRONG: 2 values of 4 inputs differ from the quantised reference\n"
+    assert (
+        "\nWRONG: 2 values of 4 inputs differ from the quantised reference\n"
         "  first: relu1_out[0, 1, 2, 3] is 16, should be 17\n"
         "  stored by tile 0, core 0, instruction 10, line 35 of the program\n"
-    )
+        "faithful: against onnxruntime "
+    ) in done.out
 
 
 def test_a_mismatch_in_json(monkeypatch: pytest.MonkeyPatch, wrong: Verification) -> None:

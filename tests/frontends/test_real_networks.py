@@ -49,14 +49,14 @@ QUANTISED = (
 )
 
 
-def real_inputs(network: str) -> tuple[str, npt.NDArray[Any]]:
-    """The input's name and LANES inputs, as the data's own preparation makes them."""
+def real_inputs(network: str, lanes: int = LANES) -> tuple[str, npt.NDArray[Any]]:
+    """The input's name and so many inputs, as the data's own preparation makes them."""
     spec = importlib.util.spec_from_file_location("prepare", require(SHARED / "prepare.py"))
     assert spec is not None and spec.loader is not None
     prepare = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(prepare)
     name, make = prepare.NETWORKS[network]
-    return name, make()[0][0][:LANES]
+    return name, make()[0][0][:lanes]
 
 
 def relative_error(network: str) -> tuple[float, bool]:

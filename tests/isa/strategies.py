@@ -231,4 +231,6 @@ class _Maker:
             self.many(self.plug),
             tuple(self.make_tile(number) for number in self.distinct(self.number)),
             self.number(),
+            self.number(),
+            self.number(),
         )

@@ -74,6 +74,7 @@ CASES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "no such port": ("port", [("wait    x.0", "wait    x.1")]),
     "an input from nowhere": ("plug", [("rings=(0:x)", "rings=(0:z)")]),
     "an input at a port": ("plug", [("rings=(0:x)", "rings=(0:x.0)")]),
+    "an output of integers with a scale": ("plug", [("dtype=float32 shape=(4, 6, 6)", "dtype=int8 shape=(4, 6, 6)")]),
     "an output at no port": ("plug", [("rings=(1:y.0)", "rings=(1:y)")]),
     "a channel never stored": ("unstored", [("[oy, ox, 0:4], r[0:4]", "[oy, ox, 0:3], r[0:3]")]),
     "a row never stored": (
@@ -141,6 +142,29 @@ CASES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "too much code": (
         "code",
         [("          maxi    r[0:4], r[0:4], 0\n", "          maxi    r[0:4], r[0:4], 0\n" * 200)],
+    ),
+    "a shift that is negative": ("matrix", [("signed=true shift=0", "signed=true shift=-1")]),
+    "a matrix before its MVMU": ("matrix", [("row=0 column=0", "row=0 column=0 at_row=-1")]),
+    "sums wider than any": ("matrix", [("input_bits=8", "input_bits=16 at_row=0"), ("shift=0", "shift=49")]),
+    "a load far outside": ("window", [("x[oy-1:+3", "x[oy*72057594037927935-1:+3")]),
+    "a product that overflows": ("shift", [("maxi    r[0:4], r[0:4], 0", "mulshr  r[0:4], r[0:4], r[0:4], 63")]),
+    "a range upside down": ("scale", [("zero=0 low=-128 high=127 a0", "zero=0 low=1 high=0 a0")]),
+    "an input of no type": ("plug", [("dtype=float32 shape=(1, 6, 6)", "dtype=object shape=(1, 6, 6)")]),
+    "an input without a scale": ("plug", [("scale=0.05", "scale=-0.05")]),
+    "a scale that float32 does not have": ("plug", [("scale=0.05", "scale=1e-300")]),
+    "a float that is handed through": ("plug", [("scale=0.05", "scale=0.0")]),
+    "an output without a ring": ("plug", [("rings=(1:y.0)", "rings=()")]),
+    "an input in a ring twice": ("plug", [("rings=(0:x)", "rings=(0:x, 0:x)")]),
+    "words of other widths": ("target", [('weights="', 'word=24 weights="')]),
+    "an origin without a string": ("origin", [(".origin 1", ".origin 7")]),
+    "a channel of no number": ("channel", [("  .channel 0\n", "  .channel -1\n")]),
+    "an endless loop": (
+        "work",
+        [("        loop    ox, 6\n", "        loop again, 1000000000000000\n        end\n        loop ox, 6\n")],
+    ),
+    "too much in all": (
+        "work",
+        [("        loop    ox, 6\n", "        loop again, 100000000\n        clrs\n        end\n        loop ox, 6\n")],
     ),
     "too much transfer code": ("code", [("        space   y, oy+1\n", "        space   y, oy+1\n" * 300)]),
 }

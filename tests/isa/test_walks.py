@@ -8,11 +8,14 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.isa.operands import Affine, Axis
-from cimc.isa.program import Instruction
+from cimc.isa.coverage import check_coverage
+from cimc.isa.findings import Findings
+from cimc.isa.operands import Affine, Axis, Reg, Window
+from cimc.isa.program import CoreCode, Instruction, Program, Ring, TileCode
 from cimc.isa.reach import Reach
 from cimc.isa.tree import Leaf, Loop, build_tree, leaves
 from cimc.isa.usage import Region, usage
+from cimc.isa.wiring import wire
 from tests.isa.chip import CHIP
 from tests.isa.small import CONV, SMALL
 
@@ -43,6 +46,51 @@ def test_a_reach_of_very_many_indices_is_a_range() -> None:
     """No memory is taken for loops that no chip could run."""
     reach = Reach.of(Axis(Affine(5, (("a", 3),)), 2), {"a": 1 << 50})
     assert reach.inside(reach.base({}), 100) == (5, 99)
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 1 << 32))
+def test_coverage_is_what_the_stores_write(seed: int) -> None:
+    """Two producers with a store or two each, their loops run one by one; counters may move several axes."""
+    rng = random.Random(seed)
+    sizes = [rng.randint(1, 5) for _ in range(3)]
+    ring = Ring("r", 0, sizes[0], sizes[1], sizes[2], 1, sizes[1], 1, producers=2)
+    cores, written, pixels = [], [], []
+    for number in range(2):
+        stream, cells = [], set()
+        for _ in range(rng.randint(1, 2)):
+            counts = {name: rng.randint(1, 4) for name in ("a", "b")}
+            axes = [
+                Axis(
+                    Affine(
+                        rng.randint(0, 2),
+                        tuple((name, rng.choice([-1, 1, 2])) for name in counts if rng.random() < 0.4),
+                    ),
+                    rng.randint(1, 4),
+                )
+                for _ in sizes
+            ]
+            loops = [Instruction("loop", (name, count)) for name, count in counts.items()]
+            store = Instruction("store", (Window("r", *axes), Reg("r", 0, 1)))
+            stream += [*loops, store, Instruction("end"), Instruction("end")]
+            for numbers in product(*(range(count) for count in counts.values())):
+                at = dict(zip(counts, numbers, strict=True))
+                starts = [axis.start.constant + sum(c * at[name] for name, c in axis.start.terms) for axis in axes]
+                cells |= set(
+                    product(*(range(start, start + axis.count) for start, axis in zip(starts, axes, strict=True)))
+                )
+        inside = {cell for cell in cells if all(0 <= index < size for index, size in zip(cell, sizes, strict=True))}
+        written.append(inside)
+        pixels.append({cell[:2] for cell in cells if 0 <= cell[0] < sizes[0] and 0 <= cell[1] < sizes[1]})
+        cores.append(CoreCode(number, (), (*stream, Instruction("hlt"))))
+    program = Program("p", "t", "", tiles=(TileCode(0, rings=(ring,), cores=tuple(cores)),))
+    findings = Findings(program)
+    check_coverage(wire(program), findings)
+    holes = sorted(set(product(*map(range, sizes))) - written[0] - written[1])
+    twice = sorted(pixels[0] & pixels[1])
+    expected = [f"row {h[0]}, column {h[1]}, channel {h[2]} is never written" for h in holes[:1]]
+    expected += [f"row {t[0]}, column {t[1]} is written by two producers" for t in twice[:1]]
+    assert [found.what for found in findings.diagnostics] == expected
 
 
 def test_a_tree_has_every_instruction_but_the_ends() -> None:

@@ -218,3 +218,17 @@ def test_bits_hold_every_integer_of_the_format(low: int, high: int) -> None:
     else:
         assert high < 1 << bits
         assert bits == 1 or high >= 1 << (bits - 1)
+
+
+def test_limits_that_are_no_float32_numbers_hold() -> None:
+    top = 2**31 - 1
+    x = np.array([-np.inf, -(2.0**40), 0.0, 2.0**31 - 256, 2.0**31, np.inf])
+    assert quantise(x, Quant(1.0, 0, -top - 1, top)).tolist() == [-top - 1, -top - 1, 0, top - 255, top, top]
+    assert quantise(x[-2:], Quant(1.0, -5, -top, top - 1)).tolist() == [top - 4, top - 1]
+
+
+def test_infinities_of_different_signs_are_nothing() -> None:
+    large = np.array([3e38], np.float32)
+    a, b = np.array([4, 4, -4, 0]), np.array([-4, 4, -4, -4])
+    assert requant2(a, b, large, large, 7, -100, 90).tolist() == [7, 90, -100, -100]
+    assert requant2(a, b, large, np.float32([1]), 7, -100, 90).tolist() == [90, 90, -100, 3]

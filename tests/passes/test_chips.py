@@ -134,8 +134,8 @@ def test_a_tile_beyond_the_chips_is_refused(chips: int, times: int, message: str
 def test_a_program_without_chips_is_refused(chips: int) -> None:
     with pytest.raises(CimcError) as caught:
         verify_program(replace(SMALL, chips=chips), CHIP)
-    assert "verify.chips" in [d.code for d in caught.value.diagnostics]
-    assert f"{chips} chips; a program has at least one" in str(caught.value)
+    assert "verify.program" in [d.code for d in caught.value.diagnostics]
+    assert f"chips is {chips}; it must be 1 to 65536" in str(caught.value)
 
 
 # what a user types

@@ -235,7 +235,7 @@ def test_what_comes_through_relays_is_not_read_where_it_is_made() -> None:
     graph = long_residual(2000).mapped
     _, tiles = loads(graph, PUMA, Depths())
     assert len(tiles) == 2 and tiles[0].number in [t.number for t in tiles if any(w.layer == 1 for w in t.works)]
-    who, key = (1, 0, 0), ("relu1", 0)
+    who, key = (1, 0, 0), Key("relu1", 0)
     placer, tiles = loads(graph, PUMA, Depths(relayed={(who, key): 60}))
     (reader,) = [tile for tile in tiles if any(work.who == who for work in tile.works)]
     (maker,) = [tile for tile in tiles if any(work.piece == key for work in tile.works)]
@@ -301,7 +301,7 @@ def test_copies_are_assembled_apart_from_the_first_of_them() -> None:
         for tile in tiles:
             for work in tile.works:
                 if work.piece == key:
-                    assert work.makes(tile) == (key if tile is home else (f"{key[0]}\0copy{work.copy}", key[1]))
+                    assert work.makes(tile) == (key if tile is home else (key.map, key.low, work.copy, -1))
 
 
 def test_maps_that_are_assembled_apart_are_bit_exact() -> None:

@@ -161,3 +161,11 @@ def test_inputs_are_quantised_and_laid_out_by_the_index() -> None:
     words = np.array([[5, 5, 3, 127], [3, 3, 3, 5]])
     assert output.dtype == np.float32
     assert output.tolist() == ((words - 1) * 0.25).tolist()
+
+
+def test_constants_beyond_32_bits_are_refused() -> None:
+    """Entries saturate to the register that they go to, and no register is wider."""
+    bias = np.array([1 << 31, 0, 0, 0])
+    message = 'array "conv1.bias" has values 0 to 2147483648; they must be -2147483648 to 2147483647'
+    assert message in refusal(SMALL, {**small_weights(), "conv1.bias": bias})
+    StepEngine(SMALL, {**small_weights(), "conv1.bias": bias - 1}, IDEAL)

@@ -16,12 +16,13 @@ from cimc.base.diagnostics import CimcError
 from cimc.isa.program import Program
 from cimc.runtime.package import BINARY, MANIFEST, TARGET, TEXT, WEIGHTS, load_package, save_package
 from cimc.runtime.weights_file import read_weights, weights_digest, write_weights
+from cimc.target.load import load_target
 from cimc.target.write import write_target
 from tests.isa.small import SMALL
-from tests.runtime.programs import IDEAL
 from tests.runtime.test_step import small_weights
 
-TOML = write_target(IDEAL)
+PUMA = load_target("puma")
+TOML = write_target(PUMA)
 
 
 def saved(folder: Path, seed: int = 0, forms: tuple[str, ...] = (TEXT, BINARY)) -> Program:
@@ -42,7 +43,7 @@ def test_round_trip(tmp_path: Path, forms: tuple[str, ...]) -> None:
     program = saved(tmp_path / "out" / "small", forms=forms)
     package = load_package(tmp_path / "out" / "small")
     assert package.program == program
-    assert package.target == IDEAL
+    assert package.target == PUMA
     assert package.extra == {"source": "small.onnx"}
     assert package.weights.keys() == small_weights().keys()
     for name, array in small_weights().items():
@@ -83,8 +84,8 @@ def test_a_compiled_program_is_replaced_and_nothing_else(tmp_path: Path) -> None
     (folder / "notes.txt").write_text("mine")
     message = refusal(lambda: saved(folder))
     assert message == (
-        "error[output.write]: there is something else than a compiled program\n"
-        f"  at {folder}\n  help: choose another folder, or remove it first"
+        "error[output.write]: this cannot be written: the folder holds other files: notes.txt\n"
+        f"  at {folder}\n  help: name a folder that is new, empty, or a compiled program"
     )
     assert (folder / "notes.txt").read_text() == "mine"
     file = tmp_path / "file"
@@ -97,8 +98,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     message = refusal(lambda: saved(tmp_path / "file" / "small"))
     assert message == (
-        "error[output.write]: the compiled program cannot be written: Not a directory\n"
-        f"  at {tmp_path / 'file' / 'small'}\n  help: choose a folder that you may write to"
+        f"error[output.write]: this cannot be written: {tmp_path / 'file'} is a file, not a folder\n"
+        f"  at {tmp_path / 'file' / 'small'}\n  help: name another place"
     )
 
 
@@ -109,7 +110,7 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("cimc.runtime.package.write_weights", full)
-    assert "No space left on device" in refusal(lambda: saved(tmp_path / "small", seed=1))
+    assert "no space left on device" in refusal(lambda: saved(tmp_path / "small", seed=1))
     assert os.listdir(tmp_path) == ["small"]
     assert load_package(tmp_path / "small").program == old
 

@@ -13,10 +13,10 @@ import pytest
 
 from cimc.base.diagnostics import CimcError
 from cimc.isa.actions import Setting, count_actions, full_product
+from cimc.isa.check_work import count_instructions
 from cimc.isa.costs import PriceList
 from cimc.isa.operands import Affine, Name, Port, Reg, Window
 from cimc.isa.program import CoreCode, Instruction, Matrix, Program, Ring, TileCode
-from cimc.runtime.step import count_instructions
 from cimc.runtime.timing import time_program
 from cimc.runtime.timing_ops import cost_stream
 from cimc.runtime.timing_result import Timing

@@ -1,4 +1,4 @@
-"""A program that a user wrote or edited, checked by the static verifier, with the lines of the user's own file."""
+"""A program from a file, checked by the static verifier, with the lines of that file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.isa.assembly_files import read_program
 from cimc.isa.binary import MAGIC
 from cimc.isa.printer import print_program
@@ -16,17 +17,21 @@ from cimc.target.model import Target
 
 
 def check_program(program: Program, target: Target, file: Path) -> None:
-    """Prove what can be proved before a run; CimcError with everything that is wrong, at its lines of `file`."""
+    """Prove what can be proved before a run. program: what `file` says. Raises CimcError with everything that is wrong,
+    at its lines of `file`."""
     try:
-        verify(program, target)
+        verify(program, target, formed=True)
     except CimcError as error:
         lines = _lines_of(program, file)
         raise CimcError(_moved(diagnostic, file, lines) for diagnostic in error.diagnostics) from None
 
 
 def read_checked(file: Path, target: Target) -> Program:
-    """The program in a file, text or binary, checked."""
+    """The program in a file, text or binary, checked for the target, which must be the one that it names."""
     program = read_program(file)
+    if program.target != target.name:
+        what = f'the program is for the target "{program.target}", and this target is "{target.name}"'
+        raise fail("verify.target", what, Place(str(file)), "compile the model for this target")
     check_program(program, target, file)
     return program
 
@@ -38,7 +43,7 @@ def _moved(diagnostic: Diagnostic, file: Path, lines: dict[int, int]) -> Diagnos
 
 def _lines_of(program: Program, file: Path) -> dict[int, int]:
     """The line in the file of each instruction's line in the printed program; empty where they do not correspond."""
-    data = file.read_bytes()
+    data = read_bytes(file, PROGRAM_LIMIT)
     if data.startswith(MAGIC):
         return {}
     printed = list(_instructions(print_program(program)))
