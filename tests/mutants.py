@@ -53,7 +53,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "cimc/base/tokens.py": ("tests/isa/test_tokens.py",),
     "cimc/target/mesh.py": ("tests/target/test_mesh.py",),
     "cimc/passes/split": ("tests/passes/test_split.py", "tests/passes/test_partial_sums.py"),
-    "cimc/passes/balance": ("tests/passes/test_balance.py",),
+    "cimc/passes/balance": ("tests/passes/test_balance.py", "tests/passes/test_balance_by_hand.py"),
     "cimc/passes/choose_shifts.py": ("tests/passes/test_choose_shifts.py",),
     "cimc/passes/seat_tiles.py": ("tests/passes/test_seat_tiles.py",),
     "isa/actions.py": ("tests/isa/test_actions.py", "tests/runtime/test_timing.py"),

@@ -315,13 +315,3 @@ def test_a_deadlock_is_named() -> None:
     with pytest.raises(CimcError) as caught:
         time_program(bare(body, rings=(ring,)), FREE_MEMORY)
     assert "error[time.deadlock]: 1 streams wait for each other for ever" in str(caught.value)
-
-
-def test_a_memory_that_is_busy_half_of_the_time_is_no_bottleneck() -> None:
-    # 4 words in and 4 out a pixel, for the core and for the host: 20 pixels, 16 words, 35 each. That is less than half
-    # of the core's own 20 x (1000 + 8 x 35), which works or queues all the time.
-    timing = time_program(convolutions(4), priced(FETCH | {"memory_word": 35.0}), inputs=8)
-    memory = next(unit for unit in timing.units if unit.kind == "memory")
-    assert in_ns(memory.seconds) == pytest.approx(20 * 16 * 35)
-    assert 0.3 < memory.utilisation < 0.6
-    assert timing.bottleneck.name == "tile 0 core 0"
