@@ -147,20 +147,10 @@ def copied_tree() -> Iterator[Path]:
 
 
 def run_tests(tree: Path, tests: Sequence[str], limit: float | None, keep_bytecode: bool = False) -> str:
-    """Run tests in a tree: "" if they pass, else the first that fails. limit: s after which they count as hanging."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-m",
-        "not slow",
-        "-p",
-        "no:cacheprovider",
-        "--tb=no",
-        "--hypothesis-profile=planted",
-    ]
+    """Run tests in a tree: "" if they pass, else the first that fails. limit: s after which they count as hanging;
+    keep_bytecode: leave compiled files in the tree, so that the next run starts faster."""
+    options = "-x -q -p no:cacheprovider --tb=no --hypothesis-profile=planted"
+    command = [sys.executable, "-m", "pytest", *options.split(), "-m", "not slow"]
     command += [f"--deselect={page}" for page in PRINTED_PAGES]
     command += [test for test in tests if (tree / test.split("::")[0]).exists()]
     environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONHASHSEED": "0"}
