@@ -48,7 +48,7 @@ PRINTED_PAGES = (
 FIRST: dict[str, tuple[str, ...]] = {
     "cimc/numerics/encoding.py": ("tests/numerics/test_encoding.py",),
     "cimc/numerics/quant.py": ("tests/numerics/test_quant.py",),
-    "cimc/numerics/functions.py": ("tests/numerics", "tests/ir/test_graph_evaluate.py"),
+    "cimc/numerics/functions.py": ("tests/numerics/test_functions.py",),
     "cimc/numerics/": ("tests/numerics",),
     "cimc/base/tokens.py": ("tests/isa/test_tokens.py",),
     "cimc/target/mesh.py": ("tests/target/test_mesh.py",),
