@@ -67,6 +67,7 @@ FIRST: dict[str, tuple[str, ...]] = {
         "tests/runtime/test_contention.py",
         "tests/runtime/test_timing.py",
         "tests/runtime/test_timing_unroll.py",
+        "tests/runtime/test_timing_summary.py",
     ),
 }
 """Beginnings of files' names to the tests that run first; the longest beginning counts."""

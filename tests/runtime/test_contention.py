@@ -17,7 +17,7 @@ from cimc.runtime.timing_result import StreamTime, Timing
 from cimc.target.fields import ACTIONS
 from cimc.target.model import Price, Target
 from tests.runtime.programs import affine, axis, i, pixel, vector_program
-from tests.runtime.test_timing import FETCH, NS, PUMA, W, convolutions, in_ns, priced
+from tests.runtime.test_timing import FETCH, NS, PUMA, W, in_ns, priced
 
 LINKS = FETCH | {"fifo_word": 3.0}
 MEMORY = 2.0
@@ -267,25 +267,3 @@ def test_the_host_pays_for_link_memory_and_bus() -> None:
     assert timing.joules_by_component["memory bus"] == pytest.approx(2 * (4 + 3))  # and the core's load and store
     memory = next(unit for unit in timing.units if unit.kind == "memory")
     assert in_ns(memory.seconds) == pytest.approx(2 * (4 + 3))  # memory and bus at the same time
-
-
-def test_what_comes_before_the_first_input_is_paid_once() -> None:
-    # Three instructions before the loop over inputs (and the loop's own fetch), two for each input, and the halt, which
-    # runs after the last. 1 J a fetch.
-    prices = {action: Price(NS, float(action == "core_instruction"), "test") for action in ACTIONS}
-    setup = (i("set", Reg("r", 0, 1), 0),) * 3
-    core = CoreCode(0, (W,), (*setup, i("loop", "image", -1), i("set", Reg("r", 0, 1), 0), i("end"), i("hlt")))
-    program = Program("setup", "puma", "", tiles=(TileCode(0, cores=(core,)),))
-    timing = time_program(program, replace(PUMA, prices=prices), inputs=2)
-    assert timing.joules == pytest.approx(2)
-    assert timing.setup_joules == pytest.approx(3 + 1 + 1)
-
-
-def test_a_memory_that_is_busy_half_of_the_time_is_no_bottleneck() -> None:
-    # 4 words in and 4 out a pixel, for the core and for the host: 20 pixels, 16 words, 35 each. That is less than half
-    # of the core's own 20 x (1000 + 8 x 35), which works or queues all the time.
-    timing = time_program(convolutions(4), priced(FETCH | {"memory_word": 35.0}), inputs=8)
-    memory = next(unit for unit in timing.units if unit.kind == "memory")
-    assert in_ns(memory.seconds) == pytest.approx(20 * 16 * 35)
-    assert 0.3 < memory.utilisation < 0.6
-    assert timing.bottleneck.name == "tile 0 core 0"
