@@ -114,11 +114,13 @@ class LayerBook:
             size = mapped.maps[name]
             right = _as_map(values[name], size.height, size.width, size.channels)
             if right is not None:
-                self._add(self._layers[name], mapped.quants[name], right, reference[name])
+                self._add(self._layers[name], mapped.quants[name], right, reference[name], mapped.maps[name].quant)
 
-    def _add(self, layer: _Layer, quant: Quant, right: npt.NDArray[Any], got: Ints) -> None:
+    def _add(self, layer: _Layer, quant: Quant, right: npt.NDArray[Any], got: Ints, given: Quant | None) -> None:
         real = dequantise(got, quant)
         if right.dtype.kind in "iu":
+            if given is not None:  # the chip's words may hold the network's integers moved (passes.formats.as_words)
+                right = right.astype(np.int64) - (given.zero - quant.zero)
             steps = int(np.abs(right.astype(np.int64) - got).max(initial=0))
             layer.steps = steps if layer.steps is None else max(layer.steps, steps)
             right = dequantise(right.astype(np.int64), quant)

@@ -194,7 +194,8 @@ def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, 
     """A layer with this shift. Its input's zero point is taken off through the bias.
 
     The bias is an integer in units of the shifted sum; where sums are rounded, or accumulators do not hold it, and
-    nothing else is added later, it is the second term of the requantisation instead, which rounds once only.
+    nothing else is added later, it is the second term of the requantisation instead, which rounds once only. A network
+    that carries its own integers keeps its bias wherever that can be exact.
     """
     if mapped.weights is None or mapped.weight_scale is None:
         return mapped
@@ -209,7 +210,8 @@ def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, 
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
     finish = replace(mapped.finish, m=mapped.finish.m * np.float32(1 << shift))
     held = np.abs(bias).max(initial=0.0) < 2.0 ** (arithmetic.accumulator_bits - 1)
-    if layer.residual is None and (arithmetic.rounds or not held):
+    exact = layer.given is not None and shift == 0  # as integer kernels add it, where sums are not rounded
+    if layer.residual is None and (not held or (arithmetic.rounds and not exact)):
         offset = np.asarray(bias * mapped.finish.m, np.float32)
         return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), finish=replace(finish, n=offset))
     return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), finish=finish)

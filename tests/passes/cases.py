@@ -897,6 +897,13 @@ def average_pool_not_counting_its_padding() -> ModelProto:
 
 
 @case
+def average_of_a_large_window_without_its_padding() -> ModelProto:
+    """More pixels than a signed word of 8 bits counts."""
+    n = Net(1, 2, 14, 13)
+    return n.model(n.node("AveragePool", n.same("x", 2, 3), kernel_shape=[12, 12], pads=[3, 4, 2, 5]))
+
+
+@case
 def average_pool_wide() -> ModelProto:
     """A window that narrow words take in two steps, rows first."""
     n = Net(1, 3, 12, 11)
