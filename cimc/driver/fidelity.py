@@ -200,7 +200,7 @@ def doubts(
         low.append(f"the outputs have {snr_db:.1f} dB, less than {least:g}")
     if lost is not None and lost > most:
         low.append(f"{lost:.1f} points of right labels are lost, more than {most:g}")
-    warnings = list(book.carried())
+    warnings = [] if snr_db is None else list(book.carried())
     if low:
         causes = book.causes(synthetic)
         what = " and ".join(low) + ("; likely: " + "; ".join(causes) if causes else "")

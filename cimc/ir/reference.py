@@ -6,7 +6,6 @@ exact; a block whose conversions may clip is multiplied conversion by conversion
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -108,8 +107,7 @@ def block_inputs(windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
                 whole = windows[..., channels[0] : sum(channels)]
                 unfolded[channels] = np.ascontiguousarray(whole, np.float64).reshape(-1, kh * kw * run.channels)
             taken.append(unfolded[channels][:, run.start : run.start + run.length])
-        none = np.zeros((math.prod(windows.shape[:3]), 0))  # a block of nothing but padding has no rows
-        yield block, taken[0] if len(taken) == 1 else np.concatenate([none, *taken], axis=1)
+        yield block, taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
 
 
 def converted(arithmetic: Arithmetic, weight_bits: int, fed: Quant, block: Block, x: Floats) -> Floats:

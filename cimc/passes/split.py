@@ -100,8 +100,6 @@ def _cut_dense(spans: list[_Span], window: int, rows: int) -> list[tuple[RowRun,
 def _cut_channels(spans: list[_Span], window: int, rows: int) -> list[tuple[RowRun, ...]]:
     """Whole channels only: floor(rows / window) of them a block, blocks as equal as possible."""
     total = sum(span.count for span in spans)
-    if total == 0:
-        return [()]  # nothing but padding
     count = math.ceil(total / (rows // window))
     each = math.ceil(total / count)
     blocks: list[list[RowRun]] = [[]]

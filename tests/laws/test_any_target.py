@@ -37,7 +37,7 @@ from tests.passes.test_constructs import NOT_FINITE, REFUSED
 NAMES = tuple(name for name in CASES if name not in REFUSED and name not in NOT_FINITE)
 MODELS = st.one_of(st.sampled_from(NAMES).map(lambda name: CASES[name]()), networks())
 WAYS = ("dense", "channels", "packed", "copies")
-CAPACITY = {"place.memory", "place.chip", "code.registers", "code.instructions", "verify.matrix"}
+CAPACITY = {"place.memory", "place.chip", "code.registers"}
 """What a target may be too small for."""
 MARGIN = 28.0
 """Decibels below 6.02 a bit: 4.8 for a uniform error under normal values of three sigma, 6 for a bit of headroom, and
