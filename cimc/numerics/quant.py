@@ -40,13 +40,16 @@ class Quant:
 
 
 def quantise(x: FloatArray, quant: Quant) -> npt.NDArray[np.int64]:
-    """sat(round(x / scale) + zero), the quotient in float32. Infinities saturate."""
-    return settle(np.asarray(x, np.float32) / np.float32(quant.scale), quant.zero, quant.low, quant.high)
+    """sat(round(x / scale) + zero), the quotient in float32. Infinities saturate, and what overflows to one."""
+    with np.errstate(over="ignore"):
+        scaled = np.asarray(x, np.float32) / np.float32(quant.scale)
+    return settle(scaled, quant.zero, quant.low, quant.high)
 
 
 def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
-    """(q - zero) * scale, in float32."""
-    return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
+    """(q - zero) * scale, in float32; infinite beyond it."""
+    with np.errstate(over="ignore"):
+        return (np.asarray(q, np.int64) - quant.zero).astype(np.float32) * np.float32(quant.scale)
 
 
 def fits(x: IntArray, bits: int) -> bool:

@@ -27,6 +27,15 @@ INT32 = st.integers(-(2**31), 2**31 - 1)
 MULTIPLIER = st.floats(2.0**-40, 4.0, width=32)
 
 
+@pytest.mark.filterwarnings("error")
+def test_beyond_float32() -> None:
+    """What overflows is infinite or saturates, and nothing is printed about it."""
+    largest = float(np.finfo(np.float32).max)
+    byte = Quant(2.0**-20, 3, -128, 127)
+    assert quantise(np.array([largest, -largest]), byte).tolist() == [127, -128]
+    assert dequantise(np.array([127, -128]), Quant(largest, 0, -128, 127)).tolist() == [np.inf, -np.inf]
+
+
 def to_float32(x: Fraction) -> Fraction:
     """The float32 nearest to x, ties to the even one, by arithmetic of fractions (normal numbers only)."""
     if x == 0:

@@ -6,7 +6,6 @@ Graph alone would miss one wrong rounding: each network is held to both.
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from cimc.base.diagnostics import CimcError
@@ -74,10 +73,11 @@ def test_is_refused_with_its_reason_and_node(name: str) -> None:
 
 
 @pytest.mark.parametrize("target", [IDEAL, PUMA], ids=lambda target: target.name)
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", NOT_FINITE)
 def test_values_that_are_not_finite_are_refused_by_calibration(name: str, target: Target) -> None:
     graph = load_onnx(CASES[name]())
-    with np.errstate(all="ignore"), pytest.raises(CimcError) as caught:
+    with pytest.raises(CimcError) as caught:
         build(graph, target, random_inputs(graph, 2))
     assert all(d.code.startswith("calibration.") for d in caught.value.diagnostics)
 
