@@ -67,7 +67,7 @@ def choose_shifts(graph: MappedGraph, inputs: Mapping[str, Ints]) -> MappedGraph
 def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -> tuple[MappedLayer, Ints]:
     """The layer with its shift and scales, and its result on the calibration lanes.
 
-    The result is that of unrounded sums in float32: near enough to calibrate the layers behind it.
+    The result is that of sums that are neither rounded nor cut off: near enough to calibrate the layers behind it.
     """
     peaks = np.ones(mapped.matrix.weight.shape[0])
     power, largest, parts, rounds = 0.0, 1.0, [], graph.arithmetic.rounds
@@ -91,9 +91,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.maximum(peaks, _reach(unshifted, largest)) / limit
     highest = max(0, math.ceil(float(needed.max())) - 1).bit_length()
-    lowest = highest if rounds else 0
-    if mapped.matrix.given is None:
-        lowest = max(0, highest - mapped.weight_bits // 2) if rounds else 0
+    lowest = highest if mapped.matrix.given is not None else max(0, highest - mapped.weight_bits // 2)
     blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
     shifts = range(highest, lowest - 1, -1) if rounds else (0,)
     shift = min(shifts, key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
