@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from cimc.backends.body import Body
@@ -74,7 +76,8 @@ def _pool(body: Body, layer: PoolLayer) -> None:
     ((_, ring, channel, wide),) = list(body.runs(0, body.task.low, body.task.high))
     assert ring is not None and wide == count, "a pool task reads one piece"
     per_channel = 1 + (kw if layer.kind == "max" else kh * kw)
-    room = (body.registers.left - 2) // per_channel
+    spare = 2 if layer.counts_padding else 1 + kh * kw + kh * kw // ((1 << (body.target.numbers.word - 1)) - 1)
+    room = (body.registers.left - spare) // per_channel
     chunk = max((c for c in range(1, count + 1) if count % c == 0 and c <= room), default=0)
     if chunk == 0:
         what = f'a window of {kh} x {kw} of layer "{layer.name}" does not fit the registers of a core'
@@ -146,24 +149,23 @@ def _average(body: Body, layer: PoolLayer, ring: str, channel: int, chunk: int, 
 def _share(
     body: Body, layer: PoolLayer, ring: str, channel: int, chunk: int, held: Reg, result: Reg, extra: Affine
 ) -> None:
-    """The average over the pixels inside the map: s counts them. A window read with -1 outside the map sums to less
-    than the same window read with 0 there, by the number of pixels outside."""
-    window = layer.kernel[0] * layer.kernel[1]
+    """The average over the pixels inside the map: s counts them. A window read with -1 outside the map, less the same
+    window read with 0 there, is -1 for each pixel outside."""
+    window, largest = layer.kernel[0] * layer.kernel[1], (1 << (body.target.numbers.word - 1)) - 1
     body.do("rsum", result, held, _uniform(body, body.mapped.pre[0], chunk))
-    whole, none = body.registers.take(1), body.registers.take(1)
-    body.once("set", whole, window)
-    body.once("set", none, 0)
-    body.do("clrs")
-    body.do("sums", whole)
-    counted = piece(held, 0, window)
-    for fill in (-1, 0):
+    whole = body.registers.take(math.ceil(window / largest))  # a word does not hold the number of every window
+    for k in range(whole.length):
+        body.once("set", piece(whole, k, 1), min(largest, window - k * largest))
+    counted, other = piece(held, 0, window), body.registers.take(window)
+    for into, fill in ((counted, -1), (other, 0)):
         at = 0
         for one in run_windows(body.ring(ring), body.view(0), channel, 1, 0, window):
-            body.do("load", piece(counted, at, one.words), _moved(one, extra), fill)
+            body.do("load", piece(into, at, one.words), _moved(one, extra), fill)
             at += one.words
-        if fill == 0:
-            body.do("sub", counted, none, counted)
-        body.do("sums", counted)
+    body.do("sub", counted, counted, other)
+    body.do("clrs")
+    body.do("sums", whole)
+    body.do("sums", counted)
     body.do("requants", result, result, _uniform(body, body.mapped.finish, chunk))
 
 

@@ -87,15 +87,15 @@ _PLUG = """
 dtype:name NumPy's name of its type in the network, such as float32
 shape:ints of one lane, as the network has it
 scale:float real = (word - zero) * scale; 0: words are the integers themselves
-zero:int the word that stands for 0, and for what an index of -1 names
+zero:int the word that stands for 0; in an input also for what an index of -1 names
 low:int the least word
 high:int the largest word
-index:name array, (n,): the element behind each word of an input, or the word behind each element of an output
+index:name array, (n,): the element behind each word of an input (-1: none), or the word behind each output element
 rings:rings rings that the host fills (input), or ports that it drains (output)
 """
 
 DIRECTIVES: tuple[Directive, ...] = (
-    _directive("isa", "program", "version:int of the instruction set", "", "stands first"),
+    _directive("isa", "program", "version:int of the instruction set", "", "says which instruction set"),
     _directive(
         "program",
         "program",

@@ -23,7 +23,7 @@ PROGRAM_PAGE = PAGE.with_name("program.md")
 _BEGIN, _END = "<!-- directives: python -m cimc.isa.document -->", "<!-- end -->"
 
 _PLACES = {"core": "core", "tile": "channel", "any": "both"}
-_LEVELS = {"program": "anywhere", "tile": "in a tile", "core": "in a core", "stream": "in a stream"}
+_LEVELS = {"program": "anywhere behind `.isa`", "tile": "in a tile", "core": "in a core", "stream": "in a stream"}
 
 
 def isa_page() -> str:
@@ -92,7 +92,10 @@ def _operands() -> list[str]:
 
 def _directives() -> list[str]:
     lines = ["| directive | stands | meaning |", "|---|---|---|"]
-    lines += [f"| `.{d.name}` {_leading(d)} | {_LEVELS[d.level]} | {d.meaning} |" for d in DIRECTIVES]
+    lines += [
+        f"| `.{d.name}` {_leading(d)} | {'first' if d.name == 'isa' else _LEVELS[d.level]} | {d.meaning} |"
+        for d in DIRECTIVES
+    ]
     lines += ["", "| directive | key | value | if left out | meaning |", "|---|---|---|---|---|"]
     for same in _alike():
         names = ", ".join(f"`.{directive.name}`" for directive in same)

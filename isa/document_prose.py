@@ -30,10 +30,11 @@ to the next.
 
 STREAMS = """\
 `loop c, n` runs the instructions up to its `end` n times. `loop image, *`, whose counter may have any name, runs once
-for each input of the run. It is the outermost loop, there is one at most, and only instructions that set up registers
-stand before it: they run once a run. The image of a stream is the number of the input that it is at, 0, 1, ...; streams
-are at different inputs at the same time. The counter of `loop image, *` stands in no address and no ticket: these count
-from the first row of the stream's current input.
+for each input of the run. It is the outermost loop, there is one at most, only instructions that set up registers stand
+before it, which run once a run, and only `hlt` stands behind it. A stream without one waits for nothing and touches no
+ring. The image of a stream is the number of the input that it is at, 0, 1, ...; streams are at different inputs at the
+same time. The counter of `loop image, *` stands in no address and no ticket: these count from the first row of the
+stream's current input. A counter has another name than those of the loops around it; loops run once at least.
 
 Only `wait`, `space`, `send` and `receive` stop a stream, until what they wait for has come. Streams meet in rings and
 FIFOs alone, every slot has one writer, and it is neither read before it is signalled nor overwritten before it is
@@ -46,8 +47,8 @@ elsewhere:
 
 - Loops are nested at most 32 deep, and an input takes at most 1,000,000,000 instructions, all streams together.
 - A ring has as many producers as it says: the streams that `space`, `signal`, `store` or `receive` it, or the host
-  alone. A port is used by one stream or by the host. A FIFO has one sender and one receiver, and their messages agree
-  in length.
+  alone. A port is used by one stream or by the host. In every input each producer signals, and each port is released
+  up to, height * segments. A FIFO has one sender and one receiver, and their messages agree in length.
 - A stream reads only slots that it has waited for and not released, or that it produces; it writes only slots that it
   has space for and has not signalled. Every word of a map is written in every input.
 - Windows of `store`, `send` and `receive` keep to the map; those of `load` to its channels. Channels have the step 1.
@@ -108,9 +109,10 @@ operand's first entry on, entry by entry along d; zero, low, high, a0 and b0 are
     settle(x) = fit(min(max(round(x) + zero, low), high))
 
 with round to the nearest whole number, ties to even, and everything behind it in whole numbers. Infinities saturate.
-Where `s` is 0, m / f32(s) counts as 0 in `requants`.
+Multipliers are finite, so only `requant2` can meet inf - inf; x counts as 0 then. Where `s` is 0, m / f32(s) counts as
+0 in `requants`.
 
-`lut`, with e the n entries of the table and first and step its keys:
+`lut`, with e the n entries of the table as they are, even wider than a word, and first and step its keys:
 
     at = min(max(a - first, 0), (n - 1) * 2^step)
     step 0:  d = fit(e[at])
@@ -128,12 +130,13 @@ agree in weight_bits, input_bits, signed and shift. Row i is fed the lowest inpu
 
 in its first words, as many as w has columns; the words behind stay as they are.
 
-sums is the exact product of x and w wherever no conversion clips. It cannot, if every column's sum of levels, and where
-there is an offset the number of rows of w, times 2^dac_bits - 1, is below 2^adc_bits. Else the converters decide. An
-input is fed dac_bits at a time, lowest first. A weight lies in cells of cell_bits: w + 2^(weight_bits - 1) in offset
-encoding, positive and negative part apart in a differential pair. With `mvmu.flipped`, a slice's column that is set to
-more than half is stored as its complement. Every column of every slice is converted at every step and clips at
-2^adc_bits - 1; so does the number of set rows, read from a unit column. As code, with t the keys of `[crossbar]` and
+sums is the exact product of x and w wherever no conversion can clip. That is so where (2^dac_bits - 1) * n < 2^adc_bits
+for n the sum of the levels of each column of cells - one for each column of w, slice and half of a pair - and, in
+offset encoding, for n the rows of w. Else the converters decide. An input is fed dac_bits at a time, lowest first; its
+last digit may have fewer. A weight lies in cells of cell_bits: w + 2^(weight_bits - 1) in offset encoding, positive and
+negative part apart in a differential pair. With `mvmu.flipped`, which only offset encoding has, a slice's column that
+is set to more than half is stored as its complement. Every column of every slice is converted at every step and clips
+at 2^adc_bits - 1; so does the sum of the digits, read from a unit column. As code, with t the keys of `[crossbar]` and
 `[mvmu]`:
 
 ```python
@@ -170,9 +173,10 @@ def sums_by_steps(x, w, weight_bits, input_bits, signed, t):
 ```
 
 Levels are those after flipping. Rows of the MVMU beyond w take no part; what no matrix covers inside of w is weight 0,
-which is stored as any other weight. Signed inputs that are no whole number of digits (input_bits mod dac_bits,
-dac_bits > 1) run only where nothing can clip. So do targets with `crossbar.conversions` "once" or `crossbar.adc_keeps`
-"high bits"; there the sum is exact.
+which is stored as any other weight. Refused before a run are: input_bits beyond `numbers.word`; weights that
+weight_bits do not hold, in a pair magnitudes that the slices' cells do not; and, with `crossbar.conversions` "once" or
+`crossbar.adc_keeps` "high bits", all but `crossbar.rows` * (2^cell_bits - 1) * (2^n - 1) < 2^adc_bits, where n is
+input_bits with "once", else dac_bits. So the code, and the exact product, hold for these targets too.
 '''
 
 BINARY = """\
@@ -195,10 +199,12 @@ Numbers are LEB128 varints of at most {longest} bytes; signed ones are zigzag en
 """
 
 TEXT = """\
-One statement stands on a line; `;` outside of quotes begins a comment. Indentation means nothing. Instructions and
-`.mvmu` lines belong to the last `.core` or `.channel` before them, that and rings and constants to the last `.tile`. A
-name is bare where its parts, joined by dots, each begin with a letter or underscore and go on with letters, digits and
-underscores (ASCII); every other name is quoted, with the escapes of JSON. So `x.0` is port 0 of ring `x`, and a ring
-called x.0 is written `"x.0"`. `r[5]` is `r[5:6]`. The grammar is for lark (LALR, contextual lexer); operands are then
-checked against the table.
+One statement stands on a line, which a line feed ends; `;` outside of quotes begins a comment. Indentation means
+nothing. Instructions and `.mvmu` lines belong to the last `.core` or `.channel` before them, that and rings and
+constants to the last `.tile`. A name is bare where its parts, joined by dots, each begin with a letter or underscore
+and go on with letters, digits and underscores (ASCII); every other name is quoted, with the escapes of JSON. So `x.0`
+is port 0 of ring `x`, and a ring called x.0 is written `"x.0"`; a tab may stand in quotes as it is. `r[5]` is `r[5:6]`.
+Ranges of registers and of entries hold no counters and may be start:+count too; from:to stands between constants only,
+also in windows. No range is empty. A mask may be a decimal number. The grammar is for lark (LALR, contextual lexer) and
+one line, from `line` on; operands are then checked against the table.
 """

@@ -101,7 +101,7 @@ FORMS: tuple[Form, ...] = (
         "core",
         "vfu",
         "mulshr d:dest a:source b:source value:imm",
-        "d = floor((a * b + 2^(value - 1)) / 2^value); value is 1 to 63",
+        "d = floor((a * b + 2^(value - 1)) / 2^value); value is 1 to 62",
     ),
     # requantisation: float32 multipliers; settle rounds half to even and saturates to the scale's low .. high
     _form(48, "core", "vfu", "requant d:dest a:source scale:scale", "d = settle(f32(a) * m)"),
@@ -136,7 +136,7 @@ FORMS: tuple[Form, ...] = (
     ),
     # scalar register s (one a core, 64 bits), for sums over more words than the registers hold
     _form(56, "core", "sfu", "clrs", "s = 0"),
-    _form(57, "core", "sfu", "sums a:source", "s = s + the sum of a, in 64 bits"),
+    _form(57, "core", "sfu", "sums a:source", "s = s + the sum of a; it wraps around at 64 bits"),
     _form(58, "core", "sfu", "requants d:dest a:source scale:scale", "d = settle(f32(a) * (m / f32(s)))"),
     # transfers between tiles
     _form(

@@ -145,6 +145,10 @@ def _check_producers(ring: Ring, producers: Sequence[Stream | Feed], item: str, 
 def _check_plugs(program: Program, wiring: Wiring, findings: Findings) -> None:
     for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
         for plug in plugs:
+            if kind == "output" and plug.scale != 0 and plug.dtype != "float32":
+                what = f"its dtype is {plug.dtype}, and its scale {plug.scale}, not 0"
+                todo = "only an output of float32 has a scale"
+                findings.add("plug", what, f'{kind} "{plug.name}"', todo)
             for ref in plug.rings:
                 item = f'{kind} "{plug.name}"'
                 ring = wiring.rings.get((ref.tile, ref.ring))

@@ -16,7 +16,7 @@ from cimc.isa.program import Matrix, extent
 from cimc.numerics import encoding, quant
 from cimc.runtime.arithmetic import Action
 from cimc.runtime.constants import Constants
-from cimc.runtime.machine import Scratch, Words
+from cimc.runtime.machine import Scratch, Wide, Words
 from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
 
@@ -91,15 +91,20 @@ def _stepwise(mvmu: Mvmu, xin: Words, xout: Words) -> Action:
     return multiply
 
 
-def _compile_feed(mvmu: Mvmu, xin: Words, scratch: Scratch) -> tuple[Words, Action | None]:
+def _compile_feed(mvmu: Mvmu, xin: Words, scratch: Scratch) -> tuple[Words | Wide, Action | None]:
     """What the rows are fed: the words' lowest input_bits bits, as a buffer and how it is filled (None: xin itself)."""
     matrix = mvmu.matrix
     if matrix.input_signed and matrix.input_bits >= mvmu.target.numbers.word:
         return xin, None
+    if not matrix.input_signed and matrix.input_bits >= 32:
+        wide, ones = scratch.wide(xin.shape[0]), np.array((1 << matrix.input_bits) - 1, np.int64)
+
+        def take_as_unsigned() -> None:
+            np.bitwise_and(xin, ones, out=wide, dtype=np.int64)
+
+        return wide, take_as_unsigned
     fed = scratch.words(xin.shape[0])
     if not matrix.input_signed:
-        if matrix.input_bits >= 32:
-            return xin, None
         mask = np.array((1 << matrix.input_bits) - 1, np.int32)
 
         def cut() -> None:
@@ -115,7 +120,7 @@ def _compile_feed(mvmu: Mvmu, xin: Words, scratch: Scratch) -> tuple[Words, Acti
     return fed, extend
 
 
-def _product32(mvmu: Mvmu, feed: tuple[Words, Action | None], xout: Words, scratch: Scratch) -> Action:
+def _product32(mvmu: Mvmu, feed: tuple[Words | Wide, Action | None], xout: Words, scratch: Scratch) -> Action:
     weights = mvmu.weights
     assert weights is not None, "the product is exact"
     fed, prepare = feed
@@ -143,7 +148,7 @@ def _product32(mvmu: Mvmu, feed: tuple[Words, Action | None], xout: Words, scrat
     return multiply_and_round
 
 
-def _product64(mvmu: Mvmu, feed: tuple[Words, Action | None], xout: Words, scratch: Scratch) -> Action:
+def _product64(mvmu: Mvmu, feed: tuple[Words | Wide, Action | None], xout: Words, scratch: Scratch) -> Action:
     weights = mvmu.weights
     assert weights is not None, "the product is exact"
     fed, prepare = feed

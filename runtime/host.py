@@ -8,6 +8,7 @@ import numpy as np
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.isa.program import Plug, Program, Ring, RingRef
+from cimc.numerics.integers import integer_range
 from cimc.numerics.quant import Quant, dequantise, quantise
 from cimc.runtime.affine import IMAGE
 from cimc.runtime.machine import AnyArray, Machine, RingState, Wide, Words
@@ -72,8 +73,11 @@ def _value_problems(plug: Plug, values: AnyArray, word: int, place: Place) -> It
     if plug.scale == 0:
         if values.dtype.kind not in "iub":
             yield Diagnostic("run.inputs", f"values of {values.dtype} where integers are due", place)
-        elif values.size and not -(1 << (word - 1)) <= int(values.min()) <= int(values.max()) < 1 << (word - 1):
-            what = f"values {int(values.min())} to {int(values.max())}, which words of {word} bits do not hold"
+            return
+        least, most = integer_range(plug.dtype)
+        low, high = max(least, -(1 << (word - 1))), min(most, (1 << (word - 1)) - 1)
+        if values.size and not low <= int(values.min()) <= int(values.max()) <= high:
+            what = f"values {int(values.min())} to {int(values.max())}; the program takes {low} to {high}"
             yield Diagnostic("run.inputs", what, place)
     elif values.dtype.kind not in "iubf":
         yield Diagnostic("run.inputs", f"values of {values.dtype} where numbers are due", place)

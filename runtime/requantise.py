@@ -91,13 +91,14 @@ def compile_requant(dest: Register, a: Register, factors: Factors, scratch: Scra
 
 
 def compile_requant2(dest: Register, a: Register, b: Register, factors: Factors, scratch: Scratch) -> Action:
-    """d = sat(round(f32(a - a0) * m + f32(b - b0) * n) + zero)."""
+    """d = sat(round(f32(a - a0) * m + f32(b - b0) * n) + zero), where inf - inf is 0."""
     length = dest.words.shape[0]
     real, other = scratch.real(length), scratch.real(length, 1)
     m, n = factors.row(0, scratch.lanes), factors.row(1, scratch.lanes)
     left = _compile_difference(a, factors.scale.a0, real, scratch)
     right = _compile_difference(b, factors.scale.b0, other, scratch)
     settle = _Settling(dest, factors.scale).function()
+    large = quant.may_be_infinite(m, n)
 
     def requant2() -> None:
         left()
@@ -105,6 +106,8 @@ def compile_requant2(dest: Register, a: Register, b: Register, factors: Factors,
         right()
         np.multiply(other, n, out=other)
         np.add(real, other, out=real)
+        if large:
+            real[np.isnan(real)] = 0
         settle(real)
 
     return requant2
@@ -117,17 +120,27 @@ def compile_requantm(dest: Register, a: Register, b: Register, factors: Factors,
     real, m = scratch.real(length), factors.row(0, scratch.lanes)
     first, second = a.words, b.words
     a0, b0 = np.array(factors.scale.a0, np.int64), np.array(factors.scale.b0, np.int64)
+    wide = _largest_difference(a, factors.scale.a0) * _largest_difference(b, factors.scale.b0) >= 1 << 63
     settle = _Settling(dest, factors.scale).function()
 
     def requantm() -> None:
         np.subtract(first, a0, out=left, dtype=np.int64)
         np.subtract(second, b0, out=right, dtype=np.int64)
-        np.multiply(left, right, out=product)
-        real[...] = product
+        if wide:
+            real[...] = np.abs(left).astype(np.uint64) * np.abs(right).astype(np.uint64)
+            np.negative(real, out=real, where=(left < 0) != (right < 0))
+        else:
+            np.multiply(left, right, out=product)
+            real[...] = product
         np.multiply(real, m, out=real)
         settle(real)
 
     return requantm
+
+
+def _largest_difference(a: Register, zero: int) -> int:
+    """A bound of |a - zero|."""
+    return (1 << (a.bits - 1)) + abs(zero)
 
 
 def compile_rsum(dest: Register, a: Register, factors: Factors, scratch: Scratch) -> Action:

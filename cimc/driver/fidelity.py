@@ -114,11 +114,13 @@ class LayerBook:
             size = mapped.maps[name]
             right = _as_map(values[name], size.height, size.width, size.channels)
             if right is not None:
-                self._add(self._layers[name], mapped.quants[name], right, reference[name])
+                self._add(self._layers[name], mapped.quants[name], right, reference[name], mapped.maps[name].quant)
 
-    def _add(self, layer: _Layer, quant: Quant, right: npt.NDArray[Any], got: Ints) -> None:
+    def _add(self, layer: _Layer, quant: Quant, right: npt.NDArray[Any], got: Ints, given: Quant | None) -> None:
         real = dequantise(got, quant)
         if right.dtype.kind in "iu":
+            if given is not None:  # the chip's words may hold the network's integers moved (passes.formats.as_words)
+                right = right.astype(np.int64) - (given.zero - quant.zero)
             steps = int(np.abs(right.astype(np.int64) - got).max(initial=0))
             layer.steps = steps if layer.steps is None else max(layer.steps, steps)
             right = dequantise(right.astype(np.int64), quant)
@@ -198,7 +200,7 @@ def doubts(
         low.append(f"the outputs have {snr_db:.1f} dB, less than {least:g}")
     if lost is not None and lost > most:
         low.append(f"{lost:.1f} points of right labels are lost, more than {most:g}")
-    warnings = list(book.carried())
+    warnings = [] if snr_db is None else list(book.carried())
     if low:
         causes = book.causes(synthetic)
         what = " and ".join(low) + ("; likely: " + "; ".join(causes) if causes else "")

@@ -120,7 +120,9 @@ class _Pixel(PixelCode):
         count = self.task.high - self.task.low
         kh, kw = layer.kernel
         held = kw if layer.kind == "max" else kh * kw
-        room = (self.priced.target.core.registers - 2) // (1 + held)
+        word = self.priced.target.numbers.word
+        spare = 2 if layer.counts_padding else 1 + kh * kw + kh * kw // ((1 << (word - 1)) - 1)
+        room = (self.priced.target.core.registers - spare) // (1 + held)
         chunk = max((c for c in range(1, count + 1) if count % c == 0 and c <= room), default=1)
         times = count // chunk
         if times > 1:
@@ -156,7 +158,7 @@ class _Pixel(PixelCode):
         for words in self.windows(ring, 1, 0, window):
             self.load("r", words, 2 * times)
         self.vector("sub", "r", window, sources=2, times=times)
-        self.do("sums", Reg("r", 0, window), times=2 * times)
+        self.do("sums", Reg("r", 0, window), times=times)
         self.vector("requants", "r", chunk, rows=1, times=times)
 
     def softmax(self) -> None:

@@ -40,11 +40,10 @@ class Quant:
 
 
 def quantise(x: FloatArray, quant: Quant) -> npt.NDArray[np.int64]:
-    """sat(round(x / scale) + zero), in float32; a quotient beyond float32 saturates as any other."""
+    """sat(round(x / scale) + zero), the quotient in float32. Infinities saturate, and what overflows to one."""
     with np.errstate(over="ignore"):
-        scaled = np.rint(np.asarray(x, np.float32) / np.float32(quant.scale))
-    clipped = np.clip(scaled, quant.low - quant.zero, quant.high - quant.zero)
-    return np.asarray(clipped, np.int64) + quant.zero
+        scaled = np.asarray(x, np.float32) / np.float32(quant.scale)
+    return settle(scaled, quant.zero, quant.low, quant.high)
 
 
 def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
@@ -84,7 +83,7 @@ def shift_round(x: npt.NDArray[Exact], shift: int) -> npt.NDArray[Exact]:
 
 def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
     """The last step of every requantisation: sat(round(real) + zero). real is float32 in units of the result."""
-    rounded = np.rint(real)
+    rounded = np.asarray(np.rint(real))
     least, most = low - zero, high - zero
     if max(abs(least), abs(most)) <= 1 << 24:
         np.clip(rounded, least, most, out=rounded)
@@ -102,10 +101,21 @@ def requant(acc: IntArray, m: npt.NDArray[np.float32], zero: int, low: int, high
 def requant2(
     a: IntArray, b: IntArray, m: npt.NDArray[np.float32], n: npt.NDArray[np.float32], zero: int, low: int, high: int
 ) -> npt.NDArray[np.int64]:
-    """sat(round(float32(a) * m + float32(b) * n) + zero); the operands' zero points are already taken off."""
-    first: npt.NDArray[np.float32] = np.asarray(a, np.float32) * m
-    second: npt.NDArray[np.float32] = np.asarray(b, np.float32) * n
-    return settle(first + second, zero, low, high)
+    """sat(round(float32(a) * m + float32(b) * n) + zero); the operands' zero points are already taken off. The sum of
+    infinities of different signs is 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        first: npt.NDArray[np.float32] = np.asarray(a, np.float32) * m
+        second: npt.NDArray[np.float32] = np.asarray(b, np.float32) * n
+        total: npt.NDArray[np.float32] = first + second
+    if may_be_infinite(m, n):
+        total = np.where(np.isnan(total), np.float32(0), total)
+    return settle(total, zero, low, high)
+
+
+def may_be_infinite(m: npt.NDArray[np.float32], n: npt.NDArray[np.float32]) -> bool:
+    """Whether both products of requant2 may be infinite: differences of words have at most 33 bits, and float32 ends
+    at 2^128."""
+    return min(float(np.abs(m).max(initial=0)), float(np.abs(n).max(initial=0))) >= 2.0**94
 
 
 def requant_by(

@@ -31,10 +31,10 @@ METHODS = ("minmax", "percentile", "entropy")
 PERCENTILE = 99.999
 """Share of the values, in percent, that the percentile method keeps."""
 
-RANGE_BITS = 10
+RANGE_BITS = 16
 """Significant bits of an end of a range."""
 
-SAME = 2.0**-18
+SAME = 2.0**-20
 """Relative distance within which values are taken for the same: one that is so little above a rounded end is cut."""
 
 Data = Mapping[str, npt.NDArray[Any]]

@@ -67,7 +67,7 @@ def choose_shifts(graph: MappedGraph, inputs: Mapping[str, Ints]) -> MappedGraph
 def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -> tuple[MappedLayer, Ints]:
     """The layer with its shift and scales, and its result on the calibration lanes.
 
-    The result is that of unrounded sums in float32: near enough to calibrate the layers behind it.
+    The result is that of sums that are neither rounded nor cut off: near enough to calibrate the layers behind it.
     """
     peaks = np.ones(mapped.matrix.weight.shape[0])
     power, largest, parts, rounds = 0.0, 1.0, [], graph.arithmetic.rounds
@@ -91,9 +91,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.maximum(peaks, _reach(unshifted, largest)) / limit
     highest = max(0, math.ceil(float(needed.max())) - 1).bit_length()
-    lowest = highest if rounds else 0
-    if mapped.matrix.given is None:
-        lowest = max(0, highest - mapped.weight_bits // 2) if rounds else 0
+    lowest = highest if mapped.matrix.given is not None else max(0, highest - mapped.weight_bits // 2)
     blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
     shifts = range(highest, lowest - 1, -1) if rounds else (0,)
     shift = min(shifts, key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
@@ -194,7 +192,8 @@ def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, 
     """A layer with this shift. Its input's zero point is taken off through the bias.
 
     The bias is an integer in units of the shifted sum; where sums are rounded, or accumulators do not hold it, and
-    nothing else is added later, it is the second term of the requantisation instead, which rounds once only.
+    nothing else is added later, it is the second term of the requantisation instead, which rounds once only. A network
+    that carries its own integers keeps its bias wherever that can be exact.
     """
     if mapped.weights is None or mapped.weight_scale is None:
         return mapped
@@ -209,7 +208,8 @@ def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, 
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
     finish = replace(mapped.finish, m=finite32(mapped.finish.m.astype(np.float64) * (1 << shift)))
     held = np.abs(bias).max(initial=0.0) < 2.0 ** (arithmetic.accumulator_bits - 1)
-    if layer.residual is None and (arithmetic.rounds or not held):
+    exact = layer.given is not None and shift == 0  # as integer kernels add it, where sums are not rounded
+    if layer.residual is None and (not held or (arithmetic.rounds and not exact)):
         offset = finite32(bias * mapped.finish.m)
         return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), finish=replace(finish, n=offset))
     return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), finish=finish)

@@ -73,8 +73,8 @@ def choose_formats(graph: LayerGraph, ranges: Ranges, target: Target, widths: Wi
         grids = [made_by[name] for name in members if name in made_by and made_by[name].grid]
         width = min(bits[name] for name in members)
         if given:
-            quant = given.pop()
-            problems += _beyond_a_word(members[0], quant, target)
+            quant = as_words(given.pop(), target)
+            problems += _beyond_a_word(graph, members, quant, target)
         elif grids and len(members) == 1:
             quant = _grid_format(grids[0], width, target)
         else:
@@ -98,9 +98,24 @@ def format_for(low: float, high: float, bits: int, target: Target) -> Quant:
     return range_quant(low, high, bits, symmetric=spare, word_bits=target.numbers.word, headroom_bits=int(spare))
 
 
-def _beyond_a_word(name: str, quant: Quant, target: Target) -> list[Diagnostic]:
-    """What is said of a format that the network fixes and the target's words do not hold."""
-    word = target.numbers.word
+def as_words(quant: Quant, target: Target) -> Quant:
+    """A format that the network fixes, moved by half a word's range where words do not hold its integers but do hold
+    their differences: 0 .. 255 becomes -128 .. 127 in words of 8 bits, and the real numbers stay the same."""
+    half = 1 << (target.numbers.word - 1)
+    if quant.low < 0 or quant.high < half:
+        return quant
+    return Quant(quant.scale, quant.zero - half, quant.low - half, quant.high - half)
+
+
+def _beyond_a_word(graph: LayerGraph, members: list[str], quant: Quant, target: Target) -> list[Diagnostic]:
+    """What is said of a format that the network fixes and the target's words do not hold; integers that enter or leave
+    the network must be words as they are."""
+    name, word = members[0], target.numbers.word
+    borders = {name for b in (*graph.inputs, *graph.outputs) if b.dtype != "float32" for name in b.maps}
+    passed = [name for name in members if name in borders]
+    given = next(q for q in (graph.maps[name].quant for name in members) if q is not None)
+    if passed:
+        name, quant = passed[0], given
     if fits(np.asarray([quant.low, quant.high]), word):
         return []
     what = (

@@ -60,11 +60,34 @@ def _given_bias(low: Lowering, node: g.Conv | g.MatMul, scale: npt.NDArray[np.fl
     return np.asarray(np.clip(np.rint(counted), -BIAS_LIMIT, BIAS_LIMIT), np.int64)
 
 
+def real_channels(operand: Operand) -> npt.NDArray[np.bool_]:
+    """Which channels of an operand are not padding, (channels,)."""
+    return np.concatenate([np.full(part.count, bool(part.map)) for part in operand.parts])
+
+
+def without_padding(
+    operand: Operand, groups: int, given: GivenWeights | None, weight: Reals
+) -> tuple[GivenWeights | None, Reals]:
+    """Weights (O, C/groups, KH, KW) with zeros for channels that are padding: no row of a crossbar is fed with them, so
+    they must not count where an input's zero point is taken off either."""
+    real = real_channels(operand)
+    if real.all():
+        return given, weight
+    kept = np.repeat(real.reshape(groups, 1, -1), len(weight) // groups, axis=1).reshape(*weight.shape[:2], 1, 1)
+    if given is not None:
+        given = replace(given, weights=given.weights * kept)
+    return given, np.where(kept, weight, weight.dtype.type(0))
+
+
 def lower_conv(low: Lowering, node: g.Conv) -> None:
     """A convolution becomes a matrix layer."""
     given, weight = given_weights(low, node)
     bias = low.real(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(weight.shape[0])
     operand = low.windowed(node.inputs[0], node.pads)
+    if not real_channels(operand).reshape(node.groups, -1).any(axis=1).all():
+        low.materialise(node.inputs[0], node.inputs[0])  # a group of nothing but padding has no rows to feed
+        operand = low.windowed(node.inputs[0], node.pads)
+    given, weight = without_padding(operand, node.groups, given, weight)
     layer = MatrixLayer(
         name="", output="", origin="", x=operand, weight=weight, bias=bias, strides=node.strides, pads=node.pads,
         dilations=node.dilations, groups=node.groups, given=given,
@@ -97,6 +120,7 @@ def lower_matmul(low: Lowering, node: g.MatMul) -> None:
         rearranged = weight.T[:, :, None, None]
         if given is not None:
             given = replace(given, weights=given.weights.T[:, :, None, None])
+        given, rearranged = without_padding(operand, 1, given, rearranged)
     height, width = (1, 1) if len(tokens) == 1 else (operand.height, operand.width)
     layer = MatrixLayer(
         name="", output="", origin="", x=operand, weight=rearranged, bias=bias, strides=(1, 1), pads=(0, 0, 0, 0),

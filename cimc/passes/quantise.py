@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from cimc.base.diagnostics import Diagnostic, Place
+from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.ir.layers import (
     Floats,
     Layer,
@@ -40,6 +40,9 @@ def quantise(
 ) -> MappedGraph:
     """Integer layers without tasks; see the module."""
     layers = tuple(_layer(layer, quants, ranges, widths, target) for layer in graph.layers)
+    wide = [_beyond_cells(m, target) for m in layers if m.weight_bits > target.largest_weight_bits]
+    if wide:
+        raise CimcError(wide)
     return MappedGraph(graph.name, layers, graph.maps, dict(quants), graph.inputs, graph.outputs, Arithmetic.of(target))
 
 
@@ -131,7 +134,7 @@ def _matrix(
     bits = widths.weight(layer.name)
     if layer.given is not None:
         weights, scales = layer.given.weights.astype(np.int32), layer.given.scale
-        bits = max(bits, int(np.abs(weights).max(initial=1)).bit_length() + 1)
+        bits = max(bits, _bits_of(weights, target.mvmu.encoding))
     else:
         top = (1 << (bits - 1)) - 1
         peaks = np.abs(layer.weight).max(axis=(1, 2, 3)).astype(np.float64) / top
@@ -149,6 +152,21 @@ def _matrix(
         n = np.full(len(m), _ratio(other.scale * layer.residual_gain, middle))
         b0 = other.zero
     return MappedLayer(layer, _finish(m, n, 0, b0, layer, middle, out), (), weights, bits, scales)
+
+
+def _bits_of(weights: Weights, encoding: str) -> int:
+    """Bits of the widest of the integers that a network carries; a pair of cells holds magnitudes, so that -2^(bits-1)
+    takes a bit more there."""
+    lowest = int(weights.min(initial=0)) + (0 if encoding == "differential" else 1)
+    return max(int(weights.max(initial=1)), -lowest).bit_length() + 1
+
+
+def _beyond_cells(mapped: MappedLayer, target: Target) -> Diagnostic:
+    """What is said of weights that the network fixes and the target's cells do not hold."""
+    most = target.largest_weight_bits
+    what = f"weights of {mapped.weight_bits} bits, and an MVMU of {target.name} holds at most {most}"
+    todo = "take a target with more cells a weight, or quantise the network to fewer bits"
+    return Diagnostic("quant.weights", what, Place(item=mapped.layer.name), todo)
 
 
 def unit_of(source: Quant, scales: Float32s) -> Floats:

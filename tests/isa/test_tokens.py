@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from cimc.base.tokens import RECEIVE, RELEASE, SEND, SIGNAL, SPACE, WAIT, Event, TokenGame, TokenRing
 
 
-def producer(ring: int, tickets: int) -> list[Event]:
-    return [Event(kind, ring, 0, ticket + 1) for ticket in range(tickets) for kind in (SPACE, SIGNAL)]
+def producer(ring: int, tickets: int, number: int = 0) -> list[Event]:
+    return [
+        Event(kind, ring, number * (kind == SIGNAL), ticket + 1)
+        for ticket in range(tickets)
+        for kind in (SPACE, SIGNAL)
+    ]
 
 
 def window(ring: int, port: int, tickets: int, rows: int) -> list[Event]:
@@ -53,6 +57,14 @@ def test_a_slot_is_free_when_all_ports_have_released_it() -> None:
     assert not TokenGame(streams, [TokenRing(4, 4, 2)], [], 1).play()
 
 
+def test_a_row_is_there_when_all_producers_have_signalled_it() -> None:
+    """The second producer needs row 2 of the ring before it makes it; what it has made already it may wait for."""
+    for ahead, stuck in ((0, False), (1, True)):
+        slow = [Event(WAIT, 0, 0, 1 + ahead), *producer(0, 3, 1)[2:]]
+        streams = [producer(0, 3), [*producer(0, 1, 1), *slow, Event(RELEASE, 0, 0, 3)]]
+        assert bool(TokenGame(streams, [TokenRing(3, 3, 1, 2)], [], 1).play()) == stuck
+
+
 def test_a_ring_without_ports_is_always_free_and_an_empty_stream_never_blocked() -> None:
     assert not TokenGame([producer(0, 5), []], [TokenRing(5, 1, 0)], [], 2).play()
 
@@ -66,7 +78,8 @@ def naive(
 ) -> list[int]:
     """How many events each stream gets through, moving a random one that can move until none can."""
     flat = [[(image, event) for image in range(images) for event in stream] for stream in streams]
-    at, produced, queued = [0] * len(flat), [0] * len(rings), [0] * len(depths)
+    at, queued = [0] * len(flat), [0] * len(depths)
+    signalled = [[0] * ring.producers for ring in rings]
     released = [[0] * ring.ports for ring in rings]
 
     def step(stream: int) -> bool:
@@ -82,12 +95,12 @@ def naive(
             queued[thing] -= 1
         else:
             ticket = image * rings[thing].tickets + event.ticket
-            if event.kind == WAIT and produced[thing] < ticket:
+            if event.kind == WAIT and any(given < ticket for given in signalled[thing]):
                 return False
             if event.kind == SPACE and any(r + rings[thing].capacity < ticket for r in released[thing]):
                 return False
             if event.kind == SIGNAL:
-                produced[thing] = max(produced[thing], ticket)
+                signalled[thing][event.port] = max(signalled[thing][event.port], ticket)
             if event.kind == RELEASE:
                 released[thing][event.port] = max(released[thing][event.port], ticket)
         at[stream] += 1
@@ -103,13 +116,16 @@ def naive(
 @settings(max_examples=150)
 @given(st.integers(0, 1 << 32))
 def test_every_order_of_moves_ends_at_the_same_place(seed: int) -> None:
-    """Random networks: one producer a ring, one owner a port, one sender and one receiver a FIFO."""
+    """Random networks: a producer or two a ring, one owner a port, one sender and one receiver a FIFO."""
     rng = random.Random(seed)
-    rings = [TokenRing(rng.randint(1, 5), rng.randint(1, 4), rng.randint(0, 2)) for _ in range(rng.randint(1, 3))]
+    rings = [
+        TokenRing(rng.randint(1, 5), rng.randint(1, 4), rng.randint(0, 2), rng.choice([1, 1, 2]))
+        for _ in range(rng.randint(1, 3))
+    ]
     depths = [rng.randint(1, 2) for _ in range(rng.randint(0, 2))]
     parts: list[list[Event]] = []
     for number, ring in enumerate(rings):
-        parts.append(producer(number, ring.tickets))
+        parts += [producer(number, ring.tickets, one) for one in range(ring.producers)]
         parts += [window(number, port, ring.tickets, rng.randint(1, 3)) for port in range(ring.ports)]
     for fifo in range(len(depths)):
         count = rng.randint(1, 3)

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import chain, repeat
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -36,12 +37,14 @@ from tests.passes.test_constructs import NOT_FINITE, REFUSED
 NAMES = tuple(name for name in CASES if name not in REFUSED and name not in NOT_FINITE)
 MODELS = st.one_of(st.sampled_from(NAMES).map(lambda name: CASES[name]()), networks())
 WAYS = ("dense", "channels", "packed", "copies")
-CAPACITY = {"place.memory", "place.chip", "code.registers", "code.instructions", "verify.matrix"}
+CAPACITY = {"place.memory", "place.chip", "code.registers"}
 """What a target may be too small for."""
-MARGIN = 24.0
+MARGIN = 28.0
 """Decibels below 6.02 a bit: 4.8 for a uniform error under normal values of three sigma, 6 for a bit of headroom, and
-the rest for some ten roundings in a row and for maps of which a few values are far out. A wrong rule - a sum that
-saturates, a bias cut off - leaves less than 15 dB whatever the widths."""
+the rest for some ten roundings in a row and for maps of which a few values are far out."""
+ENOUGH = 30.0
+"""Decibels that are enough of wide formats: gains that differ from channel to channel leave narrow channels few of a
+map's steps. A wrong rule - a sum that saturates, a bias cut off - leaves less than 15 dB whatever the widths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ def spent_differently(made: Compiled, way: str) -> Compiled:
 
 
 def tried(model: ModelProto, target: Target, way: str) -> Result:
-    """Compile, run and compare a network. Asserts that what compiles is right."""
+    """Compile, run and compare a network, also on inputs far beyond calibration, where everything saturates. Asserts
+    that what compiles is right."""
     if problems(target):
         return Result("inconsistent")
     try:
@@ -73,13 +77,14 @@ def tried(model: ModelProto, target: Target, way: str) -> Result:
         made = spent_differently(build(graph, target, data, rows="channels" if way == "channels" else "dense"), way)
     except CimcError as error:
         return Result(error.diagnostics[0].code, str(error))
-    execution = StepEngine(made.program, made.weights, target).run(data, capture=True)
-    assert differences(made, reference_maps(made, data), execution) == (0, None)
+    loud = {name: np.concatenate([x, x * 8 if x.dtype.kind == "f" else x]) for name, x in data.items()}
+    execution = StepEngine(made.program, made.weights, target).run(loud, capture=True)
+    assert differences(made, reference_maps(made, loud), execution) == (0, None)
     blocks = [block for m in made.mapped.layers for task in m.tasks for block in task.blocks]
     if not any(block.clips for block in blocks):
         wanted = evaluate(graph, data)
-        got = min(snr_db(wanted[name], execution.outputs[name]) for name in graph.outputs)
-        assert got >= 6.02 * bits_that_count(made) - MARGIN, f"{got:.1f} dB"
+        got = min(snr_db(wanted[name], execution.outputs[name][: len(wanted[name])]) for name in graph.outputs)
+        assert got >= min(6.02 * bits_that_count(made) - MARGIN, ENOUGH), f"{got:.1f} dB"
     return Result("right")
 
 

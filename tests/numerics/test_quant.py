@@ -93,13 +93,30 @@ def test_requant_saturates_after_the_zero_point(acc: int, m: float, zero: int) -
     assert -128 <= got <= 127
 
 
-@given(st.integers(-(2**20), 2**20), st.integers(-(2**20), 2**20), MULTIPLIER, MULTIPLIER)
+@given(INT32, INT32, MULTIPLIER, MULTIPLIER)
+@example(2**22, 1, 1.0, np.float32(0.6))  # 2^22 + 0.6 is 2^22 + 0.5 in float32, a tie, and goes to the even 2^22
+@example(2**22 + 1, 1, 1.0, np.float32(0.4))
+@example(2**24 + 1, -(2**24), 1.0, 1.0)
 def test_requant2_rounds_each_product_and_their_sum_to_float32(a: int, b: int, m: float, n: float) -> None:
-    """No fused multiply-add: three roundings, then the one to an integer."""
-    parts = to_float32(Fraction(a) * Fraction(m)) + to_float32(Fraction(b) * Fraction(n))
-    expected = min(max(round(to_float32(parts)) + 3, -(2**20)), 2**20)
-    got = requant2(np.asarray([a]), np.asarray([b]), np.float32([m]), np.float32([n]), 3, -(2**20), 2**20)
+    """No fused multiply-add: five roundings, then the one to an integer."""
+    m, n = float(m), float(n)
+    first = to_float32(to_float32(Fraction(a)) * Fraction(m))
+    parts = first + to_float32(to_float32(Fraction(b)) * Fraction(n))
+    expected = min(max(round(to_float32(parts)) + 3, -(2**40)), 2**40)
+    got = requant2(np.asarray([a]), np.asarray([b]), np.float32([m]), np.float32([n]), 3, -(2**40), 2**40)
     assert got[0] == expected
+
+
+@given(
+    st.sampled_from([2**24 - 1, 2**24, 2**24 + 1, 2**25 + 1, 2**26 + 2, 2**31 - 1, 2**33 + 1]),
+    st.sampled_from([0, 1, -1, 2**24 + 1]),
+    st.booleans(),
+)
+def test_limits_beyond_24_bits_hold_to_the_last_bit(limit: int, zero: int, upper: bool) -> None:
+    """2^25 + 1 is no float32 number, and still what an infinite sum is limited to."""
+    far = np.float32([3e38 if upper else -3e38])
+    got = requant(np.asarray([1]), far, zero, -limit, limit)
+    assert int(got[0]) == (limit if upper else -limit)
 
 
 @given(st.integers(0, 2**15 - 1), st.integers(1, 2**24))
@@ -108,6 +125,12 @@ def test_requant_by_divides_the_multiplier_first(a: int, total: int) -> None:
     share = to_float32(Fraction(2**16) / total)
     expected = min(round(to_float32(Fraction(a) * share)), 65535)
     assert requant_by(np.asarray([a]), m, np.asarray([total]), 0, 0, 65535)[0] == expected
+
+
+@pytest.mark.parametrize("zero", [0, 5])
+def test_of_a_total_of_nothing_every_share_is_nothing(zero: int) -> None:
+    got = requant_by(np.asarray([7, 0, -7]), np.float32([4.0]), np.asarray([0]), zero, -100, 100)
+    assert got.tolist() == [zero] * 3
 
 
 @given(st.integers(-(2**50), 2**50), st.integers(0, 40))
@@ -156,6 +179,9 @@ def test_look_up_gives_the_entries_themselves() -> None:
 
 
 @given(st.floats(-1e6, 1e6, width=32), st.floats(2.0**-20, 8.0, width=32), st.integers(-128, 127))
+@example(2.5, 1.0, 0)  # ties go to the even number
+@example(-0.25, 0.5, 3)
+@example(1.75, 0.5, -3)
 def test_quantise_divides_in_float32_and_rounds_half_to_even(x: float, scale: float, zero: int) -> None:
     quotient = to_float32(Fraction(x) / Fraction(scale))
     quant = Quant(scale, zero, -128, 127)
@@ -188,6 +214,14 @@ def test_range_quant_holds_the_range_and_zero_exactly(
         assert quant.high - quant.low == 2**bits - 1
     assert dequantise(np.asarray([quant.zero]), quant)[0] == 0
     assert quant.zero == 0 or not symmetric
+    if low < 0 and not symmetric:  # the zero point is the whole number that is nearest to where 0 lies
+        assert abs((quant.zero - quant.low) + Fraction(low) / Fraction(quant.scale)) <= Fraction(501, 1000)
+    below, above = max(-low, 0.0), max(high, 0.0)
+    if below + above >= 2.0**-100:  # else it is a range of nothing; float32 rounds a scale by 2^-24 of it at most
+        whole = low < 0 and not symmetric
+        span = below + above if whole else max(below, above)
+        steps = quant.high - quant.low if whole else quant.high
+        assert steps * quant.scale == pytest.approx(span * 2**headroom, rel=1e-7)
     ends = np.float32([min(low, 0.0), max(high, 0.0)])
     back = dequantise(quantise(ends, quant), quant)
     assert np.abs(back - ends).max() <= 1.01 * quant.scale
@@ -203,3 +237,17 @@ def test_bits_hold_every_integer_of_the_format(low: int, high: int) -> None:
     else:
         assert high < 1 << bits
         assert bits == 1 or high >= 1 << (bits - 1)
+
+
+def test_limits_that_are_no_float32_numbers_hold() -> None:
+    top = 2**31 - 1
+    x = np.array([-np.inf, -(2.0**40), 0.0, 2.0**31 - 256, 2.0**31, np.inf])
+    assert quantise(x, Quant(1.0, 0, -top - 1, top)).tolist() == [-top - 1, -top - 1, 0, top - 255, top, top]
+    assert quantise(x[-2:], Quant(1.0, -5, -top, top - 1)).tolist() == [top - 4, top - 1]
+
+
+def test_infinities_of_different_signs_are_nothing() -> None:
+    large = np.array([3e38], np.float32)
+    a, b = np.array([4, 4, -4, 0]), np.array([-4, 4, -4, -4])
+    assert requant2(a, b, large, large, 7, -100, 90).tolist() == [7, 90, -100, -100]
+    assert requant2(a, b, large, np.float32([1]), 7, -100, 90).tolist() == [90, 90, -100, 3]

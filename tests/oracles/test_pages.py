@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, assume, given, reject, settings
 
+from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
 from cimc.frontends import load_onnx
 from cimc.isa.operands import DataRef, Name, Reg, Window
 from cimc.isa.printer import print_program
-from cimc.isa.program import Program, Scale, Table, Vector
+from cimc.isa.program import Matrix, Program, Scale, Table, Vector
 from cimc.isa.table import FORMS
 from cimc.passes.pack import pack
+from cimc.runtime.package import save_package, weights_digest
 from cimc.runtime.step import StepEngine
 from cimc.target import load_target
 from cimc.target.model import Target
 from cimc.target.write import write_target
-from tests.laws.digits import compiled, digits, varied
+from tests.laws.digits import NETWORKS, compiled, digits, varied
+from tests.laws.random_targets import problems, targets
 from tests.laws.test_sharing import again, with_copies
-from tests.oracles.scalar_machine import Machine
+from tests.oracles import interpreter
+from tests.oracles.interpreter.__main__ import load_folder, run_lanes
 from tests.passes.cases import CASES
 from tests.passes.end_to_end import IDEAL, PUMA, build, random_inputs
 from tests.runtime.programs import axis, i, pixel, relay_program, relay_weights, vector_program
@@ -38,6 +45,11 @@ TARGETS = {
     "converters that clip": varied(PUMA, crossbar={"adc_bits": 5}),
     "clipping pairs": varied(IDEAL, crossbar={"adc_bits": 6}, mvmu={"encoding": "differential", "flipped": False}),
     "two input bits a step": varied(PUMA, crossbar={"adc_bits": 6, "dac_bits": 2}),
+    "digits that are cut off": varied(PUMA, crossbar={"adc_bits": 7, "dac_bits": 3}),
+    "pairs that clip side by side": varied(
+        PUMA, crossbar={"adc_bits": 5}, mvmu={"encoding": "differential", "flipped": False, "slices": "columns"}
+    ),
+    "converted once": varied(IDEAL, crossbar={"conversions": "once", "adc_keeps": "high bits", "adc_bits": 18}),
 }
 
 CONSTRUCTS = (
@@ -49,13 +61,8 @@ CONSTRUCTS = (
 
 def by_the_pages(program: Program, weights: Any, target: Target, inputs: Arrays) -> Arrays:
     """Outputs of one lane, (inputs of the run, *shape)."""
-    sections = tomllib.loads(write_target(target))
-    values = {
-        name: {key: entry["value"] for key, entry in section.items()}
-        for name, section in sections.items()
-        if isinstance(section, dict) and name not in ("prices", "writing")
-    }
-    return Machine(print_program(program), weights, values).run(inputs)
+    made = interpreter.load(print_program(program), weights, tomllib.loads(write_target(target)))
+    return interpreter.run(made, inputs)
 
 
 def check(program: Program, weights: Any, target: Target, inputs: Arrays) -> None:
@@ -74,14 +81,28 @@ def check_digits(made: Compiled) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("network", ["digits_plain", "digits_plain_int8_qdq"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_a_network_on_many_chips(network: str, target: str) -> None:
     check_digits(compiled(network, TARGETS[target]))
 
 
-def test_rings_with_several_producers() -> None:
+@given(targets())
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_network_on_any_chip(target: Target) -> None:
+    """As far as the chip holds it."""
+    assume(not problems(target))
+    try:
+        made = compiled("digits_plain", target)
+    except CimcError:
+        reject()
+    check_digits(made)
+
+
+@pytest.mark.parametrize("adc_bits", [8, 5])
+def test_rings_with_several_producers(adc_bits: int) -> None:
     copies = [(2, 1), (1, 4), (2, 2), (1, 2), (1, 1), (1, 1)]
-    made = with_copies(compiled("digits_plain", TARGETS["two cores a tile"]), copies)
+    target = varied(TARGETS["two cores a tile"], crossbar={"adc_bits": adc_bits})
+    made = with_copies(compiled("digits_plain", target), copies)
     assert any(ring.producers > 1 for tile in made.program.tiles for ring in tile.rings)
     check_digits(made)
 
@@ -152,6 +173,62 @@ def test_every_vector_instruction(mnemonic: str, space: str, word: int) -> None:
         tables=[Table("fine", 0, 17, -30, 2, "fine")], vectors=[Vector("v", 0, 5, "v")],
     )  # fmt: skip
     check(program, weights, target, {"x": x.reshape(-1, 1, 1, 8)})
+
+
+TOP = (1 << 31) - 1
+ENDS = np.array(list(product([-TOP - 1, -TOP, -3, 0, 1, TOP - 1, TOP], repeat=2)))
+
+
+def at_the_ends(mnemonic: str, scale: Scale, factors: list[Any]) -> None:
+    """An instruction of two operands on 32-bit words at the ends of their range."""
+    a, b, d = (Reg("r", start, 1) for start in (0, 1, 2))
+    body = [i("load", Reg("r", 0, 2), pixel("x", 2), 0), i(mnemonic, d, a, b, DataRef("m", 0, 1))]
+    program = vector_program(2, 1, [*body, i("store", pixel("y", 1), d)], scales=[scale])
+    weights = {"m": np.array(factors, np.float32), "x.index": np.arange(2), "y.index": np.arange(1)}
+    check(program, weights, IDEAL, {"x": ENDS.reshape(-1, 1, 1, 2)})
+
+
+@pytest.mark.parametrize("m", [3e38, -3e38, 2.0**96, 2.0**-60])
+@pytest.mark.parametrize("n", [3e38, 1.0])
+def test_products_that_are_infinite(m: float, n: float) -> None:
+    """Their sum saturates, and is the zero point where they have different signs."""
+    at_the_ends("requant2", Scale("m", 0, 1, 2, 5, -TOP - 1, TOP, 1, -2, "m"), [[m], [n]])
+
+
+@pytest.mark.parametrize("zeros", [(0, 0), (TOP, TOP), (-TOP - 1, TOP), (-TOP - 1, 9)])
+def test_products_of_more_than_63_bits(zeros: tuple[int, int]) -> None:
+    at_the_ends("requantm", Scale("m", 0, 1, 1, 0, -TOP - 1, TOP, *zeros, "m"), [2.0**-33])
+
+
+@pytest.mark.parametrize(("zero", "low", "high"), [(0, -TOP - 1, TOP), (-TOP - 1, -TOP - 1, TOP), (5, -7, TOP)])
+def test_inputs_beyond_every_word(zero: int, low: int, high: int) -> None:
+    """Limits of 32 bits are no float32 numbers."""
+    program = relay_program(3, 12, 1)
+    plug = replace(program.inputs[0], dtype="float32", scale=0.5, zero=zero, low=low, high=high)
+    x = np.random.default_rng(0).choice(np.array([0.25, 0.75, -3, 1e30, -1e30, 2**30, np.inf, -np.inf]), (2, 3, 4, 2))
+    check(replace(program, inputs=(plug,)), relay_weights(3), IDEAL, {"x": x.astype(np.float32)})
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_inputs_of_32_bits(signed: bool) -> None:
+    matrix = Matrix(0, "w", 2, 2, 4, 32, signed, 5, "", 0, 0)
+    body = [i("load", Reg("xin", 0, 2), pixel("x", 2), 0), i("mvm", 1), i("store", pixel("y", 2), Reg("xout", 0, 2))]
+    weights = {"w": np.array([[1, -2], [3, 7]], np.int8), "x.index": np.arange(2), "y.index": np.arange(2)}
+    check(vector_program(2, 2, body, [matrix]), weights, IDEAL, {"x": ENDS.reshape(-1, 1, 1, 2)})
+
+
+def test_the_files_of_a_program(tmp_path: Path) -> None:
+    """The folder alone, as `cimc run` takes it: lanes, names of members, and the digest of the weights."""
+    made = compiled("digits_plain", IDEAL)
+    names = {made.program.inputs[0].index: "../100%2F\x1b", made.program.outputs[0].index: "long/" * 50}
+    weights = {names.get(name, name): array for name, array in made.weights.items()}
+    ends = [tuple(replace(p, index=names[p.index]) for p in ps) for ps in (made.program.inputs, made.program.outputs)]
+    program = replace(made.program, inputs=ends[0], outputs=ends[1], weights=weights_digest(weights))
+    save_package(tmp_path / "net", program, weights, write_target(made.target))
+    x = digits("test", 3)
+    wanted = StepEngine(made.program, made.weights, made.target).run({"input": x}).outputs["logits"]
+    got = run_lanes(load_folder(tmp_path / "net"), {"input": x[:, 0]})["logits"]
+    assert np.array_equal(got, wanted[:, 0])
 
 
 def test_all_instructions_are_tried() -> None:

@@ -214,6 +214,21 @@ def padded_channels_in_a_function() -> ModelProto:
 
 
 @case
+def padded_channels_in_a_convolution() -> ModelProto:
+    """Where inputs have a zero point, channels of zeros must not count in what it is taken off by."""
+    n = Net(1, 2, 6, 6)
+    padded = n.node("Pad", n.conv("x", 2, 2, (1, 1)), n.constant((0, 1, 0, 0, 0, 1, 0, 0), np.int64))
+    return n.model(n.conv(padded, 4, 5), n.conv(padded, 4, 8, group=4), n.conv(padded, 4, 4, group=2))
+
+
+@case
+def padded_tokens_in_a_product() -> ModelProto:
+    n = Net(1, 6, 3)
+    padded = n.node("Pad", n.node("Tanh", "x"), n.constant((0, 0, 1, 0, 0, 1), np.int64))
+    return n.model(n.node("MatMul", padded, n.constant(n.random(5, 4))))
+
+
+@case
 def padded_channels_in_a_pool() -> ModelProto:
     n = Net(1, 3, 6, 6)
     p = n.node("Pad", n.node("Sigmoid", n.same("x", 3, 4)), n.constant((0, 2, 0, 0, 0, 3, 0, 0), np.int64))
@@ -879,6 +894,13 @@ def average_pool_counting_its_padding() -> ModelProto:
 def average_pool_not_counting_its_padding() -> ModelProto:
     n = Net(1, 3, 8, 8)
     return n.model(n.node("AveragePool", n.same("x", 3, 4), kernel_shape=[3, 3], pads=[1, 1, 1, 1]))
+
+
+@case
+def average_of_a_large_window_without_its_padding() -> ModelProto:
+    """More pixels than a signed word of 8 bits counts."""
+    n = Net(1, 2, 14, 13)
+    return n.model(n.node("AveragePool", n.same("x", 2, 3), kernel_shape=[12, 12], pads=[3, 4, 2, 5]))
 
 
 @case

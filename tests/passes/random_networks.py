@@ -103,7 +103,7 @@ def _pool(draw: st.DrawFn, growing: Growing, source: Map) -> None:
     strides = [draw(st.integers(1, 3)) for _ in range(2)]
     pads = [draw(st.integers(0, (k - 1) // 2)) for k in (*kernel, *kernel)]
     op = draw(st.sampled_from(("MaxPool", "AveragePool")))
-    extra = {"count_include_pad": 1} if op == "AveragePool" else {}
+    extra = {"count_include_pad": draw(st.integers(0, 1))} if op == "AveragePool" else {}
     made = growing.net.node(op, name, kernel_shape=kernel, strides=strides, pads=pads, **extra)
     oh, ow = ((size + pads[i] + pads[i + 2] - kernel[i]) // strides[i] + 1 for i, size in ((0, h), (1, w)))
     growing.add(made, c, oh, ow)

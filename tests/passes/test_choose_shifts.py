@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from cimc.driver.compile import Compiled
@@ -14,6 +15,7 @@ from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
 from cimc.ir.reference import accumulate, windows_of
 from cimc.numerics.quant import dequantise
+from cimc.passes import choose_shifts
 from cimc.runtime.step import StepEngine
 from tests.passes.end_to_end import IDEAL, PUMA, build, snr_db
 
@@ -70,6 +72,30 @@ def test_sums_have_no_mean_error_on_calibration_data() -> None:
     real = evaluate(made.graph, {"x": x})["y"].reshape(unrounded.shape) / made.mapped.quants["y"].scale
     mean = np.abs((unrounded - real).mean(axis=(0, 1, 2))).max()
     assert mean < 0.05, f"a column is off by {mean} steps on average"
+
+
+@pytest.mark.parametrize("loud", [0, 4, 32])
+def test_the_shift_that_is_chosen_makes_the_least_error(loud: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 64 columns so many are 16 times as loud. Every shift that there is is tried, and what the chip gives with it
+    measured. A tenth: the choice lets errors of weights count for more than these inputs show."""
+    generator = np.random.default_rng(1)
+    weights = generator.normal(0, 1, (64, 64))
+    weights[:, :loud] *= 16
+    x = generator.normal(0, 1, (64, 1, 64)).astype(np.float32)
+    graph = load_onnx(product(weights, np.zeros(64)))
+
+    def measured() -> tuple[int, float]:
+        made = build(graph, PUMA, {"x": x})
+        return made.mapped.layers[0].shift, float(np.sqrt(np.square(errors(made, x)).mean()))
+
+    chosen, error = measured()
+    found = {}
+    for wanted in range(chosen - 3, chosen + 5):
+        monkeypatch.setattr(choose_shifts, "_noise", lambda m, needed, shift, power, blocks, w=wanted: abs(shift - w))
+        shift, found[wanted] = measured()
+        assert shift == wanted or wanted > chosen, "a shift that there is not"
+    assert error <= 1.1 * min(found.values())
+    assert max(found.values()) > 1.3 * error, "all shifts are alike"
 
 
 def test_targets_that_do_not_round_have_no_shift() -> None:

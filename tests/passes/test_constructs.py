@@ -92,7 +92,10 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     assert [d.where.item for d in caught.value.diagnostics] == ["div2", "softmax4"]
 
 
-@pytest.mark.parametrize("name", ["wide_and_deep_enough_to_split", "grouped", "concat_of_three", "residual"])
+@pytest.mark.parametrize(
+    "name",
+    ["wide_and_deep_enough_to_split", "grouped", "concat_of_three", "residual", "padded_channels_in_a_convolution"],
+)
 def test_matrices_cut_by_channels(name: str) -> None:
     for target in (IDEAL, PUMA):
         outcome = run_case(CASES[name](), target, rows="channels")

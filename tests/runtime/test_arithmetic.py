@@ -189,7 +189,43 @@ def test_shares_of_a_sum(seed: int, lanes: int, to: int, bits: int, one: tuple[S
     before = s.copy()
     requantise.compile_sums(s, a, case.scratch)()
     assert s.tolist() == (before + wide(a).sum(axis=0)).tolist()
-    s[s == 0] = 1
+    s[: lanes // 2] = 0
+    s = case.rng.permutation(s)
     plain = quant.requant_by(wide(a), single.multipliers[0], s[None], scale.zero, scale.low, scale.high)
     requantise.compile_requants(dest, a, s, single, case.scratch)()
     assert dest.words.tolist() == saturated(plain, dest)
+
+
+def settled(real: int, zero: int, low: int, high: int, bits: int) -> int:
+    """A whole number in units of the result: zero point, limits of the scale and of the register."""
+    limited = min(max(real + zero, low), high)
+    return min(max(limited, -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
+
+
+wide_limits = st.one_of(
+    st.sampled_from([2**24 - 1, 2**24, 2**24 + 1, 2**25 + 1, 2**26 - 1, 2**26 + 2, 2**31 - 1]),
+    st.integers(0, 2**31 - 1),
+)
+
+
+@given(wide_limits, wide_limits, st.sampled_from([0, 1, -1, 2**24 + 1, 100]), st.sampled_from([16, 31, 32]))
+def test_limits_that_float32_has_not(high: int, low: int, zero: int, bits: int) -> None:
+    """A multiplier of 1 and words far beyond the limits: the results are the limits themselves, to the last bit."""
+    zero = min(max(zero, -low), high)
+    scale = Scale("s", 0, 1, 1, zero, -low, high, 0, 0, "m")
+    single = Factors(np.ones((1, 1, 1), np.float32), scale)
+    words = np.array([[2**31 - 128, -(2**31), 2**20, -(2**20), 0]], np.int32)  # all of them float32 numbers
+    dest = Register(np.zeros((1, 5), np.int32), bits)
+    requantise.compile_requant(dest, Register(words, 32), single, Scratch(5))()
+    assert dest.words.tolist() == [[settled(word, zero, -low, high, bits) for word in words[0].tolist()]]
+
+
+@pytest.mark.parametrize("zero", [0, 7])
+def test_shares_of_nothing_are_zero(zero: int) -> None:
+    """Lanes with a sum of 0 beside others: 3 * 8 / 4 = 6, and 0 where there is nothing to share, even of nothing."""
+    scale = Scale("s", 0, 1, 1, zero, -100, 100, 0, 0, "m")
+    single = Factors(np.full((1, 1, 1), 8, np.float32), scale)
+    a = Register(np.array([[3, 3, 0, 3]], np.int32), 16)
+    dest = Register(np.zeros((1, 4), np.int32), 16)
+    requantise.compile_requants(dest, a, np.array([4, 0, 0, -4]), single, Scratch(4))()
+    assert dest.words.tolist() == [[6 + zero, zero, zero, -6 + zero]]

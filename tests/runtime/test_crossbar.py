@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cimc.isa.operands import Reg
 from cimc.isa.program import Matrix
 from cimc.numerics import quant
 from cimc.runtime.crossbar import compile_mvmu, program_mvmu
@@ -16,7 +17,7 @@ from cimc.runtime.machine import Scratch, Words
 from cimc.target import load_target
 from cimc.target.model import Target
 from tests.numerics.brute_force import product as crossbar
-from tests.runtime.programs import IDEAL, with_converters
+from tests.runtime.programs import IDEAL, i, pixel, run_vector, vector_program, with_converters
 
 PUMA = load_target("puma")
 
@@ -33,7 +34,7 @@ def product(target: Target, matrix: Matrix, weights: np.ndarray, x: np.ndarray, 
     seed=st.integers(0, 2**32 - 1),
     base=st.sampled_from([IDEAL, PUMA, replace(IDEAL, numbers=replace(IDEAL.numbers, accumulator=12))]),
     weight_bits=st.sampled_from([2, 5, 8, 16]),
-    input_bits=st.sampled_from([1, 4, 8, 16]),
+    input_bits=st.sampled_from([1, 4, 8, 15, 16]),
     signed=st.booleans(),
     shift=st.sampled_from([0, 1, 7, 20]),
     rows=st.integers(1, 128),
@@ -70,6 +71,25 @@ def test_too_few_converter_bits_clip(way: tuple[str, bool]) -> None:
     assert np.array_equal(product(target, matrix, weights, x, exact=True), weights.T @ x)
 
 
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("input_bits", [1, 2, 8, 15, 16])
+@pytest.mark.parametrize("exact", [True, False])
+def test_words_count_by_the_bits_that_converters_are_fed(input_bits: int, signed: bool, exact: bool) -> None:
+    """Words of 16 bits, at both ends and around the narrower range's."""
+    end = 1 << (input_bits - 1)
+    words = sorted(
+        {-(1 << 15), (1 << 15) - 1, -end - 1, -end, end - 1, end, -1, 0, 1, 12345} & set(range(-(1 << 15), 1 << 15))
+    )
+    wanted = []
+    for word in words:
+        low = word % (1 << input_bits)
+        wanted.append(low - (1 << input_bits) if signed and low >= end else low)
+    target = replace(IDEAL, numbers=replace(IDEAL.numbers, word=16))
+    matrix = Matrix(0, "w", 1, 2, 8, input_bits, signed, 0, "", 0, 0)
+    found = product(target, matrix, np.array([[1, -3]]), np.array([words]), exact)
+    assert found.tolist() == [wanted, [-3 * value for value in wanted]]
+
+
 def test_sums_beyond_float32_are_exact() -> None:
     """2^24 + 1 has no float32."""
     target = with_converters(32)
@@ -85,3 +105,43 @@ def test_half_is_added_exactly_where_a_sum_fills_float32() -> None:
     x[0, 0], x[1, 0] = 65535, 65280 - 1 + 255 + 1
     expected = (255 * 65535 + int(x[1, 0]) + 2) >> 2
     assert product(with_converters(32), matrix, weights, x, exact=None).tolist() == [[expected]]
+
+
+@pytest.mark.parametrize(
+    ("weights", "x", "signed", "shift", "expected"),
+    [
+        ([1], [4095], False, 1, 2047),  # 4095 / 2 rounds up to 2048; the bound of sums, 4095 >> 1, is 2047
+        ([4095, 2], [4095, 4095], False, 13, 2047),  # 2^24 - 1, so in float64, / 2^13 rounds up to 2048
+        ([-1], [-2048], True, 0, 2047),  # the lowest input times -1 is 2048
+        ([4, -4], [512, -513], True, 1, 2047),  # 4100 / 2 = 2050
+        ([1], [-2048], True, 0, -2048),
+        ([1, 1], [-2048, -1], True, 0, -2048),
+        ([2, 2], [-2048, -1], True, 1, -2048),
+    ],
+)
+@pytest.mark.parametrize("exact", [True, False])
+def test_accumulators_saturate_at_their_ends(
+    weights: list[int], x: list[int], signed: bool, shift: int, expected: int, exact: bool
+) -> None:
+    """An accumulator of 12 bits holds -2048 to 2047; sums here are at these ends or just beyond."""
+    target = replace(with_converters(32), numbers=replace(IDEAL.numbers, accumulator=12))
+    matrix = Matrix(0, "w", len(weights), 1, 16, 12, signed, shift, "", 0, 0)
+    found = product(target, matrix, np.array([weights]).T, np.array([x]).T, exact)
+    assert found.tolist() == [[expected]]
+
+
+def test_matrices_that_share_an_mvmu_have_rows_and_columns_of_their_own() -> None:
+    """2 x 1 and 3 x 2 weights, corner to corner, and two rows and a column between them that hold nothing."""
+    first = Matrix(0, "a", 2, 1, 8, 8, True, 0, "", 0, 0)
+    second = Matrix(0, "b", 3, 2, 8, 8, True, 0, "", 0, 0, at_row=4, at_column=2)
+    weights = {"a": np.array([[2], [3]]), "b": np.array([[5, 7], [11, 13], [17, 19]])}
+    body = (
+        i("load", Reg("xin", 0, 7), pixel("x", 7), 0),
+        i("mvm", 1),
+        i("store", pixel("y", 4), Reg("xout", 0, 4)),
+    )
+    lanes = [[1, 2, 100, 100, 3, 4, 5], [-1, 1, -100, 50, 0, 0, -1]]
+    expected = [
+        [2 * x[0] + 3 * x[1], 0, 5 * x[4] + 11 * x[5] + 17 * x[6], 7 * x[4] + 13 * x[5] + 19 * x[6]] for x in lanes
+    ]
+    assert run_vector(vector_program(7, 4, body, (first, second)), weights, lanes) == expected

@@ -70,7 +70,7 @@ def test_integers_must_be_integers_that_words_hold() -> None:
     x = np.zeros((1, 3, 4, 2))
     assert refusal(program, weights, {"x": x}).startswith("error[run.inputs]: values of float64 where integers are due")
     assert refusal(program, weights, {"x": x.astype(np.int64) + 2**31}).startswith(
-        "error[run.inputs]: values 2147483648 to 2147483648, which words of 32 bits do not hold"
+        "error[run.inputs]: values 2147483648 to 2147483648; the program takes -2147483648 to 2147483647"
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from cimc.isa.printer import print_program
 from cimc.isa.program import Instruction, Program
+from cimc.runtime.schedule import Scheduler
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine
 from tests.isa.small import SMALL
@@ -37,6 +40,28 @@ def test_twenty_random_schedules_give_the_same_bits() -> None:
         assert np.array_equal(plain.outputs["out/y:0"], other.outputs["out/y:0"])
         assert np.array_equal(plain.stored["conv1/y"], other.stored["conv1/y"])
         assert plain.counts == other.counts
+
+
+def test_a_seed_makes_an_order_of_its_own() -> None:
+    """Three streams of six turns each, which may be interrupted after any of them."""
+
+    def order(seed: int | None) -> tuple[int, ...]:
+        log: list[int] = []
+
+        def stream(number: int) -> Iterator[None]:
+            for _ in range(6):
+                log.append(number)
+                yield None
+
+        assert Scheduler().run([stream(number) for number in range(3)], seed) == []
+        assert sorted(log) == [0] * 6 + [1] * 6 + [2] * 6
+        return tuple(log)
+
+    assert order(None) == (0,) * 6 + (1,) * 6 + (2,) * 6
+    orders = {seed: order(seed) for seed in range(20)}
+    assert len(set(orders.values())) > 15
+    assert any(sum(a != b for a, b in pairwise(found)) > 4 for found in orders.values()), "nobody is interrupted"
+    assert order(3) == orders[3]
 
 
 def test_lanes_in_chunks_give_the_same_bits() -> None:

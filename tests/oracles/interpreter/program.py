@@ -1,0 +1,233 @@
+"""A program: the directives of its text, its target and its arrays put together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .code import Instruction, instruction_of, tree
+from .crossbar import Converters, Crossbar, Feed
+from .numbers import Scale, Table
+from .text import Line, RingPort, Statement
+
+T = TypeVar("T")
+Directive = tuple[str, str, dict[str, int | str]]
+INTERFACE: Directive = ("name", "dtype shape scale zero low high index rings", {})
+# For each directive its operands, its keys, and the keys that may be left out with what they are then.
+DIRECTIVES: dict[str, Directive] = {
+    ".isa": ("version", "", {}),
+    ".program": ("name", "target weights", {"chips": 1, "word": 0, "accumulator": 0}),
+    ".string": ("number text", "", {}),
+    ".input": INTERFACE,
+    ".output": INTERFACE,
+    ".tile": ("number", "", {}),
+    ".ring": (
+        "name",
+        "addr height width channels segments pixels ports",
+        {"tensor": "", "channel": 0, "producers": 1, "row": 0, "row_step": 1, "column": 0},
+    ),
+    ".scale": ("name", "addr entries rows zero low high a0 b0 array", {}),
+    ".vector": ("name", "addr entries array", {}),
+    ".table": ("name", "addr entries first step array", {}),
+    ".core": ("number", "", {}),
+    ".channel": ("number", "", {}),
+    ".mvmu": (
+        "mvmu",
+        "array rows columns weight_bits input_bits signed shift layer row column",
+        {"at_row": 0, "at_column": 0},
+    ),
+    ".origin": ("number", "", {}),
+}
+
+
+def record_of(statement: Statement) -> dict[str, Any]:
+    """Give the operands and keys of a directive by name."""
+    if statement.word not in DIRECTIVES:
+        raise ValueError(f"there is no directive {statement.word}")
+    operands, keys, defaults = DIRECTIVES[statement.word]
+    record = {**defaults, **dict(zip(operands.split(), statement.values, strict=True)), **statement.keys}
+    if set(record) != {*operands.split(), *keys.split(), *defaults}:
+        raise ValueError(f"{statement.word} lacks keys or has others")
+    return record
+
+
+def build(kind: type[T], record: Mapping[str, Any], **others: object) -> T:
+    """Make a dataclass of the entries of a record that it has fields for."""
+    names = [entry.name for entry in fields(kind) if entry.name not in others]  # type: ignore[arg-type]
+    return kind(**{name: record[name] for name in names}, **others)
+
+
+class Target:
+    """What decides about results, of all that the target says."""
+
+    def __init__(self, toml: Mapping[str, Any]) -> None:
+        """Take the keys out of what tomllib makes of the file."""
+
+        def whole(section: str, name: str) -> int:
+            return int(toml[section][name]["value"])
+
+        mvmu = toml["mvmu"]
+        self.word, self.accumulator = whole("numbers", "word"), whole("numbers", "accumulator")
+        self.rows, self.stride = whole("crossbar", "rows"), whole("crossbar", "columns")
+        self.mvmus, self.registers = whole("core", "mvmus"), whole("core", "registers")
+        self.memory_words = whole("tile", "memory_words")
+        self.fifos, self.fifo_depth = whole("tile", "fifos"), whole("tile", "fifo_depth")
+        self.converters = Converters(
+            cell_bits=whole("crossbar", "cell_bits"),
+            dac_bits=whole("crossbar", "dac_bits"),
+            adc_bits=whole("crossbar", "adc_bits"),
+            differential=mvmu["encoding"]["value"] != "offset",
+            flipped=bool(mvmu["flipped"]["value"]),
+        )
+        if mvmu["slices"]["value"] == "columns":
+            two_bits = 2 if self.converters.differential else -(-2 // self.converters.cell_bits)
+            self.stride = self.stride // two_bits * whole("mvmu", "crossbars")
+
+
+@dataclass(frozen=True)
+class Interface:
+    """An input or an output of the network."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float
+    zero: int
+    low: int
+    high: int
+    index: list[int]
+    rings: tuple[RingPort, ...]
+
+
+@dataclass(frozen=True)
+class RingPlan:
+    """Where a ring lies and what it holds."""
+
+    addr: int
+    height: int
+    width: int
+    channels: int
+    segments: int
+    pixels: int
+    ports: int
+    producers: int
+
+
+@dataclass
+class StreamPlan:
+    """The stream of a core or a channel, and the matrices of the core."""
+
+    kind: str
+    flat: list[Instruction] = field(default_factory=list)
+    parts: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    code: tuple[Instruction, ...] = ()
+    mvmus: dict[int, Crossbar] = field(default_factory=dict)
+
+
+@dataclass
+class TilePlan:
+    """What a tile holds."""
+
+    rings: dict[str, RingPlan] = field(default_factory=dict)
+    scales: dict[str, Scale] = field(default_factory=dict)
+    vectors: dict[str, list[int]] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    streams: list[StreamPlan] = field(default_factory=list)
+
+
+@dataclass
+class Program:
+    """A program that can run."""
+
+    target: Target
+    weights: str = ""
+    inputs: list[Interface] = field(default_factory=list)
+    outputs: list[Interface] = field(default_factory=list)
+    tiles: dict[int, TilePlan] = field(default_factory=dict)
+
+
+class Loader:
+    """Reads the lines of a program one after the other."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], target: Target) -> None:
+        """Begin with an empty program."""
+        self.arrays, self.program = arrays, Program(target)
+        self.tile, self.stream = TilePlan(), StreamPlan("")
+        self.version = 0
+
+    def line(self, statement: Statement) -> None:
+        """Read one line."""
+        word = statement.word
+        if self.version != 1 and word != ".isa":
+            raise ValueError("the text begins with .isa 1")
+        if not word.startswith("."):
+            self.stream.flat.append(instruction_of(statement, self.stream.kind))
+            return
+        record = record_of(statement)
+        if word == ".isa":
+            self.version = record["version"]
+        elif word == ".program":
+            self.program.weights = record["weights"]
+            target = self.program.target
+            if record["word"] not in (0, target.word) or record["accumulator"] not in (0, target.accumulator):
+                raise ValueError("the program is made for another target")
+        elif word in (".input", ".output"):
+            index = [int(at) for at in self.arrays[record["index"]]]
+            place = self.program.inputs if word == ".input" else self.program.outputs
+            place.append(build(Interface, record, index=index))
+        elif word == ".tile":
+            self.tile = self.program.tiles[record["number"]] = TilePlan()
+        elif word in (".core", ".channel"):
+            self.stream = StreamPlan(word[1:])
+            self.tile.streams.append(self.stream)
+        elif word == ".mvmu":
+            self.stream.parts.setdefault(record["mvmu"], []).append(record)
+        elif word == ".ring":
+            self.tile.rings[record["name"]] = build(RingPlan, record)
+        elif word == ".scale":
+            shape = record["rows"], record["entries"]
+            rows = [[np.float32(factor) for factor in row] for row in self.arrays[record["array"]].reshape(shape)]
+            self.tile.scales[record["name"]] = build(Scale, record, rows=rows)
+        elif word in (".vector", ".table"):
+            entries = [int(entry) for entry in self.arrays[record["array"]].reshape(record["entries"])]
+            if word == ".vector":
+                self.tile.vectors[record["name"]] = entries
+            else:
+                self.tile.tables[record["name"]] = build(Table, record, entries=entries)
+
+    def join(self, parts: list[dict[str, Any]]) -> Crossbar:
+        """Make one matrix of those that lie in one MVMU."""
+        feeds = {build(Feed, part, signed=part["signed"] == "true") for part in parts}
+        rows = max(part["at_row"] + part["rows"] for part in parts)
+        columns = max(part["at_column"] + part["columns"] for part in parts)
+        if len(feeds) != 1 or rows > self.program.target.rows or columns > self.program.target.stride:
+            raise ValueError("the matrices of an MVMU agree in their keys and are not larger than it")
+        weights = [[0] * columns for _ in range(rows)]
+        for part in parts:
+            array = self.arrays[part["array"]].reshape(part["rows"], part["columns"])
+            for i, row in enumerate(array, part["at_row"]):
+                for j, weight in enumerate(row, part["at_column"]):
+                    weights[i][j] = int(weight)
+        return Crossbar(weights, feeds.pop(), self.program.target.converters)
+
+    def finish(self) -> Program:
+        """Put the matrices of each MVMU together, and the loops of each stream."""
+        for tile in self.program.tiles.values():
+            for stream in tile.streams:
+                stream.code = tree(stream.flat)
+                stream.mvmus = {number: self.join(parts) for number, parts in stream.parts.items()}
+        return self.program
+
+
+def load(text: str, arrays: Mapping[str, np.ndarray], target: Mapping[str, Any]) -> Program:
+    """Read a program; `target` is what tomllib makes of its target.toml."""
+    loader = Loader(arrays, Target(target))
+    for number, content in enumerate(text.split("\n"), 1):
+        try:
+            line = Line(content)
+            if line.more():
+                loader.line(line.statement())
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"line {number}: {error}") from error
+    return loader.finish()
