@@ -14,6 +14,7 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
 SMALLEST_RANGE = 2.0**-100  # of a number format: its scale and the reciprocal of it stay normal float32 numbers
+_OVERFLOWS = np.errstate(over="ignore")  # what is beyond float32 is infinite there, and saturates
 Exact = TypeVar("Exact", np.int64, np.float64)  # integers, or float64 that holds integers
 
 
@@ -93,11 +94,13 @@ def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt
     return np.asarray(np.clip(rounded.astype(np.int64), least, most) + zero, np.int64)
 
 
+@_OVERFLOWS
 def requant(acc: IntArray, m: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
     """sat(round(float32(acc) * m) + zero). m broadcasts against acc."""
     return settle(np.asarray(acc, np.float32) * m, zero, low, high)
 
 
+@_OVERFLOWS
 def requant2(
     a: IntArray, b: IntArray, m: npt.NDArray[np.float32], n: npt.NDArray[np.float32], zero: int, low: int, high: int
 ) -> npt.NDArray[np.int64]:
@@ -118,6 +121,7 @@ def may_be_infinite(m: npt.NDArray[np.float32], n: npt.NDArray[np.float32]) -> b
     return min(float(np.abs(m).max(initial=0)), float(np.abs(n).max(initial=0))) >= 2.0**94
 
 
+@_OVERFLOWS
 def requant_by(
     a: IntArray, m: npt.NDArray[np.float32], total: IntArray, zero: int, low: int, high: int
 ) -> npt.NDArray[np.int64]:

@@ -43,7 +43,10 @@ def test_multipliers_beyond_float32_saturate_alike() -> None:
     m = finite32(np.array([1e39, -1e300, np.inf, largest, 0.5, 1e-45]))
     assert m.tolist() == [largest, -largest, largest, largest, 0.5, float(np.float32(1e-45))]
     sums = np.array([[1], [0], [-1]])
-    assert requant(sums, m[:2], 3, -128, 127).tolist() == [[127, -128], [3, 3], [-128, 127]]
+    for factor in (1, 1 << 30):  # a product of the second is infinite
+        assert requant(factor * sums, m[:2], 3, -128, 127).tolist() == [[127, -128], [3, 3], [-128, 127]]
+        assert requant2(factor * sums, sums, m[:2], m[:2], 3, -128, 127).tolist() == [[127, -128], [3, 3], [-128, 127]]
+        assert requant_by(factor * sums, m[:2], np.ones(1, np.int64), 3, -128, 127)[0].tolist() == [127, -128]
 
 
 def to_float32(x: Fraction) -> Fraction:
