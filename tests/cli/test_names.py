@@ -27,7 +27,7 @@ NAMES = {
     "lines": "a\nerror[onnx.file]: b\r\n",
     "separators": "a\u2028b\u2029c",
     "path": "../../x",
-    "absolute": "/tmp/x",
+    "absolute": "/elsewhere/x",
     "backslash": "..\\..\\x",
     "copies": "a\0copy1",
     "long": "n" * 1000,
