@@ -35,6 +35,9 @@ from cimc.numerics.quant import (
     shift_round,
 )
 
+WINDOW_WORDS = 1 << 24
+"""Elements of unfolded windows that are multiplied at once (128 MiB), at least one row of a map."""
+
 
 def evaluate_mapped(graph: MappedGraph, inputs: Mapping[str, Ints]) -> dict[str, Ints]:
     """Every map's integers, given the input maps' (lanes, height, width, channels)."""
@@ -146,6 +149,11 @@ def accumulate(
     A task's sums that are stored for another one are words on their way. For calibration of shifts: watch is shown
     every sum on the way with its output channels (low, high).
     """
+    rows = windows.shape[1]
+    most = max(1, WINDOW_WORDS * rows // max(1, windows.size))
+    if most < rows:  # a few rows of the map at a time, so that unfolded windows stay small
+        bands = (windows[:, top : top + most] for top in range(0, rows, most))
+        return np.concatenate([accumulate(graph, mapped, band, watch) for band in bands], axis=1)
     bits, word_bits = graph.arithmetic.accumulator_bits, graph.arithmetic.word_bits
 
     def own(task: Task) -> Floats:

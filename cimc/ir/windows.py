@@ -19,7 +19,7 @@ Doubles = npt.NDArray[np.float64]
 T = TypeVar("T", bound=np.generic)
 
 COLUMNS_LIMIT = 1 << 23
-"""Elements of the unfolded input that may be in memory at once (64 MiB of float64), at least one image."""
+"""Elements of the unfolded input that may be in memory at once (64 MiB of float64), at least one row of the result."""
 
 
 def multiply(a: Floats, b: Floats | Doubles) -> Doubles:
@@ -40,10 +40,13 @@ def convolve(node: Conv, x: Floats, weight: Floats, bias: Floats | None, size: t
         padded = _padded(images[part], node.pads, np.float32(0))
         if inputs_per_group == 1 and outputs == channels:
             result[part] = _depthwise(node, padded, weight, size)
-        else:
-            result[part] = _unfolded(node, padded, weight, size)
-        if bias is not None:
-            result[part] += bias[:, None, None]
+            continue
+        rows = max(1, COLUMNS_LIMIT // (channels * kernel[0] * kernel[1] * size[1])) if at_once == 1 else size[0]
+        for top in range(0, size[0], rows):
+            band = (min(rows, size[0] - top), size[1])
+            result[part, :, top : top + band[0]] = _unfolded(node, padded[:, :, top * node.strides[0] :], weight, band)
+    if bias is not None:
+        result += bias[:, None, None]
     return result.reshape(lanes, batch, outputs, *size)
 
 
