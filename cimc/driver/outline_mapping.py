@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from cimc.ir.graph import Graph
-from cimc.ir.layers import Layer, LayerGraph, MatrixLayer
-from cimc.ir.mapped import MappedGraph
+from cimc.ir.layers import Layer, LayerGraph, MatrixLayer, PoolLayer, SoftmaxLayer
+from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.passes.choose_shifts import settled_layer
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.outline import outline
@@ -21,20 +23,44 @@ from cimc.passes.split_averages import split_averages
 from cimc.target.model import Target
 
 ANY_RANGE = (-1.0, 1.0)
-"""The range of every tensor: it fixes scales only, and no estimate depends on one."""
+"""The range of a tensor: it fixes scales only, and no estimate depends on one."""
+POSITIVE_RANGE = (0.0, 1.0)
+"""The range of a tensor that is never negative: its format is unsigned, and crossbars are fed a bit less of it."""
+POSITIVE = frozenset({"relu", "sigmoid", "hard_sigmoid", "exp", "sqrt", "abs", "softplus"})
+"""Functions that are never negative."""
 
 
 def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> MappedGraph:
     """Layers and tasks of an outlined Graph. rows: "dense" or "channels". Raises CimcError where it is refused."""
     layers = outline(split_averages(graph) if target.numbers.accumulator < 32 else graph)
     widths = Widths(weight_bits, target.numbers.input, {}, {})
-    ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE))
+    ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE) | _positive(layers))
     quants = choose_formats(layers, ranges, target, widths)
     thin = quantise(replace(layers, layers=tuple(_thin(layers))), quants, ranges, target, widths)
     settled = (settled_layer(mapped, quants, 0, thin.arithmetic) for mapped in thin.layers)
-    whole = tuple(replace(mapped, layer=layer) for mapped, layer in zip(settled, layers.layers, strict=True))
+    whole = tuple(
+        replace(_with_bias(mapped), layer=layer) for mapped, layer in zip(settled, layers.layers, strict=True)
+    )
     options = replace(split_options(layers, target, rows), weigh=False)
     return split_matrices(replace(thin, layers=whole), target, options)
+
+
+def _positive(graph: LayerGraph) -> dict[str, tuple[float, float]]:
+    """POSITIVE_RANGE for every map that can't be negative, as far as its own layer and the maps it pools tell."""
+    found: dict[str, tuple[float, float]] = {}
+    for layer in graph.layers:
+        behind_function = layer.functions[-1].name in POSITIVE if layer.functions else layer.low >= 0
+        passes_on = isinstance(layer, PoolLayer) and all(name in found for name in layer.x.maps)
+        if behind_function or passes_on or isinstance(layer, SoftmaxLayer):
+            found[layer.output] = POSITIVE_RANGE
+    return found
+
+
+def _with_bias(mapped: MappedLayer) -> MappedLayer:
+    """The layer with a bias that words hold, where its bias is added and is no term of the requantisation."""
+    if mapped.bias is None or (mapped.finish.n is not None and mapped.matrix.residual is None):
+        return mapped
+    return replace(mapped, bias=np.ones_like(mapped.bias))
 
 
 def _thin(graph: LayerGraph) -> list[Layer]:
