@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from rich.syntax import Syntax
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.reading import PROGRAM_LIMIT, read_bytes
-from cimc.cli.console import new_console
+from cimc.cli.console import new_console, write_out
 from cimc.isa.assembly_files import program_from, read_program
 from cimc.isa.binary import MAGIC, encode
 from cimc.isa.checked import check_program
@@ -39,7 +38,7 @@ def disassemble_job(binary: Path, out: Path | None) -> None:
         check_writable(out, binary)
     text = print_program(_binary(binary))
     if out is None:
-        sys.stdout.write(text)
+        write_out(text)
     else:
         write_whole(out, text.encode("utf-8"))
 
@@ -71,7 +70,7 @@ def show_target_job(name: str) -> None:
     if console.is_terminal:
         console.print(Syntax(text, "toml", background_color="default", word_wrap=True))
     else:
-        sys.stdout.write(text)
+        write_out(text)
 
 
 def _binary(path: Path) -> Program:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from cimc.base.diagnostics import Diagnostic
 from cimc.base.names import printable
 from cimc.cli.arrays import Arrays, data_for
-from cimc.cli.console import new_console, steps, warn
+from cimc.cli.console import new_console, steps, warn, write_out
 from cimc.driver.compile import CompileOptions, compile_network
 from cimc.driver.fidelity import Limits
 from cimc.driver.precision import read_precision
@@ -86,7 +85,7 @@ def verify_job(job: Job, data: str, limit: int | None, as_json: bool, limits: Li
         inputs = data_for(job.model, data, limit)
         found = verify_network(job.model, inputs, options, job.calibration_data(), limit, progress, limits)
     if as_json:
-        sys.stdout.write(verification_json(found))
+        write_out(verification_json(found))
         return found.passed
     warn(found.warnings)
     show_verification(found)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.base.reading import REPORT_LIMIT, read_text
-from cimc.cli.console import new_console, steps
+from cimc.cli.console import new_console, steps, write_out
 from cimc.report.compare import compare
 from cimc.report.folder import load_report
 from cimc.report.json_text import json_text, read_report
@@ -25,7 +24,7 @@ def compare_job(a: Path, b: Path, as_json: bool) -> None:
         one, other = _both((a, b))
     found = compare(one, other, str(a), str(b))
     if as_json:
-        sys.stdout.write(json_text(found))
+        write_out(json_text(found))
         return
     console = new_console()
     for part in comparison_view(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,8 +22,28 @@ WIDE = 120
 """Columns where output goes to a file or a pipe, which have none of their own."""
 
 
+def write_out(text: str) -> None:
+    """A result as it stands, on standard output. Where nobody reads on, the command still comes to its verdict."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+
+
+def drop_output() -> None:
+    """What is still to be written to standard output goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 class _Plain(Console):
     """A console on which text from files steers nothing: see cimc.base.names."""
+
+    def on_broken_pipe(self) -> None:
+        """Nobody reads on: the command still comes to its verdict."""
+        drop_output()
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Text as it is printed."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.cli.console import new_console
+from cimc.cli.console import new_console, write_out
 from cimc.cli.layer_by_layer import layer_by_layer_job, require_no_batch
 from cimc.driver.estimate import Estimate, EstimateOptions, LayerEstimate, estimate
 from cimc.driver.whole import Whole
@@ -38,7 +37,7 @@ def estimate_job(
     require_no_batch(target, batch)
     found = estimate(load_structure(model, options.bind), target, options)
     if as_json:
-        sys.stdout.write(json_text(found))
+        write_out(json_text(found))
     else:
         show_estimate(found, target)
 

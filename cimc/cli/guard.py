@@ -6,6 +6,7 @@ with CIMC_DEBUG=1.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sys
@@ -16,10 +17,15 @@ from pathlib import Path
 from cimc import __version__
 from cimc.base.diagnostics import CimcError
 from cimc.base.names import printable, printable_lines
+from cimc.base.outputs import reason_of
 from cimc.base.reading import noting_inputs
 from cimc.cli.app import app
+from cimc.cli.console import drop_output
 
 RIGHT, FAILED, WRONG_INPUT, OUR_FAULT = 0, 1, 2, 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The system's words for no more room."""
+
 DEADLOCK = "verify.deadlock"
 """What the static verifier calls a deadlock that it found in a program that is right in every other way."""
 
@@ -38,15 +44,22 @@ def run(arguments: Sequence[str]) -> int:
         if count > 1:
             print(f"{count} errors", file=sys.stderr)
         return FAILED if {diagnostic.code for diagnostic in error.diagnostics} == {DEADLOCK} else WRONG_INPUT
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return RIGHT
     except MemoryError:
         print("error[memory]: there is not enough memory\n  help: give fewer inputs (--limit N)", file=sys.stderr)
         return WRONG_INPUT
+    except OSError as error:
+        return _full(error) if error.errno in FULL else _failed(error)
     except Exception as error:
         return _failed(error)
     return RIGHT
+
+
+def _full(error: OSError) -> int:
+    """There is no room for what is written: on standard output, as other outputs are refused before."""
+    drop_output()
+    what = f"the output cannot be written: {reason_of(error)}"
+    print(f"error[output.write]: {what}\n  help: free some space or name another place", file=sys.stderr)
+    return WRONG_INPUT
 
 
 def _code(exit_: SystemExit) -> int:

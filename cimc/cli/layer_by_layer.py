@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
-from cimc.cli.console import new_console
+from cimc.cli.console import new_console, write_out
 from cimc.driver.estimate import EstimateOptions
 from cimc.driver.layer_by_layer import LayerByLayer, Residence, estimate_layer_by_layer
 from cimc.frontends.structure import Structure
@@ -34,7 +32,7 @@ def layer_by_layer_job(
     bits = target.numbers.weight if options.weight_bits is None else options.weight_bits
     found = estimate_layer_by_layer(structure, target, bits, options.rows, batch or 1, options.budget)
     if as_json:
-        sys.stdout.write(json_text(found))
+        write_out(json_text(found))
     else:
         _show(found)
 

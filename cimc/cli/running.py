@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.base.names import printable
 from cimc.base.reading import identity
 from cimc.cli.arrays import Arrays, named, read_arrays, write_arrays
-from cimc.cli.console import new_console, steps
+from cimc.cli.console import new_console, steps, write_out
 from cimc.ir.graph import Graph, Tensor
 from cimc.ir.lanes import lanes_of
 from cimc.isa.checked import read_checked
@@ -98,7 +97,7 @@ def run_job(
 
 def schema_job() -> None:
     """`cimc report --schema`."""
-    sys.stdout.write(schema_text())
+    write_out(schema_text())
 
 
 def check_report_files(json: Path | None, html: Path | None) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 
 from rich.table import Table
 
 from cimc.base.names import printable
-from cimc.cli.console import new_console, steps
+from cimc.cli.console import new_console, steps, write_out
 from cimc.report.cost_model import Writing
 from cimc.report.files import check_writable, write_whole
 from cimc.report.json_text import json_text
@@ -31,7 +30,7 @@ def time_job(folder: Path, inputs: int, as_json: bool) -> None:
     """`cimc time`."""
     timing, writing = _timed(folder, inputs, record=False)
     if as_json:
-        sys.stdout.write(timing_json(timing, writing))
+        write_out(timing_json(timing, writing))
         return
     console = new_console()
     for part in (_summary(timing, writing), _energy(timing), _streams(timing), _units(timing)):

@@ -5,6 +5,7 @@ The other half of a verification, whether the chip does what its model says, is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.base.diagnostics import Diagnostic, Place
+from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.driver.compile import Arrays, Compiled
 from cimc.ir.evaluate import evaluate
 from cimc.ir.layers import Ints, MatrixLayer
@@ -38,10 +39,18 @@ OUTSIDE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user asks for, None where nothing: decibels of the outputs, and points of labels that may be lost."""
+    """What the user asks for, None where nothing: decibels of every output, and points of labels that may be lost.
+
+    Raises CimcError(options.limits) for what is no finite number: nothing would be above or below it.
+    """
 
     min_snr: float | None = None
     max_loss: float | None = None
+
+    def __post_init__(self) -> None:
+        for item, value in (("--min-snr", self.min_snr), ("--max-loss", self.max_loss)):
+            if value is not None and not math.isfinite(value):
+                raise fail("options.limits", f"{item} is {value}", Place(item=item), "give a finite number")
 
 
 NO_LIMITS = Limits()
@@ -61,15 +70,19 @@ class LayerError:
 
 
 class Noise:
-    """Sums for a signal-to-noise ratio, chunk by chunk."""
+    """Sums for a signal-to-noise ratio, chunk by chunk. whole: whether the values are integers."""
 
     def __init__(self) -> None:
+        self.whole = False
         self.signal = 0.0
         self.noise = 0.0
         self.largest = 0.0
 
     def add(self, right: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
-        """Account for values `got` where `right` would be right."""
+        """Account for values `got` where `right` would be right; where that is not finite there is no error."""
+        self.whole = right.dtype.kind in "iu"
+        known = np.isfinite(right)
+        right, got = right[known], got[known]
         a, error = right.astype(np.float64), got.astype(np.float64) - right.astype(np.float64)
         self.signal += float(np.square(a).sum())
         self.noise += float(np.square(error).sum())
@@ -81,6 +94,15 @@ class Noise:
         if self.noise == 0:
             return None
         return float(10 * np.log10(self.signal / self.noise)) if self.signal else 0.0
+
+    def below(self, least: float) -> bool:
+        """Whether there are fewer decibels."""
+        return self.snr_db is not None and self.snr_db < least
+
+
+def worst_snr(outputs: Mapping[str, Noise]) -> float | None:
+    """Decibels of the worst output; None without noise in any. Others cannot make good for it, however large."""
+    return min((one.snr_db for one in outputs.values() if one.snr_db is not None), default=None)
 
 
 @dataclass(slots=True)
@@ -137,14 +159,22 @@ class LayerBook:
             for m, one in ((m, self._layers[m.layer.output]) for m in self._compiled.mapped.layers)
         )
 
-    def carried(self) -> Iterator[Diagnostic]:
-        """What is said of layers whose integers the network fixes and the chip does not reach."""
-        off = {m.layer.name: self._layers[m.layer.output].steps for m in self._compiled.mapped.layers}
-        named = [f"{name} by at most {steps}" for name, steps in off.items() if steps]
+    def carried(self, outputs: Mapping[str, Noise]) -> Iterator[Diagnostic]:
+        """What is said of layers, and of network outputs, whose integers the network fixes and the chip does not reach.
+
+        An output may differ from the oracle's where no layer is off: layers are held against the float Graph.
+        """
+        off = {m.layer.output: m.layer.name for m in self._compiled.mapped.layers if self._layers[m.layer.output].steps}
+        named = [f"{name} by at most {self._layers[output].steps}" for output, name in off.items()]
+        missed = {name: int(one.largest) for name, one in outputs.items() if one.whole and name not in off}
+        named += [f'output "{name}" by at most {steps}' for name, steps in missed.items() if steps]
         if named:
             shown = ", ".join(named[:5]) + (f", and {len(named) - 5} more" if len(named) > 5 else "")
             what = f"the network carries its own quantisation, and the chip's integers differ from it: {shown}"
-            todo = "a target that does not round or saturate sums (such as ideal) holds it exactly"
+            todo = (
+                "a target that does not round or saturate sums (such as ideal) holds it, but where float32 itself "
+                "decides between two integers"
+            )
             yield Diagnostic("verify.carried", what, todo=todo)
 
     def causes(self, synthetic: bool) -> list[str]:
@@ -165,7 +195,7 @@ class LayerBook:
         narrow += [mapped.quants[m.matrix.x.maps[0]].bits for m in mapped.layers if m.weights is not None]
         if narrow and min(narrow) < FEW_BITS:
             found.append(f"few bits: weights or inputs of {min(narrow)}")
-        low = next((m.layer.name for m, one in self._all() if (one.noise.snr_db or np.inf) < LEAST_SNR), None)
+        low = next((m.layer.name for m, one in self._all() if one.noise.below(LEAST_SNR)), None)
         if low is not None:
             found.append(f'the first layer below {LEAST_SNR:.0f} dB is "{low}"')
         return found
@@ -190,17 +220,19 @@ class LayerBook:
 
 
 def doubts(
-    book: LayerBook, snr_db: float | None, lost: float | None, limits: Limits, synthetic: bool
+    book: LayerBook, outputs: Mapping[str, Noise], lost: float | None, limits: Limits, synthetic: bool
 ) -> tuple[bool, list[Diagnostic]]:
-    """(whether the outputs are faithful, warnings). lost: points of right labels, None without labels."""
+    """(whether every output is faithful, warnings). lost: points of right labels, None without labels."""
     least = LEAST_SNR if limits.min_snr is None else limits.min_snr
     most = MOST_LOSS if limits.max_loss is None else limits.max_loss
     low = []
-    if snr_db is not None and snr_db < least:
-        low.append(f"the outputs have {snr_db:.1f} dB, less than {least:g}")
+    bad = [name for name, one in outputs.items() if one.below(least)]
+    if bad:
+        which = "the outputs have" if len(bad) == len(outputs) else f"the output {', '.join(bad)} has"
+        low.append(f"{which} {worst_snr(outputs):.1f} dB, less than {least:g}")
     if lost is not None and lost > most:
         low.append(f"{lost:.1f} points of right labels are lost, more than {most:g}")
-    warnings = [] if snr_db is None else list(book.carried())
+    warnings = [] if worst_snr(outputs) is None else list(book.carried(outputs))
     if low:
         causes = book.causes(synthetic)
         what = " and ".join(low) + ("; likely: " + "; ".join(causes) if causes else "")

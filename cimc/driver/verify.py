@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.driver.compile import Arrays, Compiled, CompileOptions, Progress, compile_network
-from cimc.driver.fidelity import NO_LIMITS, LayerBook, LayerError, Limits, Noise, doubts
+from cimc.driver.fidelity import NO_LIMITS, LayerBook, LayerError, Limits, Noise, doubts, worst_snr
 from cimc.driver.onnx_oracle import OnnxOracle
 from cimc.driver.sizes import sizes_of
 from cimc.ir.borders import from_maps, onto_map
@@ -86,12 +86,20 @@ def verify_network(
     progress: Progress = lambda step: None,
     limits: Limits = NO_LIMITS,
 ) -> Verification:
-    """Compile and verify. data: lanes of every network input, and optionally "labels", (lanes,) integers."""
+    """Compile and verify. data: lanes of every network input, and optionally "labels", (lanes,) integers.
+
+    Raises CimcError for everything that is wrong with network, target, data or limits.
+    """
+    if limit is not None and limit < 1:
+        raise fail("options.limit", f"{limit} inputs are to be run", Place(item="--limit"), "give 1 or more")
     start = time.perf_counter()
     compiled = compile_network(model, options, calibration, progress)
     compiled_at = time.perf_counter()
     inputs = lanes_of(compiled.graph, {k: v for k, v in data.items() if k != "labels" or k in compiled.graph.inputs})
     labels = _labels(compiled, data)
+    if labels is None and limits.max_loss is not None:
+        what = "--max-loss is given, and the data hold no labels to lose"
+        raise fail("options.limits", what, Place(item="--max-loss"), 'add an array "labels" to the data')
     if limit is not None:
         inputs = {name: array[:limit] for name, array in inputs.items()}
     return _compare(model, compiled, inputs, labels, compiled_at - start, progress, limits, calibration is None)
@@ -129,7 +137,7 @@ def _compare(
     oracle = OnnxOracle(model, compiled.graph)
     lanes = len(next(iter(inputs.values())))
     mismatches, first, emulated = 0, None, 0.0
-    total, book = Noise(), LayerBook(compiled)
+    noise, book = {name: Noise() for name in compiled.graph.outputs}, LayerBook(compiled)
     right = {"float": 0, "chip": 0}
     done = 0
     for part in chunks(inputs, chunk_lanes(compiled)):
@@ -144,7 +152,8 @@ def _compare(
             first = Mismatch(found.tensor, (found.element[0] + done, *found.element[1:]), *_rest(found))
         float_outputs = oracle.run(part)
         for name, values in float_outputs.items():
-            total.add(values, execution.outputs[name])
+            _require_finite(name, values)
+            noise[name].add(values, execution.outputs[name])
         book.add(part, reference)
         if labels is not None:
             answers = labels[done : done + len(next(iter(part.values())))]
@@ -155,7 +164,7 @@ def _compare(
     sizes = sizes_of(compiled.program)
     top1 = {key: count / lanes for key, count in right.items()} if labels is not None else {}
     lost = 100 * (top1["float"] - top1["chip"]) if top1 else None
-    faithful, warnings = doubts(book, total.snr_db, lost, limits, synthetic)
+    faithful, warnings = doubts(book, noise, lost, limits, synthetic)
     return Verification(
         model=os.fspath(model),
         target=compiled.target.name,
@@ -166,8 +175,8 @@ def _compare(
         faithful=faithful,
         limits=limits,
         first_mismatch=first,
-        snr_db=total.snr_db,
-        max_abs_error=total.largest,
+        snr_db=worst_snr(noise),
+        max_abs_error=max(one.largest for one in noise.values()),
         layers=book.errors(),
         top1_float=top1.get("float"),
         top1_chip=top1.get("chip"),
@@ -179,6 +188,13 @@ def _compare(
         seconds={"compile": seconds_compile, "emulate": emulated},
         warnings=(*compiled.warnings, *warnings),
     )
+
+
+def _require_finite(name: str, values: npt.NDArray[Any]) -> None:
+    """Refuse data on which the network itself gives no number: there is nothing to compare with."""
+    if not np.isfinite(values).all():
+        what = f'the network\'s own values of "{name}" are not all finite on these data'
+        raise fail("data.range", what, Place(item=name), "give data for which the network's values are finite")
 
 
 def _rest(found: Mismatch) -> tuple[int, int, str, int]:

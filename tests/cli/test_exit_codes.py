@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -101,3 +103,29 @@ def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_version_is_that_of_the_package() -> None:
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     assert f'\nversion = "{api.__version__}"\n' in text
+
+
+def into(words: str, output: str, cwd: Path) -> tuple[int, str]:
+    """Exit code and messages of a command whose standard output goes through `output` in a shell."""
+    shell = f"{sys.executable} -m cimc {words} {output}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], cwd=cwd, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+TEXT = f"verify {DIGITS} --data {TEST} --limit 2"
+
+
+@pytest.mark.parametrize(("more", "code"), [("", 0), ("--json", 0), ("--min-snr 300", 1), ("--min-snr 300 --json", 1)])
+def test_a_verdict_is_the_same_where_nobody_reads_it(more: str, code: int, tmp_path: Path) -> None:
+    """Standard output is closed before anything is written."""
+    got, messages = into(f"{TEXT} {more}", "| true", tmp_path)
+    assert got == code
+    assert "Traceback" not in messages and "ignored" not in messages
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("more", ["", "--json"])
+def test_output_without_room_is_no_mistake_of_cimc(more: str, tmp_path: Path) -> None:
+    got, messages = into(f"{TEXT} {more}", "> /dev/full", tmp_path)
+    assert got == 2
+    assert "error[output.write]" in messages and "ignored" not in messages

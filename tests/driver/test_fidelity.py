@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 import cimc
+from cimc.driver.onnx_oracle import OnnxOracle
 from cimc.driver.verify import Verification
 from cimc.frontends import load_onnx
 from cimc.ir.reference import clipped_conversions, windows_of
@@ -132,3 +133,72 @@ def test_carried_weights_that_cells_do_not_hold(tmp_path: Path) -> None:
     target = target_file(tmp_path, numbers=numbers, mvmu=mvmu, crossbar={"cell_bits": 4})
     with pytest.raises(cimc.CimcError, match=r"weights of 8 bits, and an MVMU of tried holds at most [45]"):
         cimc.compile(QUANTISED, target, CALIBRATION)
+
+
+def two_outputs(tmp_path: Path) -> Path:
+    """x and y, each through a matrix of its own to an output of its own; a is a thousand times as large as b."""
+    n = Net(1, 8)
+    n.input("y", 1, 8)
+    matrix = np.random.default_rng(0).standard_normal((8, 8))
+    outputs = (n.node("MatMul", name, n.constant(size * matrix)) for name, size in (("x", 1000), ("y", 1)))
+    onnx.save(n.model(*outputs), tmp_path / "two.onnx")
+    return tmp_path / "two.onnx"
+
+
+def test_a_good_output_does_not_make_up_for_a_bad_one(tmp_path: Path) -> None:
+    """y's calibration is a million times too large, so the second output is all zeros: 0 dB."""
+    x = np.random.default_rng(1).standard_normal((16, 8)).astype(np.float32)
+    calibration = {"x": x, "y": x * np.float32(1e6)}
+    found = cimc.verify(two_outputs(tmp_path), {"x": x, "y": x}, "puma", calibration, min_snr=40.0)
+    assert (found.bit_exact, found.faithful, found.passed, found.snr_db) == (True, False, False, 0.0)
+    bad = found.layers[1].layer
+    assert f"the output {bad} has 0.0 dB" in cause(found)
+    assert f'the first layer below 10 dB is "{bad}"' in cause(found)
+
+
+def test_a_figure_without_a_number_is_refused(tmp_path: Path) -> None:
+    """The network's own logarithm of a negative number is no number: no chip can be near it."""
+    n = Net(1, 8)
+    h = n.node("MatMul", "x", n.constant(np.eye(8)))
+    onnx.save(n.model(n.node("Log", h)), tmp_path / "log.onnx")
+    x = np.random.default_rng(1).uniform(1, 2, (16, 8)).astype(np.float32)
+    assert cimc.verify(tmp_path / "log.onnx", {"x": x}, "puma", {"x": x}).faithful
+    for wrong in (-1, 0):
+        data = np.concatenate([x, np.full_like(x[:1], wrong)])
+        with pytest.raises(cimc.CimcError, match="not all finite on these data"):
+            cimc.verify(tmp_path / "log.onnx", {"x": data}, "puma", {"x": x})
+
+
+@pytest.mark.parametrize("limit", ["min_snr", "max_loss"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_limits_that_nothing_could_miss_or_keep(limit: str, value: float) -> None:
+    with pytest.raises(cimc.CimcError, match="give a finite number"):
+        verified("puma", **{limit: value})
+
+
+def test_labels_to_lose_must_be_there() -> None:
+    with pytest.raises(cimc.CimcError, match="the data hold no labels"):
+        cimc.verify(DIGITS, {"input": DATA["input"]}, "puma", CALIBRATION, max_loss=1.0)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_no_inputs_prove_nothing(limit: int) -> None:
+    with pytest.raises(cimc.CimcError, match="give 1 or more"):
+        verified("puma", limit=limit)
+
+
+def test_an_output_that_misses_the_oracle_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime may round otherwise than the float network that layers are held against: then no layer is off."""
+    model = onnx.load(QUANTISED)
+    last = model.graph.node.pop()
+    assert last.op_type == "DequantizeLinear"
+    model.graph.output[0].name = last.input[0]
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    onnx.save(model, tmp_path / "net.onnx")
+    assert not cimc.verify(tmp_path / "net.onnx", DATA, "ideal", CALIBRATION).warnings
+    right = OnnxOracle.run
+    monkeypatch.setattr(OnnxOracle, "run", lambda *given: {k: v ^ np.uint8(1) for k, v in right(*given).items()})
+    found = cimc.verify(tmp_path / "net.onnx", DATA, "ideal", CALIBRATION)
+    assert not any(one.max_steps for one in found.layers)
+    (warning,) = [w.what for w in found.warnings if w.code == "verify.carried"]
+    assert warning.endswith(f'differ from it: output "{last.input[0]}" by at most 1')
