@@ -12,6 +12,8 @@ import numpy as np
 from onnx import ModelProto
 from onnx.helper import tensor_dtype_to_np_dtype
 
+from cimc.base.diagnostics import fail
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT
 from cimc.frontends.onnx_fold import FOLDABLE
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure_shapes import SMALL, Shapes, has_data
@@ -51,7 +53,10 @@ def _stand_ins(model: ModelProto, shapes: Shapes, constants: Collection[str]) ->
 
 
 def _ones(shape: tuple[int, ...], kind: int) -> Array:
-    """Ones of one of onnx's types. Floats are float32, as everywhere in a Graph."""
+    """Ones of one of onnx's types. Floats are float32, as everywhere in a Graph. Raises CimcError (onnx.invalid) for
+    more than a network can have."""
+    if math.prod(shape) > ELEMENTS_LIMIT * 16:
+        raise fail("onnx.invalid", f"a constant of shape {shape} has more elements than a network can have")
     dtype = np.dtype(tensor_dtype_to_np_dtype(kind))
     if dtype.kind not in "iub":
         dtype = np.dtype(np.float32)

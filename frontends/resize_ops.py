@@ -38,8 +38,8 @@ def _factors(node: OnnxNode, shape: Shape) -> tuple[int, ...]:
         scales = tuple(float(scale) for scale in np.asarray(node.known(index, "scales"), np.float64).reshape(-1))
     else:
         sizes = node.integers("sizes", 3) or ()
-        scales = tuple(size / dim for size, dim in zip(sizes, shape, strict=False))
-    if len(scales) != len(shape) or any(scale < 1 or scale != int(scale) for scale in scales):
+        scales = tuple(float(size / dim) for size, dim in zip(sizes, shape, strict=False))
+    if len(scales) != len(shape) or not all(scale >= 1 and scale.is_integer() for scale in scales):
         raise Unsupported(f"scales {scales} of shape {shape}; whole factors of at least 1 are supported")
     return tuple(int(scale) for scale in scales)
 

@@ -91,11 +91,20 @@ def load_package(folder: Path) -> Package:
     target = load_target(str(files[TARGET]))
     program = read_checked(files[BINARY] if BINARY in files else files[TEXT], target)
     check_emulated(program, target)
+    _require_its_own(manifest, program, Place(str(folder / MANIFEST)))
     weights = read_weights(files[WEIGHTS], program)
     check_arrays(program, weights, target, str(files[WEIGHTS]))
     known = ("format", "isa", "program", "target", "weights", "files", "beside")
     extra = {key: value for key, value in manifest.items() if key not in known}
     return Package(program, weights, target, MappingProxyType(extra))
+
+
+def _require_its_own(manifest: Mapping[str, object], program: Program, place: Place) -> None:
+    """The manifest names the program, target and weights that the program itself names."""
+    for key, own in (("program", program.name), ("target", program.target), ("weights", program.weights)):
+        if manifest.get(key) != own:
+            what = f'"{key}" of the manifest is {manifest.get(key)!r}; the program says {own!r}'
+            raise fail("package.file", what, place, _TODO)
 
 
 def _write_files(

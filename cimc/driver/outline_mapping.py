@@ -37,7 +37,8 @@ def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> Ma
     ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE) | _positive(layers))
     quants = choose_formats(layers, ranges, target, widths)
     thin = quantise(replace(layers, layers=tuple(_thin(layers))), quants, ranges, target, widths)
-    settled = (settled_layer(mapped, quants, 0, thin.arithmetic) for mapped in thin.layers)
+    with np.errstate(all="ignore"):  # stand-ins mean nothing
+        settled = [settled_layer(mapped, quants, 0, thin.arithmetic) for mapped in thin.layers]
     whole = tuple(
         replace(_with_bias(mapped), layer=layer) for mapped, layer in zip(settled, layers.layers, strict=True)
     )

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.ir import graph as g
-from cimc.ir.layers import Binding, FeatureMap, Layer, LayerGraph
+from cimc.ir.layers import Binding, FeatureMap, Layer, LayerGraph, MatrixLayer, VectorLayer
 from cimc.numerics.integers import storage_of
 from cimc.passes.draft import Draft
 from cimc.passes.input_layout import input_layout, spatial
@@ -54,9 +55,30 @@ def lower(graph: g.Graph) -> LayerGraph:
     _walk(low)
     outputs = tuple(_output(low, name) for name in graph.outputs)
     layers = tuple(_finish(low, draft) for draft in low.drafts)
+    endless = [_endless(layer) for layer in layers if not _is_finite(layer)]
+    if endless:
+        raise CimcError(endless)
     maps = {m.name: m for m in low.book.maps}
     assert len(maps) == len(low.book.maps), "two maps have one name"
     return LayerGraph(graph.name, layers, maps, inputs, outputs)
+
+
+def _is_finite(layer: Layer) -> bool:
+    """Whether float32 holds everything that a layer multiplies with and adds."""
+    match layer:
+        case MatrixLayer():
+            constants: tuple[npt.NDArray[Any], ...] = (layer.weight, layer.bias)
+        case VectorLayer():
+            constants = (*layer.gains, layer.bias)
+        case _:
+            return True
+    largest = np.finfo(np.float32).max
+    return all(-largest <= values.min(initial=0) <= values.max(initial=0) <= largest for values in constants)
+
+
+def _endless(layer: Layer) -> Diagnostic:
+    what = "constants that are folded into this layer are no finite numbers of 32 bits"
+    return Diagnostic("lower.constant", what, Place(item=layer.origin), "look for a division by zero among its nodes")
 
 
 def _walk(low: Lowering) -> None:

@@ -79,7 +79,7 @@ def test_values_that_are_not_finite_are_refused_by_calibration(name: str, target
     graph = load_onnx(CASES[name]())
     with pytest.raises(CimcError) as caught:
         build(graph, target, random_inputs(graph, 2))
-    assert all(d.code.startswith("calibration.") for d in caught.value.diagnostics)
+    assert {d.code for d in caught.value.diagnostics} <= {"calibration.range", "lower.constant"}
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:

@@ -154,6 +154,16 @@ TODO = "\n  help: give a folder that `cimc compile` wrote"
             "  help: compile the model again with this cimc",
         ),
         (
+            lambda folder: edit_manifest(folder, lambda manifest: manifest.update(target="another")),
+            "error[package.file]: \"target\" of the manifest is 'another'; the program says 'puma'\n"
+            f"  at @/manifest.json{TODO}",
+        ),
+        (
+            lambda folder: edit_manifest(folder, lambda manifest: manifest.update(weights=None)),
+            f"error[package.file]: \"weights\" of the manifest is None; the program says '{weights_digest(small_weights())}'\n"
+            f"  at @/manifest.json{TODO}",
+        ),
+        (
             lambda folder: edit_manifest(folder, lambda manifest: manifest.pop("files")),
             f'error[package.file]: the manifest has no list "files"\n  at @/manifest.json{TODO}',
         ),
