@@ -32,12 +32,13 @@ POSITIVE = frozenset({"relu", "sigmoid", "hard_sigmoid", "exp", "sqrt", "abs", "
 
 def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> MappedGraph:
     """Layers and tasks of an outlined Graph. rows: "dense" or "channels". Raises CimcError where it is refused."""
-    layers = outline(split_averages(graph) if target.numbers.accumulator < 32 else graph)
+    with np.errstate(all="ignore"):  # stand-ins, and constants that the compiler refuses
+        layers = outline(split_averages(graph) if target.numbers.accumulator < 32 else graph)
     widths = Widths(weight_bits, target.numbers.input, {}, {})
     ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE) | _positive(layers))
     quants = choose_formats(layers, ranges, target, widths)
     thin = quantise(replace(layers, layers=tuple(_thin(layers))), quants, ranges, target, widths)
-    with np.errstate(all="ignore"):  # stand-ins mean nothing
+    with np.errstate(all="ignore"):
         settled = [settled_layer(mapped, quants, 0, thin.arithmetic) for mapped in thin.layers]
     whole = tuple(
         replace(_with_bias(mapped), layer=layer) for mapped, layer in zip(settled, layers.layers, strict=True)

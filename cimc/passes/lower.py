@@ -52,7 +52,8 @@ def lower(graph: g.Graph) -> LayerGraph:
     """
     low = Lowering(graph)
     inputs = tuple(_input(low, name) for name in graph.inputs)
-    _walk(low)
+    with np.errstate(all="ignore"):  # constants that are folded to what is not finite are refused below
+        _walk(low)
     outputs = tuple(_output(low, name) for name in graph.outputs)
     layers = tuple(_finish(low, draft) for draft in low.drafts)
     endless = [_endless(layer) for layer in layers if not _is_finite(layer)]

@@ -178,8 +178,7 @@ def _binary_constant(made: Outline, node: g.Binary) -> None:
         case "mul":
             _affine(made, node, tensor, constant, zero)
         case "div" if first:
-            with np.errstate(divide="ignore"):  # the compiler refuses it
-                _affine(made, node, tensor, 1.0 / constant, zero)
+            _affine(made, node, tensor, 1.0 / constant, zero)
         case "max" | "min" if constant.size == 1:
             least, most = (constant.item(), np.inf) if node.function == "max" else (-np.inf, constant.item())
             _unary(made, g.Unary(inputs=(tensor,), output=node.output, origin=node.origin, function="clip",

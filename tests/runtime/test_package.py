@@ -160,8 +160,8 @@ TODO = "\n  help: give a folder that `cimc compile` wrote"
         ),
         (
             lambda folder: edit_manifest(folder, lambda manifest: manifest.update(weights=None)),
-            f"error[package.file]: \"weights\" of the manifest is None; the program says '{weights_digest(small_weights())}'\n"
-            f"  at @/manifest.json{TODO}",
+            f'error[package.file]: "weights" of the manifest is None; the program says '
+            f"'{weights_digest(small_weights())}'\n  at @/manifest.json{TODO}",
         ),
         (
             lambda folder: edit_manifest(folder, lambda manifest: manifest.pop("files")),
