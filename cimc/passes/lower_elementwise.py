@@ -92,9 +92,7 @@ def binary_constant(low: Lowering, node: g.Binary) -> None:
         case "mul":
             affine(low, node, tensor, constant, zero)
         case "div" if first:
-            with np.errstate(divide="ignore", over="ignore"):  # an infinite factor has no number format and is refused
-                inverse = 1.0 / constant
-            affine(low, node, tensor, inverse, zero)
+            affine(low, node, tensor, 1.0 / constant, zero)
         case "max" | "min" if constant.size == 1:
             least, most = (constant.item(), np.inf) if node.function == "max" else (-np.inf, constant.item())
             clip = g.Unary(inputs=(tensor,), output=node.output, origin=node.origin, function="clip", a=least, b=most)
