@@ -93,6 +93,8 @@ class GraphBuilder:
         except ShapeError as error:
             raise Unsupported(str(error), "onnx.shape", REVISE) from None
         _bound(tensor)
+        for name in node.inputs:
+            _bound(self.tensors[name])
         if isinstance(node, Dequantize):
             if all(name in self.constants for name in node.inputs):
                 self.dequantised[node.output] = node

@@ -54,9 +54,9 @@ def _stand_ins(model: ModelProto, shapes: Shapes, constants: Collection[str]) ->
 
 def _ones(shape: tuple[int, ...], kind: int) -> Array:
     """Ones of one of onnx's types. Floats are float32, as everywhere in a Graph. Raises CimcError (onnx.invalid) for
-    more than a network can have."""
-    if math.prod(shape) > ELEMENTS_LIMIT * 16:
-        raise fail("onnx.invalid", f"a constant of shape {shape} has more elements than a network can have")
+    a shape that no constant can have."""
+    if min(shape, default=0) < 0 or math.prod(shape) > ELEMENTS_LIMIT * 16:
+        raise fail("onnx.invalid", f"a constant of shape {shape} is none that a network can have")
     dtype = np.dtype(tensor_dtype_to_np_dtype(kind))
     if dtype.kind not in "iub":
         dtype = np.dtype(np.float32)

@@ -34,16 +34,17 @@ def convolve(node: Conv, x: Floats, weight: Floats, bias: Floats | None, size: t
     outputs, inputs_per_group, *kernel = weight.shape
     images = x.reshape(lanes * batch, *x.shape[2:])
     result: Floats = np.empty((lanes * batch, outputs, *size), np.float32)
-    at_once = max(1, COLUMNS_LIMIT // (channels * kernel[0] * kernel[1] * size[0] * size[1]))
+    row = max(1, channels * kernel[0] * kernel[1] * size[1])
+    at_once = max(1, COLUMNS_LIMIT // (row * max(1, size[0])))
     for first in range(0, len(images), at_once):
         part = slice(first, first + at_once)
         padded = _padded(images[part], node.pads, np.float32(0))
         if inputs_per_group == 1 and outputs == channels:
             result[part] = _depthwise(node, padded, weight, size)
             continue
-        rows = max(1, COLUMNS_LIMIT // (channels * kernel[0] * kernel[1] * size[1])) if at_once == 1 else size[0]
-        for top in range(0, size[0], rows):
-            band = (min(rows, size[0] - top), size[1])
+        rows = COLUMNS_LIMIT // row if at_once == 1 else size[0]
+        for top in range(0, size[0], max(1, rows)):
+            band = (min(max(1, rows), size[0] - top), size[1])
             result[part, :, top : top + band[0]] = _unfolded(node, padded[:, :, top * node.strides[0] :], weight, band)
     if bias is not None:
         result += bias[:, None, None]

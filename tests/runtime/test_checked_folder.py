@@ -46,7 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def changed(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """The folder beside itself with other files, digests that fit and nothing else; text and binary not both."""
+    """The folder beside itself with other files, digests that fit and nothing else; text and binary not both. The
+    manifest says of weights what the text says."""
     place = folder.with_name("changed")
     place.mkdir(exist_ok=True)
     program = BINARY if BINARY in files else TEXT
@@ -57,6 +58,8 @@ def changed(folder: Path, files: Mapping[str, bytes]) -> Path:
         (place / name).write_bytes(files.get(name) or (folder / name).read_bytes())
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     manifest["files"] = {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in names}
+    said = re.search(rb'weights="?([0-9a-f]{64})', files.get(TEXT, b""))
+    manifest["weights"] = said[1].decode() if said else manifest["weights"]
     (place / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     return place
 
