@@ -130,8 +130,8 @@ class _Walk:
             )
         if not any(proto.output):
             raise Unsupported("it has no result", "onnx.invalid", INVALID)
-        for name in proto.output:
-            if name in self.values or name in self.unknown:
+        for index, name in enumerate(proto.output):
+            if name and (name in self.values or name in self.unknown or name in proto.output[:index]):
                 raise Unsupported(f'it makes "{name}", which is made already', "onnx.invalid", INVALID)
         self._check(proto)
         translate = translation_of(proto.domain, proto.op_type)

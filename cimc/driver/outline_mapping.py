@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from cimc.ir.graph import Graph
-from cimc.ir.layers import Layer, LayerGraph, MatrixLayer, PoolLayer, SoftmaxLayer
+from cimc.ir.layers import Layer, LayerGraph, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.passes.choose_shifts import settled_layer
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
@@ -34,6 +34,7 @@ def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> Ma
     """Layers and tasks of an outlined Graph. rows: "dense" or "channels". Raises CimcError where it is refused."""
     with np.errstate(all="ignore"):  # stand-ins, and constants that the compiler refuses
         layers = outline(split_averages(graph) if target.numbers.accumulator < 32 else graph)
+        layers = replace(layers, layers=tuple(_finite(layer) for layer in layers.layers))
     widths = Widths(weight_bits, target.numbers.input, {}, {})
     ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE) | _positive(layers))
     quants = choose_formats(layers, ranges, target, widths)
@@ -45,6 +46,16 @@ def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> Ma
     )
     options = replace(split_options(layers, target, rows), weigh=False)
     return split_matrices(replace(thin, layers=whole), target, options)
+
+
+def _finite(layer: Layer) -> Layer:
+    """The layer with 1 for gains and 0 for terms that are no finite numbers: stand-ins may divide by 0."""
+    if isinstance(layer, MatrixLayer | VectorLayer):
+        layer = replace(layer, bias=np.nan_to_num(layer.bias, nan=0.0, posinf=0.0, neginf=0.0))
+    if isinstance(layer, VectorLayer):
+        gains = tuple(np.nan_to_num(gain, nan=1.0, posinf=1.0, neginf=1.0) for gain in layer.gains)
+        layer = replace(layer, gains=gains)
+    return layer
 
 
 def _positive(graph: LayerGraph) -> dict[str, tuple[float, float]]:
