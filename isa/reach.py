@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from cimc.isa.operands import Axis
 
 _LARGEST_SET = 1 << 16
+_LARGEST_SPAN = 1 << 20
+"""Of sets that are looked for bit by bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ def _sums(steps: Sequence[tuple[int, int]]) -> Sequence[int]:
         size *= count
     if min(size, high - low + 1) > _LARGEST_SET or any(count > _LARGEST_SET for _, count in steps):
         return range(low, high + 1)
+    if high - low > _LARGEST_SPAN:
+        found = {0}
+        for step, count in steps:
+            found = {known + step * times for known in found for times in range(count)}
+        return sorted(found)
     sums = 1 << -low  # bit s - low says whether s is a sum
     for step, count in steps:
         sums = _spread(sums, step, count)

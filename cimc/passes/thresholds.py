@@ -48,7 +48,8 @@ class Histogram:
     def add(self, values: npt.NDArray[Any]) -> None:
         """Count values."""
         if self.threshold:
-            self.counts += np.histogram(values, BINS, (-self.threshold, self.threshold))[0]
+            wide = values.astype(np.float64)  # differences of float32 values may be beyond float32
+            self.counts += np.histogram(wide, BINS, (-self.threshold, self.threshold))[0]
 
     def within(self, low: float, high: float) -> tuple[float, float]:
         """A range, no wider than the extremes."""
