@@ -169,10 +169,11 @@ def _channels(graph: ScheduledGraph, strings: list[str]) -> dict[int, list[tuple
 def _input(graph: ScheduledGraph, binding: Binding, feed: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
     m = graph.mapped.maps[binding.maps[0]]
     quant = graph.mapped.quants[m.name]
-    whole = binding.index.reshape(m.height, m.width, m.channels)
-    rings = [graph.rings[tile, name] for tile, name, _ in feed]
-    index = [whole[:, r.column : r.column + r.width, r.channel : r.channel + r.channels].ravel() for r in rings]
-    arrays[f"input/{binding.tensor}"] = np.concatenate(index) if index else np.zeros(0, np.int64)
+    if binding.index is not None:
+        whole = binding.index.reshape(m.height, m.width, m.channels)
+        rings = [graph.rings[tile, name] for tile, name, _ in feed]
+        index = [whole[:, r.column : r.column + r.width, r.channel : r.channel + r.channels].ravel() for r in rings]
+        arrays[f"input/{binding.tensor}"] = np.concatenate(index) if index else np.zeros(0, np.int64)
     scale = 0.0 if binding.dtype != "float32" else quant.scale
     return Plug(binding.tensor, binding.shape, binding.dtype, scale, quant.zero, quant.low, quant.high,
                 tuple(RingRef(tile, name) for tile, name, _ in feed), f"input/{binding.tensor}")  # fmt: skip
@@ -180,14 +181,16 @@ def _input(graph: ScheduledGraph, binding: Binding, feed: tuple[tuple[int, str, 
 
 def _output(graph: ScheduledGraph, binding: Binding, drain: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
     quant = graph.mapped.quants[binding.maps[0]]
-    arrays[f"output/{binding.tensor}"] = _in_rings(graph, binding, [graph.rings[tile, name] for tile, name, _ in drain])
+    if binding.index is not None:
+        rings = [graph.rings[tile, name] for tile, name, _ in drain]
+        arrays[f"output/{binding.tensor}"] = _in_rings(graph, binding, binding.index, rings)
     scale = 0.0 if binding.dtype != "float32" else quant.scale
     refs = tuple(RingRef(tile, name, port) for tile, name, port in drain)
     return Plug(binding.tensor, binding.shape, binding.dtype, scale, quant.zero, quant.low, quant.high, refs,
                 f"output/{binding.tensor}")  # fmt: skip
 
 
-def _in_rings(graph: ScheduledGraph, binding: Binding, rings: list[RingPlan]) -> Ints:
+def _in_rings(graph: ScheduledGraph, binding: Binding, index: Ints, rings: list[RingPlan]) -> Ints:
     """Where each output element is, with the rings laid end to end instead of the maps."""
     maps: Mapping[str, int] = {name: i for i, name in enumerate(binding.maps)}
     starts = np.cumsum([0, *(graph.mapped.maps[name].words for name in binding.maps)])
@@ -199,6 +202,6 @@ def _in_rings(graph: ScheduledGraph, binding: Binding, rings: list[RingPlan]) ->
         taken = numbers[:, :, ring.channel : ring.channel + ring.channels].ravel()
         position[taken] = np.arange(at, at + taken.size)
         at += taken.size
-    found = position[binding.index]
+    found = position[index]
     assert (found >= 0).all(), f"output {binding.tensor} is not all in rings"
     return found

@@ -15,7 +15,7 @@ from cimc.ir.layers import Layer, LayerGraph, MatrixLayer, PoolLayer, SoftmaxLay
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.passes.choose_shifts import settled_layer
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
-from cimc.passes.outline import outline
+from cimc.passes.lower.layers import lower
 from cimc.passes.pipelines import split_options
 from cimc.passes.quantise import quantise
 from cimc.passes.split import split_matrices
@@ -33,19 +33,15 @@ POSITIVE = frozenset({"relu", "sigmoid", "hard_sigmoid", "exp", "sqrt", "abs", "
 def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> MappedGraph:
     """Layers and tasks of an outlined Graph. rows: "dense" or "channels". Raises CimcError where it is refused."""
     with np.errstate(all="ignore"):  # stand-ins, and constants that the compiler refuses
-        layers = outline(split_averages(graph) if target.numbers.accumulator < 32 else graph)
+        layers = lower(split_averages(graph) if target.numbers.accumulator < 32 else graph, weightless=True)
         layers = replace(layers, layers=tuple(_finite(layer) for layer in layers.layers))
     widths = Widths(weight_bits, target.numbers.input, {}, {})
     ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE) | _positive(layers))
     quants = choose_formats(layers, ranges, target, widths)
-    thin = quantise(replace(layers, layers=tuple(_thin(layers))), quants, ranges, target, widths)
+    mapped = quantise(layers, quants, ranges, target, widths)
     with np.errstate(all="ignore"):
-        settled = [settled_layer(mapped, quants, 0, thin.arithmetic) for mapped in thin.layers]
-    whole = tuple(
-        replace(_with_bias(mapped), layer=layer) for mapped, layer in zip(settled, layers.layers, strict=True)
-    )
-    options = replace(split_options(layers, target, rows), weigh=False)
-    return split_matrices(replace(thin, layers=whole), target, options)
+        settled = tuple(_with_bias(settled_layer(one, quants, 0, mapped.arithmetic)) for one in mapped.layers)
+    return split_matrices(replace(mapped, layers=settled), target, split_options(layers, target, rows))
 
 
 def _finite(layer: Layer) -> Layer:
@@ -74,8 +70,3 @@ def _with_bias(mapped: MappedLayer) -> MappedLayer:
     if mapped.bias is None or (mapped.finish.n is not None and mapped.matrix.residual is None):
         return mapped
     return replace(mapped, bias=np.ones_like(mapped.bias))
-
-
-def _thin(graph: LayerGraph) -> list[Layer]:
-    """Layers whose weights are (O, 1, 1, 1): their multipliers need no more."""
-    return [replace(x, weight=x.weight[:, :1, :1, :1]) if isinstance(x, MatrixLayer) else x for x in graph.layers]

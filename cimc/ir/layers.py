@@ -109,12 +109,14 @@ class Layer:
 class MatrixLayer(Layer):
     """Convolution or matrix product: y = clamp(conv(x, weight) + bias + gain * residual).
 
-    weight: (O, C/groups, KH, KW). pads: (top, left, bottom, right). Fully connected layers have a kernel of the size
-    of their map. A residual operand has the output's size.
+    shape: of the weights, (O, C/groups, KH, KW); weight: None where they are not known (an estimate's). pads: (top,
+    left, bottom, right). Fully connected layers have a kernel of the size of their map. A residual operand has the
+    output's size.
     """
 
     x: Operand
-    weight: Reals
+    shape: tuple[int, int, int, int]
+    weight: Reals | None
     bias: Floats
     strides: tuple[int, int]
     pads: tuple[int, int, int, int]
@@ -123,6 +125,11 @@ class MatrixLayer(Layer):
     residual: Operand | None = None
     residual_gain: float = 1.0
     given: GivenWeights | None = None
+
+    @property
+    def known_weight(self) -> Reals:
+        """The weights; (O, 1, 1, 1) ones where they are not known, so that every output has a scale."""
+        return np.ones((self.shape[0], 1, 1, 1)) if self.weight is None else self.weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +169,14 @@ class SoftmaxLayer(Layer):
 @dataclass(frozen=True, slots=True)
 class Binding:
     """How a network tensor lies on maps: flat element i of the tensor is element `index[i]` of `maps` laid end to end
-    (an input: of its one map). quant: the format at the border where the network fixes one; float32 outside."""
+    (an input: of its one map); None in an estimate. quant: the format at the border where the network fixes one; float32
+    outside."""
 
     tensor: str
     shape: tuple[int, ...]
     dtype: str
     maps: tuple[str, ...]
-    index: Ints
+    index: Ints | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +203,7 @@ def operands_of(layer: Layer) -> tuple[Operand, ...]:
 def window_of(layer: Layer) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
     """(kernel, strides, pads, dilations) of the window that a layer slides over its first operand."""
     if isinstance(layer, MatrixLayer):
-        kernel = (layer.weight.shape[2], layer.weight.shape[3])
-        return kernel, layer.strides, layer.pads, layer.dilations
+        return layer.shape[2:], layer.strides, layer.pads, layer.dilations
     if isinstance(layer, PoolLayer):
         return layer.kernel, layer.strides, layer.pads, layer.dilations
     return (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)

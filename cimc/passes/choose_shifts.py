@@ -37,7 +37,7 @@ SAME_BIAS = 1e-4  # relative distance within which an integer bias is in units o
 def calibration_lanes(graph: MappedGraph) -> int:
     """How many lanes choose_shifts should be given: fewer for large networks."""
     products = sum(
-        m.matrix.weight.size * graph.maps[m.layer.output].height * graph.maps[m.layer.output].width
+        math.prod(m.matrix.shape) * graph.maps[m.layer.output].height * graph.maps[m.layer.output].width
         for m in graph.layers
         if isinstance(m.layer, MatrixLayer)
     )
@@ -69,7 +69,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
 
     The result is that of sums that are neither rounded nor cut off: near enough to calibrate the layers behind it.
     """
-    peaks = np.ones(mapped.matrix.weight.shape[0])
+    peaks = np.ones(mapped.matrix.shape[0])
     power, largest, parts, rounds = 0.0, 1.0, [], graph.arithmetic.rounds
     wide = replace(graph, arithmetic=replace(graph.arithmetic, word_bits=UNLIMITED, accumulator_bits=UNLIMITED))
     unshifted = settled_layer(mapped, graph.quants, 0, wide.arithmetic)
@@ -151,7 +151,7 @@ def _chunks(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -
     """The maps that a layer reads, a few lanes at a time, so that its windows stay in memory."""
     names = {name for operand in operands_of(mapped.layer) for name in operand.maps}
     out = graph.maps[mapped.layer.output]
-    size = max(1, WINDOW_WORDS // (out.height * out.width * mapped.matrix.weight[0].size * mapped.matrix.groups))
+    size = max(1, WINDOW_WORDS // (out.height * out.width * math.prod(mapped.matrix.shape[1:]) * mapped.matrix.groups))
     lanes = len(maps[next(iter(names))])
     for start in range(0, lanes, size):
         yield {name: maps[name][start : start + size] for name in names}
@@ -173,7 +173,7 @@ def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
     layer = mapped.matrix
     assert mapped.weight_scale is not None, f"{layer.name} has no weight scale"
     scale = np.asarray(mapped.weight_scale * coarser, np.float32)
-    weights = round_weights(layer.weight, scale, mapped.weight_bits)
+    weights = round_weights(layer.known_weight, scale, mapped.weight_bits)
     tasks = tuple(
         replace(
             task,

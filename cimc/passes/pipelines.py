@@ -21,7 +21,7 @@ from cimc.passes.clipping import mark_clipping
 from cimc.passes.deepen_rings import deepen_rings
 from cimc.passes.depths import Depths
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
-from cimc.passes.lower import lower
+from cimc.passes.lower.layers import lower
 from cimc.passes.pack import pack
 from cimc.passes.place import Placer
 from cimc.passes.quantise import quantise

@@ -137,14 +137,14 @@ def _matrix(
         bits = max(bits, _bits_of(weights, target.mvmu.encoding))
     else:
         top = (1 << (bits - 1)) - 1
-        peaks = np.abs(layer.weight).max(axis=(1, 2, 3)).astype(np.float64) / top
+        peaks = np.abs(layer.known_weight).max(axis=(1, 2, 3)).astype(np.float64) / top
         # A column of tiny weights with a large bias: in units of its sums the bias must stay an accumulator's number.
         # Where sums are rounded choose_shifts sees to that.
         bias_bits = LARGEST_BIAS_BITS if target.mvmu.round == "shift" else target.numbers.accumulator - 2
         peaks = np.maximum(peaks, np.abs(layer.bias) / (source.scale * 2.0**bias_bits))
         least = max(SMALLEST_UNIT * middle.scale / source.scale, SMALLEST_RANGE)
         scales = np.where(peaks > 0, np.maximum(peaks, least), 1.0).astype(np.float32)
-        weights = round_weights(layer.weight, scales, bits)
+        weights = round_weights(layer.known_weight, scales, bits)
     m = _ratio(unit_of(source, scales), middle)
     n, b0 = None, 0
     if layer.residual is not None:

@@ -26,14 +26,12 @@ FAN_IN = 4
 class SplitOptions:
     """How to cut. rows: "dense" or "channels". channels_of: layers (by name) cut by channels whatever `rows` says.
 
-    vector_channels: most channels of one task of a weightless layer. weigh: False leaves the blocks without weights,
-    where only their shapes are asked for.
+    vector_channels: most channels of one task of a weightless layer.
     """
 
     rows: str = "dense"
     by_channels: frozenset[str] = frozenset()
     vector_channels: Mapping[str, int] | None = None
-    weigh: bool = True
 
 
 def split_matrices(graph: MappedGraph, target: Target, options: SplitOptions) -> MappedGraph:
@@ -153,7 +151,7 @@ def _even(total: int, most: int) -> list[tuple[int, int]]:
 
 def _column_groups(layer: MatrixLayer, rows: int, columns: int) -> list[tuple[int, int, int, int]]:
     """(output low, high, input channel low, high) of every set of columns that is computed together."""
-    outputs, per_group, kh, kw = layer.weight.shape
+    outputs, per_group, kh, kw = layer.shape
     if layer.groups == 1:
         return [(low, high, 0, per_group) for low, high in _even(outputs, columns)]
     out = outputs // layer.groups
@@ -167,11 +165,19 @@ def _column_groups(layer: MatrixLayer, rows: int, columns: int) -> list[tuple[in
     ]
 
 
+def _weights(mapped: MappedLayer, runs: tuple[RowRun, ...], low: int, high: int) -> Weights:
+    """The weights of a block; none where the layer's are not known."""
+    layer = mapped.matrix
+    if layer.weight is None:
+        return np.zeros((0, 0), np.int32)
+    assert mapped.weights is not None, f"{layer.name} has no weights"
+    return block_weights(mapped.weights, layer.groups, runs, low, high)
+
+
 def _matrix_tasks(
     mapped: MappedLayer, pieces: Mapping[str, tuple[tuple[int, int], ...]], target: Target, options: SplitOptions
 ) -> tuple[Task, ...]:
     layer = mapped.matrix
-    assert mapped.weights is not None, f"{layer.name} has no weights"
     rows, columns, most = target.mvmu_rows, target.mvmu_columns(mapped.weight_bits), target.core.mvmus
     (kh, kw), *_ = window_of(layer)
     by_channel = (options.rows == "channels" or layer.name in options.by_channels) and kh * kw <= rows
@@ -189,11 +195,7 @@ def _matrix_tasks(
             spans = _spans(layer, pieces, first, last)
             cut[first, last] = _cut_channels(spans, kh * kw, rows) if by_channel else _cut_dense(spans, kh * kw, rows)
         runs = cut[first, last]
-        none = np.zeros((0, 0), np.int32)
-        blocks = [
-            Block(r, low, high, block_weights(mapped.weights, layer.groups, r, low, high) if options.weigh else none)
-            for r in runs
-        ]
+        blocks = [Block(r, low, high, _weights(mapped, r, low, high)) for r in runs]
         if len(blocks) <= most:
             if len(open_task) + len(blocks) > most:
                 flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 
 from cimc.driver.compile import Compiled
@@ -144,7 +145,7 @@ def _operations(layer: Layer) -> int:
 
 def _matrix(mapped: MappedGraph, one: MappedLayer, target: Target) -> MatrixReport:
     layer = one.matrix
-    outputs, per_group, height, width = layer.weight.shape
+    outputs, per_group, height, width = layer.shape
     blocks = [block for task in one.tasks for block in task.blocks]
     columns = target.mvmu_columns(one.weight_bits)
     slices = target.slices(one.weight_bits)
@@ -159,7 +160,7 @@ def _matrix(mapped: MappedGraph, one: MappedLayer, target: Target) -> MatrixRepo
         rows=per_group * height * width,
         columns=outputs,
         groups=layer.groups,
-        weights=layer.weight.size,
+        weights=math.prod(layer.shape),
         encoding=target.mvmu.encoding + (", flipped" if target.mvmu.flipped else ""),
         weight_bits=one.weight_bits,
         input_bits=fed.bits,

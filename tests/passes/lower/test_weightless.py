@@ -1,4 +1,4 @@
-"""Layers from shapes alone are the layers that lowering makes element by element."""
+"""Layers of a network whose weights are not known are the layers of the network itself."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ import pytest
 from onnx import helper
 
 from benchmarks.networks import lenet, resnet18, vgg8
-from cimc.base.diagnostics import CimcError
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure import load_structure
 from cimc.ir.layers import Layer, LayerGraph
-from cimc.passes.lower import lower
-from cimc.passes.outline import outline
+from cimc.passes.lower.layers import lower
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL, node, write_network
 from tests.shared_data import MODELS, require
 
-MEANINGLESS = ("bias", "gains", "low", "high", "grid", "functions")
+MEANINGLESS = ("weight", "bias", "gains", "low", "high", "grid", "functions")
 """Numbers that follow from the weights; the functions' operands may."""
 
 
@@ -29,16 +27,14 @@ def outlined(model: str) -> LayerGraph:
     """Layers of a file's shapes."""
     found = load_structure(model)
     assert found.outline is not None, found.obstacle
-    return outline(found.outline)
+    return lower(found.outline, weightless=True)
 
 
 def shown(layer: Layer) -> dict[str, Any]:
     """What a layer is, without numbers that stand in for others."""
     held = {field.name: getattr(layer, field.name) for field in fields(layer) if field.name not in MEANINGLESS}
     held["functions"] = [function.name for function in layer.functions]
-    return held | {name: held[name] is not None for name in ("given",) if name in held} | {
-        name: held[name].shape for name in ("weight",) if name in held
-    }  # fmt: skip
+    return held | {name: held[name] is not None for name in ("given",) if name in held}
 
 
 def check(model: str) -> None:
@@ -98,34 +94,3 @@ def test_views(tmp_path: Path) -> None:
     }  # fmt: skip
     write_network(tmp_path / "net.onnx", nodes, (1, 5, 9, 9), (1, 9, 7), constants)
     check(str(tmp_path / "net.onnx"))
-
-
-def test_what_is_not_outlined_is_refused(tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("Reshape", ["x", "shape"], ["mixed"], name="mix"),
-        helper.make_node("Conv", ["mixed", "w"], ["y"], name="conv"),
-    ]
-    constants: dict[str, np.ndarray] = {"shape": np.array([1, 3, 8, 4]), "w": np.ones((2, 3, 1, 1), np.float32)}
-    first = helper.make_node("Conv", ["x", "v"], ["made"], name="first")
-    nodes[0].input[0] = "made"
-    constants["v"] = np.ones((6, 2, 1, 1), np.float32)
-    write_network(tmp_path / "net.onnx", [first, *nodes], (1, 2, 4, 4), (1, 2, 8, 4), constants)
-    with pytest.raises(CimcError, match="rearranged in a way that is not outlined"):
-        outlined(str(tmp_path / "net.onnx"))
-
-
-def test_zeros_where_the_map_has_numbers_are_refused(tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("Slice", ["x", "starts", "ends", "axes"], ["sliced"], name="slice"),
-        helper.make_node("Pad", ["sliced", "pads"], ["padded"], name="pad"),
-        helper.make_node("Conv", ["padded", "w"], ["y"], name="conv"),
-    ]
-    constants: dict[str, np.ndarray] = {
-        "starts": np.array([0]), "ends": np.array([3]), "axes": np.array([2]),
-        "pads": np.array([0, 0, 0, 0, 0, 0, 1, 0]), "w": np.ones((2, 2, 1, 1), np.float32),
-    }  # fmt: skip
-    write_network(tmp_path / "net.onnx", nodes, (1, 2, 5, 5), (1, 2, 4, 5), constants)
-    with pytest.raises(CimcError, match="zeros where its map has numbers"):
-        outlined(str(tmp_path / "net.onnx"))
-    with pytest.raises(CimcError, match="rearranged"):
-        lower(load_onnx(str(tmp_path / "net.onnx")))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from cimc.ir import graph as g
-from cimc.ir.layers import VectorLayer
 from cimc.numerics.integers import integer_range
 from cimc.numerics.quant import Quant
-from cimc.passes.lower_elementwise import add_vector
-from cimc.passes.lowering import Lowering, Refusal
-from cimc.passes.places import Places
+from cimc.passes.lower.index_map import IndexMap
+from cimc.passes.lower.layout import Layout
+from cimc.passes.lower.state import Lowering, Refusal
 
 
 def format_of(graph: g.Graph, node: g.Quantize | g.Dequantize) -> Quant:
@@ -49,37 +46,34 @@ def input_format(graph: g.Graph, name: str) -> Quant | None:
 
 def lower_quantize(low: Lowering, node: g.Quantize) -> None:
     """A fixed number format: of the layer before, or the one the tensor already has, or of a copy."""
-    tensor = node.inputs[0]
     quant = format_of(low.graph, node)
-    places = low.places[tensor]
-    indices = low.book.maps_in(places)
-    draft = low.open_draft(tensor)
-    if draft is not None and len(indices) == 1 and indices[0] == draft.map_index:
-        low.absorb(draft, node)
-        draft.open = False
-        low.book.maps[draft.map_index] = replace(low.book.maps[draft.map_index], quant=quant)
+    tensor = low.tensors[node.inputs[0]]
+    group = low.open_group(node.inputs[0])
+    if group is not None and tensor.maps == (group.map,):
+        low.absorb(group, node)
+        group.open = False
+        low.set_format(group.map, quant)
         return
-    if all(low.book.maps[i].quant == quant for i in indices):
-        low.places[node.output] = places
+    if low.formats_of(tensor) <= {quant}:
+        low.tensors[node.output] = tensor
         return
-    if len(indices) > 1:
-        low.places[node.output] = _in_one_format(low, node, places, quant)
+    if len(tensor.maps) > 1:
+        low.tensors[node.output] = _in_one_format(low, node, tensor, quant)
         return
-    layout = low.layout_of(places)
-    copy = add_vector(low, node, "sum", (low.operand(places.ravel()[layout]),), layout, False)
+    layout = low.layout_of(node.inputs[0])
+    copy = low.add_vector(node, "sum", (low.operand(layout.of(tensor)),), layout, linear=False)
     copy.open = False
-    low.book.maps[copy.map_index] = replace(low.book.maps[copy.map_index], quant=quant)
+    low.set_format(copy.map, quant)
 
 
-def _in_one_format(low: Lowering, node: g.Quantize | g.Dequantize, places: Places, quant: Quant) -> Places:
-    """Places in maps of one format: each map that has another one is copied into it.
+def _in_one_format(low: Lowering, node: g.Quantize | g.Dequantize, tensor: IndexMap, quant: Quant) -> IndexMap:
+    """A tensor on maps of one format: each map that has another one is copied into it.
 
     A Quantize keeps the real numbers of a map, a Dequantize its integers.
     """
-    moved = places.copy()
-    belongs = low.book.index_of(places)
-    for k, index in enumerate(low.book.maps_in(places)):
-        m = low.book.maps[index]
+    copies: dict[int, int] = {}
+    for k, number in enumerate(tensor.maps):
+        m = low.maps[number]
         if m.quant == quant:
             continue
         gain, offset = 1.0, 0.0
@@ -87,15 +81,17 @@ def _in_one_format(low: Lowering, node: g.Quantize | g.Dequantize, places: Place
             if m.quant is None:
                 raise Refusal("its integers are joined from several formats before it, which is not built yet")
             gain, offset = quant.scale / m.quant.scale, quant.scale * (m.quant.zero - quant.zero)
-        whole = np.arange(m.words).reshape(m.height, m.width, m.channels)
-        operand = low.operand(whole + low.book.starts[index])
+        shape = (m.height, m.width, m.channels)
+        operand = low.operand(IndexMap.whole(number, shape))
         gains, bias = (np.full(m.channels, gain),), np.full(m.channels, offset)
-        layer = VectorLayer(name="", output="", origin="", kind="sum", operands=(operand,), gains=gains, bias=bias)
-        copy = low.add_layer(layer, node, whole, linear=False, tensor=f"{node.output}.{k}")
+        layout = Layout(shape, (0, 1, 2), shape)
+        copy = low.add_vector(
+            node, "sum", (operand,), layout, False, gains, bias, tensor=low.fresh(f"{node.output}.{k}")
+        )
         copy.open = False
-        low.book.maps[copy.map_index] = replace(low.book.maps[copy.map_index], quant=quant)
-        moved[belongs == index] += low.book.starts[copy.map_index] - low.book.starts[index]
-    return moved
+        low.set_format(copy.map, quant)
+        copies[number] = copy.map
+    return tensor.on_maps(copies)
 
 
 def lower_dequantize(low: Lowering, node: g.Dequantize) -> None:
@@ -103,19 +99,8 @@ def lower_dequantize(low: Lowering, node: g.Dequantize) -> None:
     its integers were written in another format."""
     name = node.inputs[0]
     if name in low.graph.constants:
-        integers = np.asarray(low.graph.constants[name], np.int64)
-        scale = np.asarray(low.graph.constants[node.inputs[1]], np.float32).astype(np.float64)
-        zero = np.asarray(low.graph.constants[node.inputs[2]], np.int64)
-        if scale.size > 1:
-            shape = [1] * integers.ndim
-            shape[node.axis] = -1
-            scale, zero = scale.reshape(shape), zero.reshape(shape) if zero.size > 1 else zero
-        low.real_constants[node.output] = (integers - zero) * scale
         low.dequantised[node.output] = node
         return
+    tensor = low.tensors[name]
     quant = format_of(low.graph, node)
-    places = low.places[name]
-    if all(low.book.maps[i].quant == quant for i in low.book.maps_in(places)):
-        low.places[node.output] = places
-        return
-    low.places[node.output] = _in_one_format(low, node, places, quant)
+    low.tensors[node.output] = tensor if low.formats_of(tensor) <= {quant} else _in_one_format(low, node, tensor, quant)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
 from cimc.ir import graph as g
 from cimc.ir.layers import PoolLayer
-from cimc.passes.lowering import Lowering, Refusal
+from cimc.passes.lower.layout import spatial
+from cimc.passes.lower.state import Lowering, Refusal
 
 
 def lower_pool(low: Lowering, node: g.Pool) -> None:
     """Pooling over windows."""
     operand = low.windowed(node.inputs[0], node.pads)
     if not all(part.map for part in operand.parts):
-        low.materialise(node.inputs[0], node.inputs[0])
+        low.materialise(node.inputs[0])
         operand = low.windowed(node.inputs[0], node.pads)
-    _, channels, height, width = low.graph.tensors[node.output].shape
-    layout = np.arange(channels * height * width).reshape(channels, height, width).transpose(1, 2, 0)
     layer = PoolLayer(
         name="",
         output="",
@@ -31,11 +26,11 @@ def lower_pool(low: Lowering, node: g.Pool) -> None:
         dilations=node.dilations,
         counts_padding=node.kind == "max" or node.count_include_pad or not any(node.pads),
     )
-    draft = low.add_layer(layer, node, layout, linear=False)
-    draft.open = feeds_quantize(low, node.output)
-    given = {m.quant for m in low.book.maps if m.name in operand.maps}
+    group = low.add_layer(layer, node, spatial(low.graph.tensors[node.output].shape), linear=False)
+    group.open = feeds_quantize(low, node.output)
+    given = {m.quant for m in low.maps if m.name in operand.maps}
     if node.kind == "max" and low.graph.tensors[node.output].dtype != "float32" and len(given) == 1:
-        low.book.maps[draft.map_index] = replace(low.book.maps[draft.map_index], quant=given.pop())
+        low.set_format(group.map, given.pop())
 
 
 def feeds_quantize(low: Lowering, tensor: str) -> bool:

@@ -1,4 +1,4 @@
-"""Places: an Operand and the places that it reads are two views of one thing."""
+"""The oracle of the tests beside this file: an Operand and the places that it reads are two views of one thing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimc.ir.layers import FeatureMap, Operand, Part
-from cimc.passes.places import PlaceBook
+from tests.passes.lower.places import PlaceBook
 
 SIZES = st.integers(1, 7)
 

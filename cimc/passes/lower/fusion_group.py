@@ -1,4 +1,4 @@
-"""A layer in the making: lowering absorbs the operations that follow into it as long as nobody else reads it."""
+"""A fusion group: a layer in the making, which absorbs the operations that follow as long as nobody else reads it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cimc.ir.layers import Floats, Function, Layer, MatrixLayer, VectorLayer
 
 
 @dataclass(slots=True, eq=False)
-class Draft:
-    """A layer whose result, map number `map_index`, still stands for the one Graph tensor `tensor`.
+class FusionGroup:
+    """A layer whose result, map number `map`, still stands for the one Graph tensor `tensor`.
 
     linear: nothing but products and sums so far, so that gains and offsets can fold into its constants.
     open: later operations may still be absorbed.
     """
 
     layer: Layer
-    map_index: int
+    map: int
     tensor: str
     linear: bool
     open: bool = True
@@ -37,8 +37,7 @@ class Draft:
         if not self.linear:
             return False
         if isinstance(layer, MatrixLayer) and layer.given is None and layer.residual is None:
-            weight = layer.weight * gain[:, None, None, None]
-            self.layer = replace(layer, weight=weight, bias=layer.bias * gain + offset)
+            self.layer = replace(_scaled(layer, gain[:, None, None, None]), bias=layer.bias * gain + offset)
             return True
         if isinstance(layer, VectorLayer) and layer.kind == "sum" and (len(layer.operands) == 1 or not np.any(offset)):
             gains = tuple(g * gain for g in layer.gains)
@@ -53,7 +52,7 @@ class Draft:
             return False
         scaled = replace(layer, grid=layer.grid * factor, low=layer.low * factor, high=layer.high * factor)
         if isinstance(scaled, MatrixLayer) and scaled.given is None and scaled.residual is None:
-            self.layer = replace(scaled, weight=scaled.weight * factor, bias=scaled.bias * factor)
+            self.layer = replace(_scaled(scaled, factor), bias=scaled.bias * factor)
             return True
         if isinstance(scaled, VectorLayer) and scaled.kind == "sum":
             self.layer = replace(scaled, gains=tuple(g * factor for g in scaled.gains), bias=scaled.bias * factor)
@@ -81,3 +80,8 @@ class Draft:
         self.layer = replace(layer, functions=(*layer.functions, function), before=layer.before or before)
         self.linear = False
         return True
+
+
+def _scaled(layer: MatrixLayer, gain: Floats | float) -> MatrixLayer:
+    """A matrix layer with its weights, where they are known, times a gain."""
+    return layer if layer.weight is None else replace(layer, weight=np.asarray(layer.weight * gain))

@@ -1,0 +1,1 @@
+"""Graph to LayerGraph: operations become layers on feature maps."""
