@@ -42,8 +42,8 @@ class MatrixShape:
 
     name: its ONNX node; output: the tensor that the node makes. A dot product has `channels` x `window` inputs: input
     channels of one group, places of the kernel. A fully connected layer behind a map has the whole map as its window.
-    outputs: of all groups. vectors: dot products with the matrix for one input. held: elements of the input that a
-    window and the next one under it reach.
+    outputs: of all groups. vectors: dot products with the matrix for one input. map: height and width of what it reads;
+    reach: rows of it that a window and the next one under it take.
     """
 
     name: str
@@ -54,7 +54,8 @@ class MatrixShape:
     outputs: int
     groups: int
     vectors: int
-    held: int
+    map: tuple[int, int]
+    reach: int
 
     @property
     def rows(self) -> int:
@@ -145,13 +146,13 @@ def _convolution(node: NodeProto, name: str, at: tuple[int, int], shapes: Shapes
     outputs, channels, *kernel = weight
     strides = integers_of(node, "strides", (1,) * len(kernel))
     dilations = integers_of(node, "dilations", (1,) * len(kernel))
-    # A 1-D convolution has one row of width n. Rows of a window, and of the one below it:
-    reach = (kernel[0] - 1) * dilations[0] + 1 + strides[0]
-    held = x[1] * math.prod(x[2:]) if len(x) == 3 else x[1] * min(reach, x[2]) * math.prod(x[3:])
+    size, reach = (x[2], math.prod(x[3:])), (kernel[0] - 1) * dilations[0] + 1 + strides[0]
+    if len(x) == 3:  # a 1-D convolution has one row
+        size, reach = (1, x[2]), 2
     groups = integers_of(node, "group", (1,))[0]
     vectors = y[0] * math.prod(y[2:])
     window = math.prod(kernel)
-    return MatrixShape(name, node.op_type, node.output[0], channels, window, outputs, groups, vectors, held)
+    return MatrixShape(name, node.op_type, node.output[0], channels, window, outputs, groups, vectors, size, reach)
 
 
 class _Walk:
@@ -187,7 +188,8 @@ class _Walk:
         rows, outputs = (weight[-1], weight[-2]) if transposed else (weight[-2], weight[-1])
         vectors = math.prod(x) // rows
         channels, window = self._map_behind(node.input[at[0]], rows) if vectors == 1 else (rows, 1)
-        return MatrixShape(name, node.op_type, node.output[0], channels, window, outputs, 1, vectors, rows * vectors)
+        size, reach = ((window, 1), window + 1) if vectors == 1 else ((vectors, 1), 2)
+        return MatrixShape(name, node.op_type, node.output[0], channels, window, outputs, 1, vectors, size, reach)
 
     def _map_behind(self, name: str, rows: int) -> tuple[int, int]:
         """(channels, places) of the map that a vector is a view of; an input of the network is laid out as a vector."""

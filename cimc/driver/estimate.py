@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
-from cimc.driver.crossbar_cut import Cut, cut_matrix
+from cimc.driver.cut import Cut, cut_matrix
 from cimc.driver.left_out import left_out
 from cimc.driver.whole import Whole, whole_estimate
 from cimc.frontends.structure import MatrixShape, Structure, load_structure

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cimc.base.diagnostics import Place, fail
-from cimc.driver.crossbar_cut import Cut, cut_matrix
+from cimc.driver.cut import Cut, cut_matrix
 from cimc.driver.left_out import not_apart
 from cimc.frontends.structure import MatrixShape, Structure
 from cimc.passes.balance import Load, copies_in_one

@@ -169,8 +169,8 @@ class SoftmaxLayer(Layer):
 @dataclass(frozen=True, slots=True)
 class Binding:
     """How a network tensor lies on maps: flat element i of the tensor is element `index[i]` of `maps` laid end to end
-    (an input: of its one map); None in an estimate. quant: the format at the border where the network fixes one; float32
-    outside."""
+    (an input: of its one map); None in an estimate. quant: the format at the border where the network fixes one;
+    float32 outside."""
 
     tensor: str
     shape: tuple[int, ...]

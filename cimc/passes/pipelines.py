@@ -29,7 +29,7 @@ from cimc.passes.schedule import Scheduler
 from cimc.passes.seat_tiles import seat_tiles
 from cimc.passes.segments import choose_segments
 from cimc.passes.settle_depths import settle_depths
-from cimc.passes.split import SplitOptions, split_matrices
+from cimc.passes.split import SplitOptions, reaches_far, split_matrices
 from cimc.passes.split_averages import split_averages
 from cimc.target.model import Target
 
@@ -69,11 +69,7 @@ def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapO
 
 
 def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions:
-    """Which layers are cut by channels, and weightless layers' widest channel range: what tile memory asks for.
-
-    A layer whose window needs more rows of its input than half a tile's memory holds (four fifths, where its window is
-    the whole map) is cut by channels, so that its tasks can be spread over tiles that hold a part of the channels each.
-    """
+    """Which layers are cut by channels, and weightless layers' widest channel range: what tile memory asks for."""
     memory, registers = target.tile.memory_words, target.core.registers
     by_channels, narrow = set(), {}
     for layer in layers.layers:
@@ -81,12 +77,12 @@ def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions
         operand = operands_of(layer)[0]
         sources = [layers.maps[name] for name in operand.maps]
         rows_held = (kernel[0] - 1) * dilations[0] + 1 + strides[0]
-        per_channel = max((min(rows_held, m.height) * m.width for m in sources), default=1)
+        sizes = [(m.height, m.width) for m in sources]
         if isinstance(layer, MatrixLayer):
-            whole = all(rows_held > m.height for m in sources)
-            if per_channel * operand.channels > (memory * 4 // 5 if whole else memory // 2):
+            if reaches_far(rows_held, sizes, operand.channels, memory):
                 by_channels.add(layer.name)
             continue
+        per_channel = max((min(rows_held, height) * width for height, width in sizes), default=1)
         operands = 2 if isinstance(layer, VectorLayer) else 1 + kernel[1]
         fits_registers = max(1, registers // operands) if isinstance(layer, VectorLayer) else operand.channels
         narrow[layer.name] = max(1, min(fits_registers, memory * 2 // 5 // per_channel))

@@ -8,7 +8,7 @@ that the blocks cover every weight once.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -149,18 +149,41 @@ def _even(total: int, most: int) -> list[tuple[int, int]]:
     return [(low, min(low + each, total)) for low in range(0, total, each)]
 
 
-def _column_groups(layer: MatrixLayer, rows: int, columns: int) -> list[tuple[int, int, int, int]]:
+def reaches_far(reach: int, maps: Iterable[tuple[int, int]], channels: int, memory: int) -> bool:
+    """Whether a matrix is cut by channels whatever is asked for, so that its tasks can be spread over tiles that hold a
+    part of the channels each: its windows, and those under them, take more of its input than half a tile's memory
+    holds, or four fifths, where a window is the whole map. reach: rows taken of maps of these heights and widths."""
+    sizes = list(maps)
+    held = channels * max((min(reach, height) * width for height, width in sizes), default=1)
+    return held > (memory * 4 // 5 if all(reach > height for height, _ in sizes) else memory // 2)
+
+
+def count_blocks(
+    shape: tuple[int, int, int, int], groups: int, channels: bool, target: Target, bits: int
+) -> tuple[int, int]:
+    """(blocks of rows, blocks of columns) of weights (O, C/groups, KH, KW) of so many bits, cut densely or by
+    channels."""
+    rows, window = target.mvmu_rows, shape[2] * shape[3]
+    columns = _column_groups(shape, groups, rows, target.mvmu_columns(bits))
+    span = [_Span("", 0, columns[0][3] - columns[0][2], 0)]
+    by_channel = channels and window <= rows
+    return len((_cut_channels if by_channel else _cut_dense)(span, window, rows)), len(columns)
+
+
+def _column_groups(
+    shape: tuple[int, int, int, int], groups: int, rows: int, columns: int
+) -> list[tuple[int, int, int, int]]:
     """(output low, high, input channel low, high) of every set of columns that is computed together."""
-    outputs, per_group, kh, kw = layer.shape
-    if layer.groups == 1:
+    outputs, per_group, kh, kw = shape
+    if groups == 1:
         return [(low, high, 0, per_group) for low, high in _even(outputs, columns)]
-    out = outputs // layer.groups
+    out = outputs // groups
     together = min(rows // (kh * kw * per_group), columns // out)
     if together >= 1:
-        return [(a * out, b * out, a * per_group, b * per_group) for a, b in _even(layer.groups, together)]
+        return [(a * out, b * out, a * per_group, b * per_group) for a, b in _even(groups, together)]
     return [
         (group * out + low, group * out + high, group * per_group, (group + 1) * per_group)
-        for group in range(layer.groups)
+        for group in range(groups)
         for low, high in _even(out, columns)
     ]
 
@@ -190,7 +213,7 @@ def _matrix_tasks(
             open_task.clear()
 
     cut: dict[tuple[int, int], list[tuple[RowRun, ...]]] = {}
-    for low, high, first, last in _column_groups(layer, rows, columns):
+    for low, high, first, last in _column_groups(layer.shape, layer.groups, rows, columns):
         if (first, last) not in cut:  # the same for all columns of a group
             spans = _spans(layer, pieces, first, last)
             cut[first, last] = _cut_channels(spans, kh * kw, rows) if by_channel else _cut_dense(spans, kh * kw, rows)
