@@ -46,7 +46,7 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     for placed in graph.tasks:
         tasks.setdefault(placed.tile, []).append(placed)
     channels = _channels(graph, strings)
-    firsts = [_first_rows(mapped) for mapped in graph.mapped.layers]
+    firsts = {number: _first_rows(mapped) for number, mapped in enumerate(graph.mapped.layers)}
     codes = tuple(
         _tile(graph, target, tile, rings[tile], tasks.get(tile, []), channels.get(tile, []), strings, arrays, firsts)
         for tile in sorted(rings)
@@ -70,7 +70,7 @@ def _tile(
     channels: list[tuple[Instruction, ...]],
     strings: list[str],
     arrays: Arrays,
-    first_rows: list[list[int]],
+    first_rows: Mapping[int, list[int]],
 ) -> TileCode:
     rings = []
     address = 0
@@ -86,6 +86,14 @@ def _tile(
     return TileCode(
         tile, tuple(rings), tuple(constants.scales), tuple(constants.vectors), tuple(constants.tables), cores, streams
     )
+
+
+def emit_alone(graph: ScheduledGraph, placed: PlacedTask, plans: list[RingPlan], target: Target) -> TileCode:
+    """A tile with its rings and one task's core, for what the core does: addresses of constants and the rows of the
+    matrix that it names are not those of the program."""
+    layer = graph.layer_of(placed)
+    strings, firsts = [layer.layer.origin or layer.layer.name], {placed.layer: [0] * len(layer.tasks)}
+    return _tile(graph, target, placed.tile, plans, [placed], [], strings, {}, firsts)
 
 
 def _first_rows(mapped: MappedLayer) -> list[int]:
@@ -125,7 +133,7 @@ def _core(
     target: Target,
     constants: Constants,
     strings: list[str],
-    first_rows: list[list[int]],
+    first_rows: Mapping[int, list[int]],
 ) -> CoreCode:
     """A core's matrices and stream; the tasks that share it take turns within every input."""
     names = ", ".join(graph.layer_of(placed).layer.name for placed in tasks)

@@ -21,6 +21,7 @@ FLOORS: Mapping[str, int] = {
     "cimc.runtime": 4,
     "cimc.backends": 5,
     "cimc.driver": 6,
+    "cimc.estimate": 6,
     "cimc.cli": 6,
     "cimc.report": 6,
     "cimc.__main__": 6,

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
-from cimc.driver.pace import pace_of
 from cimc.driver.precision import Precision
+from cimc.estimate.pace import pace_of
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.ir.graph import Conv, Graph, MatMul
 from cimc.ir.lanes import lanes_of

@@ -213,26 +213,23 @@ class Placer:
                 pixels, (left, right) = self.pixels_for(work, need), self.reach(work, need)
                 whole = self.segments[need.map]
                 old = rings.get(key, RingSize(need.low, need.high, pixels, True, left, right, whole))
-                joined = replace(old, pixels=self.joined(need.map, old.pixels, pixels))
+                pixels, low, high = self.joined(need.map, old.pixels, pixels), old.low, old.high
                 if old.remote:
-                    low, high = min(old.low, need.low), max(old.high, need.high)
+                    low, high = min(low, need.low), max(high, need.high)
                     left, right = min(old.left, left), max(old.right, right)
-                    joined = replace(joined, low=low, high=high, left=left, right=right)
-                rings[key] = joined
+                else:
+                    left, right, whole = old.left, old.right, old.whole
+                rings[key] = RingSize(low, high, pixels, old.remote, left, right, whole)
             for partner in work.body.partials:
                 key = partial_key(work.mapped, partner, work.copy)
                 pixels = max(self._made_pixels(work, key), self.depths.of(work.who, key))
                 old = rings.get(key, RingSize(work.body.low, work.body.high, pixels, remote=True))
                 rings[key] = replace(old, pixels=max(old.pixels, pixels))
-        rings = {key: replace(ring, pixels=self._own_pixels(key, ring)) for key, ring in rings.items()}
+        for key, ring in rings.items():
+            if ring.right - ring.left != ring.whole:  # it has a part of every row only
+                width = self.graph.maps[key.map].width
+                rings[key] = replace(ring, pixels=ring.of_row(math.ceil(ring.pixels / width) * width))
         return rings | tile.relays
-
-    def _own_pixels(self, key: Key, ring: RingSize) -> int:
-        """Pixels of a ring that has a part of every row only."""
-        if ring.right - ring.left == ring.whole:
-            return ring.pixels
-        width = self.graph.maps[key.map].width
-        return ring.of_row(math.ceil(ring.pixels / width) * width)
 
     def reach(self, work: Work, need: Need) -> tuple[int, int]:
         """The segments of a row of the map that it reads that a task needs: all, or those under its part of a row."""

@@ -30,7 +30,7 @@ POSITIVE = frozenset({"relu", "sigmoid", "hard_sigmoid", "exp", "sqrt", "abs", "
 """Functions that are never negative."""
 
 
-def map_outline(graph: Graph, target: Target, weight_bits: int, rows: str) -> MappedGraph:
+def map_weightless(graph: Graph, target: Target, weight_bits: int, rows: str) -> MappedGraph:
     """Layers and tasks of an outlined Graph. rows: "dense" or "channels". Raises CimcError where it is refused."""
     with np.errstate(all="ignore"):  # stand-ins, and constants that the compiler refuses
         layers = lower(split_averages(graph) if target.numbers.accumulator < 32 else graph, weightless=True)

@@ -1,7 +1,8 @@
 """The estimate of everything that happens: data movement, vector work, waiting for rows, not products alone.
 
-The figures of `cimc time`, without a program: from the layers, tasks and tiles that the compiler would make, priced by
-the same prices. docs/estimate.md says how, and how near it comes.
+The compiler makes the program of a network without its weights, and the timing engine runs it: the figures of `cimc
+time`. For networks that would take long this way there are closed forms (cimc.estimate.flow). docs/estimate.md says
+when, and how near they come.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import CimcError
-from cimc.driver.flow import Flow, flow_through
-from cimc.driver.outline_mapping import map_outline
-from cimc.driver.pace import pace_of
-from cimc.driver.tiling import Floor, lay_out
+from cimc.estimate.flow import Flow, flow_through
+from cimc.estimate.pace import pace_of
+from cimc.estimate.tiling import CHIPS, Floor, lay_out
+from cimc.estimate.weightless import map_weightless
 from cimc.frontends.structure import Structure
 from cimc.ir.graph import Graph
 from cimc.ir.layers import FeatureMap, MatrixLayer, PoolLayer, SoftmaxLayer
@@ -23,8 +25,13 @@ from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.isa.costs import COMPONENT, PriceList
 from cimc.passes.duplicate import Duplication, duplicate, load_of
 from cimc.passes.lie_beside import lie_beside
-from cimc.passes.segments import largest_part, segments_of
+from cimc.passes.pipelines import schedule_network
+from cimc.passes.segments import choose_segments, largest_part, segments_of
+from cimc.runtime.timing import time_program
 from cimc.target import Target
+
+MOST_UNITS = 20_000
+"""Segments of rows that all tasks make of an input, of a network that is timed; SqueezeNet on puma has 9,300."""
 
 MOST_TASKS = 1500
 """Tasks of all copies that are placed one by one. Of a larger network one copy of each layer is placed, and works as
@@ -101,7 +108,7 @@ def _estimated(
     outline: Graph, target: Target, weight_bits: int, rows: str, copies: Sequence[int], duplication: Duplication | None
 ) -> tuple[Whole, tuple[str, ...]]:
     prices = PriceList(target)
-    graph = map_outline(outline, target, weight_bits, rows)
+    graph = map_weightless(outline, target, weight_bits, rows)
     matrices = [number for number, mapped in enumerate(graph.layers) if isinstance(mapped.layer, MatrixLayer)]
     beside = dict(zip(matrices, copies, strict=False))
     tasks = sum(len(mapped.tasks) * beside.get(number, 1) for number, mapped in enumerate(graph.layers))
@@ -112,6 +119,8 @@ def _estimated(
             graph = lie_beside(graph, target)
             graph = duplicate(graph, target, replace(duplication, pace=pace_of(graph, target)))[0]
         beside = {}
+        if _units(graph, target) <= MOST_UNITS:
+            return _timed(graph, target), ()
     floor = lay_out(graph, target)
     flow = flow_through(floor, target, prices, beside)
     found = _summed(floor, flow, prices, beside)
@@ -119,6 +128,41 @@ def _estimated(
     if not any(count > 1 for count in beside.values()):
         return found, ()
     return found, ("where copies lie: with so many, one of each layer is placed and works as fast as all of them",)
+
+
+def _units(graph: MappedGraph, target: Target) -> int:
+    """Segments of rows that all tasks make of an input."""
+    segments = choose_segments(graph, target)
+    outs = (graph.maps[mapped.layer.output] for mapped in graph.layers)
+    units = (out.height * segments[out.name] for out in outs)
+    return sum(len(mapped.tasks) * count for mapped, count in zip(graph.layers, units, strict=True))
+
+
+def _timed(graph: MappedGraph, target: Target) -> Whole:
+    """The figures of the program itself."""
+    program, _ = emit(schedule_network(graph, target, CHIPS), target)
+    timing = time_program(program, target)
+    assert timing.interval is not None, "several inputs were run"
+    busy: dict[str, float] = defaultdict(float)
+    for stream in timing.streams:
+        if stream.unit == "core":
+            busy[stream.layer] = max(busy[stream.layer], stream.busy)
+    joules = dict(timing.joules_by_layer)
+    layers = tuple(
+        _layer(mapped, mapped.copies, len(mapped.tasks) * mapped.copies, busy[origin], joules.pop(origin, 0.0))
+        for mapped, origin in ((mapped, mapped.layer.origin or mapped.layer.name) for mapped in graph.layers)
+    )
+    return Whole(
+        latency=timing.latency,
+        interval=timing.interval,
+        inputs_per_second=1 / timing.interval,
+        joules=timing.joules,
+        joules_by_component=timing.joules_by_component,
+        tiles=len(program.tiles),
+        slowest=timing.bottleneck.name,
+        why=timing.bottleneck.why,
+        layers=layers,
+    )
 
 
 def _with_copies(graph: MappedGraph, target: Target, copies: Mapping[int, int]) -> MappedGraph:
@@ -160,15 +204,12 @@ def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, in
         components[COMPONENT[action]] += joules
     interval, slowest, why = _slowest(floor, flow)
     layers = tuple(
-        WholeLayer(
-            name=_name(mapped),
-            nodes=mapped.layer.origin,
-            makes=mapped.layer.output,
-            kind=_kind(mapped),
-            copies=mapped.copies * beside.get(number, 1),
-            cores=cores[number] * beside.get(number, 1),
-            seconds=busy[number],
-            joules=by_layer[number],
+        _layer(
+            mapped,
+            mapped.copies * beside.get(number, 1),
+            cores[number] * beside.get(number, 1),
+            busy[number],
+            by_layer[number],
         )
         for number, mapped in enumerate(floor.graph.layers)
     )
@@ -183,6 +224,11 @@ def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, in
         why=why,
         layers=layers,
     )
+
+
+def _layer(mapped: MappedLayer, copies: int, cores: int, seconds: float, joules: float) -> WholeLayer:
+    layer = mapped.layer
+    return WholeLayer(_name(mapped), layer.origin, layer.output, _kind(mapped), copies, cores, seconds, joules)
 
 
 def _name(mapped: MappedLayer) -> str:

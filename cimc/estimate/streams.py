@@ -1,26 +1,48 @@
-"""The streams of placed tasks, without their code: what each core does for an input, and what a message costs."""
+"""The streams of placed tasks: what each core does for an input, and what a message costs.
+
+The code of each is emitted as the compiler emits it and priced as the timing engine prices it; of tasks that are alike
+once.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 
-from cimc.driver.pixel_code import Spent, words_of
-from cimc.driver.pixel_work import PixelWriter
-from cimc.driver.tiling import Floor
-from cimc.isa.actions import Counts, Setting
+from cimc.backends.emit import emit_alone
+from cimc.backends.streams import transfer_streams
+from cimc.estimate.tiling import Floor
+from cimc.ir.scheduled import RingPlan, Transfer
+from cimc.isa.actions import Counts
 from cimc.isa.costs import PriceList
-from cimc.isa.program import Instruction, TileCode
+from cimc.isa.program import ChannelCode, CoreCode, TileCode
 from cimc.passes.needs import Need
 from cimc.passes.works import Key, Work, partial_key
 from cimc.runtime.timing_account import link_seconds
+from cimc.runtime.timing_ops import cost_stream
 from cimc.target.mesh import Link, Mesh
 from cimc.target.model import Target
 
 MESH_LINK = Link("", router=True)
-STEPS_OF_A_MESSAGE = 3
-"""Instructions of a transfer channel beside the send or receive: wait or space, release or signal, the loop's end."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """Seconds of a stream that has its tile's memory to itself, and actions."""
+
+    seconds: float = 0.0
+    counts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @classmethod
+    def of(cls, tile: TileCode, code: CoreCode | ChannelCode, prices: PriceList) -> Spent:
+        """What a stream spends on one input."""
+        spent = cls()
+        for _, cost, _, each in cost_stream(tile, code, prices).executions():
+            spent.seconds += each * cost.seconds
+            for action, count in cost.counts.items() if each else ():
+                spent.counts[action] += each * count
+        return spent
 
 
 @dataclass(slots=True)
@@ -67,11 +89,11 @@ class Streams:
         self.made: dict[Key, list[tuple[int, Work]]] = defaultdict(list)
         self._mesh = Mesh.of(target)
         self._messages: dict[tuple[int, bool, int], Message] = {}
-        writer = PixelWriter(floor.graph, target, prices)
+        self._spent: dict[Hashable, Spent] = {}
         self._cores: dict[int, Stream] = {}
         for tile, work in self.tasks:
             self.made[sum_key(work) if work.body.is_partial else work.piece].append((tile, work))
-            self._cores[id(work)] = self._core(writer, tile, work)
+            self._cores[id(work)] = self._core(tile, work)
 
     def core(self, work: Work) -> Stream:
         """The core of a task."""
@@ -104,49 +126,45 @@ class Streams:
         words, hops = plan.segment_pixels * plan.channels, self._mesh.hops(source, to)
         away = self._mesh.chip(source) != self._mesh.chip(to)
         if (hops, away, words) not in self._messages:
-            self._messages[hops, away, words] = self._message(source, to, words)
+            self._messages[hops, away, words] = self._message(source, to, plan)
         return self._messages[hops, away, words]
 
-    def _message(self, source: int, to: int, words: int) -> Message:
-        window = words_of(words)
-        send = self.prices.cost(Instruction("send", (window, to, 0)), Setting(self.target, TileCode(source), None))
-        take = self.prices.cost(Instruction("receive", (window, 0)), Setting(self.target, TileCode(to), None))
-        steps = {"tile_instruction": float(STEPS_OF_A_MESSAGE)}
-        around = self.prices.seconds("tile_instruction", STEPS_OF_A_MESSAGE)
-        link = max(send.own, link_seconds(MESH_LINK, words, self.prices))
+    def _message(self, source: int, to: int, plan: RingPlan) -> Message:
+        transfer = Transfer(source, plan.name, 0, 0, plan.channels, to, 0, plan.name)
+        ends = zip((source, to), transfer_streams(transfer, plan, plan, 0), strict=True)
+        send, take = (Spent.of(TileCode(tile), ChannelCode(0, stream), self.prices) for tile, stream in ends)
+        for end in (send, take):  # of one segment
+            end.seconds /= plan.tickets
+            end.counts.update({action: count / plan.tickets for action, count in end.counts.items()})
+        words = plan.segment_pixels * plan.channels
+        sending = max(send.seconds, link_seconds(MESH_LINK, words, self.prices))
         way = self.prices.seconds("network_hop", self._mesh.hops(source, to))
         if self._mesh.chip(source) != self._mesh.chip(to):
             way += self.prices.seconds("off_chip_word", words)
-        return Message(
-            send=around + send.fetch + link,
-            receive=around + take.seconds,
-            behind=around + send.fetch + link + way + take.seconds,
-            sent=_sum(send.counts, steps),
-            received=_sum(take.counts, steps),
-        )
+        return Message(sending, take.seconds, sending + way + take.seconds, send.counts, take.counts)
 
-    def _core(self, writer: PixelWriter, tile: int, work: Work) -> Stream:
-        """A core's work for one input: its pixels, and the loops, waits and signals around them."""
-        out = self.floor.graph.maps[work.mapped.layer.output]
-        segments, rows = self.segments(work), self.rows(work)
-        pixels = out.width // self.floor.segments[out.name]
-        streaming = sum(self.streaming(work, need) for need in work.needs)
-        windows = len(work.needs) - streaming
-        a_segment = 2 + 2 * (streaming + len(work.body.partials)) + (1 + pixels if pixels > 1 else 0)
-        a_row = (1 + segments if segments > 1 else 0) + (1 + 2 * windows if rows > 1 else 0)
-        steps = rows * (segments * a_segment + a_row) + 2 + 2 * windows
-        spent = Spent()
-        spent.add(writer.pixel(work, self.floor.rings[tile]), rows * segments * pixels)
-        spent.seconds += self.prices.seconds("core_instruction", steps)
-        spent.counts["core_instruction"] += steps
-        spent.seconds /= self.beside.get(work.layer, 1)
-        return Stream(work.layer, tile, "core", rows * segments, spent)
+    def _core(self, tile: int, work: Work) -> Stream:
+        """A core's work for one input."""
+        units = self.rows(work) * self.segments(work)
+        alike = self._alike(tile, work)
+        if alike not in self._spent:
+            rings = list(self.floor.rings[tile].values())
+            code = emit_alone(self.floor.scheduled, self.floor.placed[work.who], rings, self.target)
+            self._spent[alike] = Spent.of(code, code.cores[0], self.prices)
+        spent, copies = self._spent[alike], self.beside.get(work.layer, 1)
+        return Stream(work.layer, tile, "core", units, replace(spent, seconds=spent.seconds / copies))
+
+    def _alike(self, tile: int, work: Work) -> Hashable:
+        """What the code of a task depends on, but for addresses."""
+        body, rings = work.body, self.floor.rings[tile]
+        return (
+            work.layer, self.rows(work), self.segments(work), body.high - body.low, body.is_partial, len(body.partials),
+            tuple((b.high - b.low, *((r.start, r.length, r.channels) for r in b.runs)) for b in body.blocks),
+            tuple((n.role, n.low - rings[Key(n.map, n.piece)].channel, n.high - n.low, n.first, n.advance, n.span,
+                   n.streaming, rings[Key(n.map, n.piece)].channels) for n in work.needs),
+        )  # fmt: skip
 
 
 def sum_key(work: Work) -> Key:
     """The key of the sums that a task sends on."""
     return partial_key(work.mapped, work.task, work.copy)
-
-
-def _sum(a: Mapping[str, float], b: Mapping[str, float]) -> Counts:
-    return {action: a.get(action, 0) + b.get(action, 0) for action in {**a, **b}}

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cimc.driver.pixel_code import Spent
-from cimc.driver.stalls import Stall, find_stalls
-from cimc.driver.streams import Stream, Streams
-from cimc.driver.tiling import Floor
+from cimc.estimate.stalls import Stall, find_stalls
+from cimc.estimate.streams import Spent, Stream, Streams
+from cimc.estimate.tiling import Floor
 from cimc.isa.costs import PriceList
 from cimc.passes.works import Key, Work, partial_key
 from cimc.target.model import Target
