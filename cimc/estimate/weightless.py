@@ -6,13 +6,16 @@ Scales, multipliers and tables are of the right shape and mean nothing; blocks h
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from cimc.ir.graph import Graph
 from cimc.ir.layers import Layer, LayerGraph, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
-from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.mapped import Arithmetic, MappedGraph, MappedLayer
+from cimc.numerics.quant import Quant
 from cimc.passes.choose_shifts import settled_layer
 from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
 from cimc.passes.lower.layers import lower
@@ -40,7 +43,7 @@ def map_weightless(graph: Graph, target: Target, weight_bits: int, rows: str) ->
     quants = choose_formats(layers, ranges, target, widths)
     mapped = quantise(layers, quants, ranges, target, widths)
     with np.errstate(all="ignore"):
-        settled = tuple(_with_bias(settled_layer(one, quants, 0, mapped.arithmetic)) for one in mapped.layers)
+        settled = tuple(_settled(one, quants, mapped.arithmetic) for one in mapped.layers)
     return split_matrices(replace(mapped, layers=settled), target, split_options(layers, target, rows))
 
 
@@ -65,8 +68,15 @@ def _positive(graph: LayerGraph) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _with_bias(mapped: MappedLayer) -> MappedLayer:
-    """The layer with a bias that words hold, where its bias is added and is no term of the requantisation."""
+def _settled(mapped: MappedLayer, quants: Mapping[str, Quant], arithmetic: Arithmetic) -> MappedLayer:
+    """The layer with a shift of 1 where its sums could be beyond its accumulators, else 0; and with a bias that words
+    hold, where its bias is added and is no term of the requantisation."""
+    shift = 0
+    if isinstance(mapped.layer, MatrixLayer):
+        inputs, weights = quants[mapped.matrix.x.maps[0]], (1 << (mapped.weight_bits - 1)) - 1
+        largest = math.prod(mapped.matrix.shape[1:]) * weights * max(-inputs.low, inputs.high)
+        shift = int(arithmetic.rounds and largest >> (arithmetic.accumulator_bits - 1) > 0)
+    mapped = settled_layer(mapped, quants, shift, arithmetic)
     if mapped.bias is None or (mapped.finish.n is not None and mapped.matrix.residual is None):
         return mapped
     return replace(mapped, bias=np.ones_like(mapped.bias))
