@@ -148,6 +148,8 @@ def _timed(graph: MappedGraph, target: Target) -> Whole:
         if stream.unit == "core":
             busy[stream.layer] = max(busy[stream.layer], stream.busy)
     joules = dict(timing.joules_by_layer)
+    names = {mapped.layer.origin or mapped.layer.name: _name(mapped) for mapped in graph.layers}
+    slowest = {stream.name: names.get(stream.layer, stream.name) for stream in timing.streams}
     layers = tuple(
         _layer(mapped, mapped.copies, len(mapped.tasks) * mapped.copies, busy[origin], joules.pop(origin, 0.0))
         for mapped, origin in ((mapped, mapped.layer.origin or mapped.layer.name) for mapped in graph.layers)
@@ -159,7 +161,7 @@ def _timed(graph: MappedGraph, target: Target) -> Whole:
         joules=timing.joules,
         joules_by_component=timing.joules_by_component,
         tiles=len(program.tiles),
-        slowest=timing.bottleneck.name,
+        slowest=slowest.get(timing.bottleneck.name, timing.bottleneck.name),
         why=timing.bottleneck.why,
         layers=layers,
     )
