@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import warnings
@@ -63,6 +64,7 @@ def _answer(writer: int, function: Callable[P, bytes], *args: P.args, **kwargs: 
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
+        faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             answer = _GOOD + foreign(function, *args, **kwargs)

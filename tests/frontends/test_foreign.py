@@ -32,7 +32,7 @@ def test_what_is_made_apart_comes_back_whole() -> None:
 @pytest.mark.parametrize("call", [foreign, foreign_apart])
 def test_what_is_raised_is_one_line(call: object) -> None:
     assert callable(call)
-    with pytest.raises(ForeignError, match="^no such thing$"):
+    with pytest.raises(ForeignError, match=r"^no such thing$"):
         call(refuse)
 
 
