@@ -9,7 +9,7 @@ import onnx.shape_inference
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.frontends.foreign import ForeignError, foreign
+from cimc.frontends.foreign import ForeignError, foreign_apart
 from cimc.frontends.onnx_file import parse_model, prepare_model
 from cimc.frontends.onnx_inputs import graph_inputs
 
@@ -158,9 +158,14 @@ def _as(node: NodeProto, operator: str, operands: tuple[int, ...]) -> NodeProto:
     return made
 
 
+def _with_shapes(model: ModelProto) -> bytes:
+    known = onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=True, data_prop=True)
+    return bytes(known.SerializeToString())
+
+
 def _inferred(model: ModelProto, place: Place) -> dict[str, tuple[int, ...]]:
     try:
-        known = foreign(onnx.shape_inference.infer_shapes, model, check_type=False, strict_mode=True, data_prop=True)
+        known = ModelProto.FromString(foreign_apart(_with_shapes, model))
     except ForeignError as error:
         raise fail("onnx.shape", f"shapes do not fit: {error}", place, INVALID) from None
     shapes = {}

@@ -161,8 +161,8 @@ def _widths(options: CompileOptions, target: Target) -> Widths:
         "--input-bits": (inputs, min(16, target.numbers.word)),
     }
     for layer, (w, i) in options.precision.layers.items():
-        chosen[f'weight_bits of "{layer}"'] = (w or weight, target.largest_weight_bits)
-        chosen[f'input_bits of "{layer}"'] = (i or inputs, min(16, target.numbers.word))
+        chosen[f'weight_bits of "{layer}"'] = (weight if w is None else w, target.largest_weight_bits)
+        chosen[f'input_bits of "{layer}"'] = (inputs if i is None else i, min(16, target.numbers.word))
     for name, (bits, most) in chosen.items():
         if not 2 <= bits <= most:
             raise fail("options.bits", f"{name} is {bits}; {target.name} takes 2 to {most}", Place(item=name))

@@ -31,8 +31,10 @@ def read_precision(path: str) -> Precision:
         content = tomllib.loads(text)
     except OSError as error:
         raise fail("precision.file", f"{path} can't be read: {error.strerror}", Place(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # a TOMLDecodeError, bytes that are no text, or an integer of thousands of digits
         raise fail("precision.file", f"{path} is not TOML: {error}", Place(path)) from error
+    except RecursionError:
+        raise fail("precision.file", f"{path} is nested too deeply", Place(path)) from None
     wrong: list[Diagnostic] = []
     for key in content:
         if key != "layer":
