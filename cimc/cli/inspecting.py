@@ -136,12 +136,13 @@ def show_weight(console: Console, package: Package, stored: Stored, row: int, co
     console.print(f"{printable(m.layer)}[{m.row + row}, {m.column + column}] = {value}", style="bold", soft_wrap=True)
     console.print(f"{stored.place}, row {row}, column {column}; {m.weight_bits} bits, {package.target.mvmu.encoding}\n")
     cells = cells_of(package, stored)
+    storage = cells.storage
     table = new_table("slice>", "sign", "level>", "flipped", "worth>")
     for sign in range(cells.levels.shape[0]):
         for number in range(cells.levels.shape[1]):
             level = int(cells.levels[sign, number, row, column])
             flipped = sign == 0 and bool(cells.flips[number, column])
-            worth = (cells.top - level if flipped else level) << (number * cells.cell_bits)
+            worth = (storage.top - level if flipped else level) << (number * storage.cell_bits)
             table.add_row(
                 str(number), "-" if sign else "+", str(level), "yes" if flipped else "", f"{-worth if sign else worth}"
             )

@@ -28,8 +28,7 @@ def may_lose(chain: Chain, feed: Feed, weights: Ints, bits: int) -> bool:
     """Whether a product of inputs that are so fed with weights of `bits` bits, (rows, columns), may not be exact."""
     if not (chain.device.exact and chain.array.exact):
         return True
-    top = (1 << chain.storage.cell_bits) - 1
-    if chain.converter.holds(feed.largest_digit * top * len(weights)):
+    if chain.converter.holds(feed.largest_digit * chain.storage.top * len(weights)):
         return False  # whatever the cells hold
     return not chain.converter.holds(feed.largest_digit * chain.storage.store(weights, bits).largest_column())
 

@@ -27,9 +27,9 @@ class Recombination:
     def of(cls, cells: Cells) -> Recombination:
         """For what lies in cells."""
         signs, slices = cells.levels.shape[:2]
-        places = 2.0 ** (cells.cell_bits * np.arange(slices)[:, None])
+        places = 2.0 ** (cells.storage.cell_bits * np.arange(slices)[:, None])
         halves = np.array([1.0, -1.0][:signs])[:, None, None]
-        unit = (cells.top * places * cells.flips).sum(axis=0) - cells.offset
+        unit = (cells.storage.top * places * cells.flips).sum(axis=0) - cells.offset
         return cls(halves * np.where(cells.flips, -places, places), unit)
 
     def recombine(self, codes: Floats, unit: Floats | None) -> Ints:

@@ -1,4 +1,4 @@
-"""Storage: how signed integers lie in cells as levels, and back.
+"""Storage: how signed integers lie in cells as levels.
 
 offset: w + 2^(bits-1) >= 0 is stored in slices of cell_bits; 2^(bits-1) * (sum of inputs), read from a unit column,
 is taken off again. flipped: a slice's column that would hold more than half of its range is stored as its complement,
@@ -19,42 +19,6 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
-    """Stored levels: uint8 (signs, slices, rows, columns), 0 .. 2^cell_bits - 1; slice 0 holds the lowest bits.
-
-    signs: 2 for a differential pair (positive, negative), else 1. flips: bool (slices, columns). offset: what the unit
-    column, all of its cells at level 1, is multiplied with: 2^(bits-1), or 0 where there is none.
-    """
-
-    levels: npt.NDArray[np.uint8]
-    flips: npt.NDArray[np.bool_]
-    offset: int
-    cell_bits: int
-
-    @property
-    def rows(self) -> int:
-        """Cells of a column."""
-        return int(self.levels.shape[2])
-
-    @property
-    def top(self) -> int:
-        """The highest level of a cell."""
-        return (1 << self.cell_bits) - 1
-
-    def largest_column(self) -> int:
-        """The largest sum of levels of a column that is converted, the unit column included."""
-        unit = self.rows if self.offset else 0
-        return max(unit, int(self.levels.sum(axis=2, dtype=np.int32).max(initial=0)))
-
-    def weights(self) -> Ints:
-        """The signed integers that the cells stand for, (rows, columns)."""
-        plain = self.levels.astype(np.int64)
-        plain[0] = np.where(self.flips[:, None, :], self.top - plain[0], plain[0])
-        whole = (plain << (np.arange(plain.shape[1]) * self.cell_bits)[:, None, None]).sum(axis=1)
-        return np.asarray(whole[0] - whole[1] if len(plain) == 2 else whole[0] - self.offset)
-
-
-@dataclass(frozen=True, slots=True)
 class Storage:
     """How an MVMU stores: see cimc.target.model.Mvmu for encoding and flipped."""
 
@@ -62,9 +26,14 @@ class Storage:
     flipped: bool
     cell_bits: int
 
+    @property
+    def top(self) -> int:
+        """The highest level of a cell."""
+        return (1 << self.cell_bits) - 1
+
     def store(self, weights: Ints, bits: int) -> Cells:
         """Signed integers of `bits` bits, (rows, columns), in cells."""
-        weights, top = np.asarray(weights, np.int64), (1 << self.cell_bits) - 1
+        weights, top = np.asarray(weights, np.int64), self.top
         if self.encoding == "offset":
             slices, offset = math.ceil(bits / self.cell_bits), 1 << (bits - 1)
             stored = (weights + offset)[None]
@@ -79,4 +48,29 @@ class Storage:
         if self.flipped and offset:
             flips = 2 * levels[0].sum(axis=1, dtype=np.int32) > top * len(weights)
             levels[0] ^= flips[:, None, :] * np.uint8(top)  # turning all bits of a level leaves top - level
-        return Cells(levels, flips, offset, self.cell_bits)
+        return Cells(self, levels, flips, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A matrix in cells.
+
+    levels: uint8 (signs, slices, rows, columns), 0 .. 2^cell_bits - 1; two signs for a differential pair (positive,
+    negative), slice 0 holds the lowest bits. flips: bool (slices, columns). offset: what the unit column, all of its
+    cells at level 1, is multiplied with: 2^(bits-1), or 0 where there is none.
+    """
+
+    storage: Storage
+    levels: npt.NDArray[np.uint8]
+    flips: npt.NDArray[np.bool_]
+    offset: int
+
+    @property
+    def rows(self) -> int:
+        """Cells of a column."""
+        return int(self.levels.shape[2])
+
+    def largest_column(self) -> int:
+        """The largest sum of levels of a column that is converted, the unit column included."""
+        unit = self.rows if self.offset else 0
+        return max(unit, int(self.levels.sum(axis=2, dtype=np.int32).max(initial=0)))

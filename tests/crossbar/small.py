@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cimc.crossbar.chain import Chain, Programmed
 from cimc.crossbar.feed import Feed
+from cimc.crossbar.storage import Cells
 from cimc.numerics.keys import NOTHING_DRAWN
 from cimc.target.model import Crossbar
 from tests.crossbar.brute_force import product
@@ -26,6 +27,17 @@ def integers(rng: np.random.Generator, bits: int, shape: tuple[int, ...], signed
     values = rng.integers(low, high, shape, endpoint=True)
     ends = rng.choice([low, high], shape)
     return np.where(rng.random(shape) < 0.2, ends, values)
+
+
+def stands_for(cells: Cells) -> Ints:
+    """The signed integers that a matrix in cells means, (rows, columns), weight by weight."""
+    top, (signs, slices, rows, columns) = 2**cells.storage.cell_bits - 1, cells.levels.shape
+    found = np.full((rows, columns), -cells.offset)
+    for sign, number, row, column in np.ndindex(signs, slices, rows, columns):
+        level = int(cells.levels[sign, number, row, column])
+        level = top - level if cells.flips[number, column] else level
+        found[row, column] += (-1) ** sign * level * (top + 1) ** number
+    return found
 
 
 @dataclass(frozen=True)

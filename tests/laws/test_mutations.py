@@ -441,7 +441,7 @@ def test_swapped_slices_and_stuck_cells_are_seen(name: str) -> None:
 
     def unflip(cells: Cells) -> None:
         column = int(np.argmax(cells.flips[-1]))
-        cells.levels[0, -1, :, column] = cells.top - cells.levels[0, -1, :, column]
+        cells.levels[0, -1, :, column] = cells.storage.top - cells.levels[0, -1, :, column]
 
     def stick(cells: Cells) -> None:
         cells.levels[0, -1, :, 0] ^= 1
