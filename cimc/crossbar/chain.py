@@ -18,7 +18,7 @@ from cimc.numerics.keys import Key
 from cimc.target.model import Crossbar
 
 AT_ONCE = 1 << 16
-"""Column sums that are converted at once (512 KiB), at least those of one lane."""
+"""Column sums that are read at once (512 KiB), at least those of one lane."""
 
 
 class Read(NamedTuple):
@@ -67,16 +67,21 @@ class Programmed:
 
     def multiply(self, x: Ints, feed: Feed) -> Ints:
         """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns)."""
+        return np.concatenate([self._product(part, feed) for part in self.batches(x)])
+
+    def _product(self, x: Ints, feed: Feed) -> Ints:
         convert, recombine = self.chain.converter.convert, self.recombination.recombine
-        product = np.empty((len(x), len(self.column_sums)), np.int64)
+        total = np.asarray(-feed.bias * self.column_sums)
+        for worth, cells, unit in self.reads(x, feed):
+            codes = None if unit is None else convert(unit)
+            total = total + worth * recombine(convert(cells), codes)
+        return total
+
+    def batches(self, x: Ints) -> Iterator[Ints]:
+        """Inputs, (lanes, rows), in parts that are read at once."""
         size = max(1, AT_ONCE // max(1, self.conductances.cells[:, :, 0].size))
-        for start in range(0, len(x), size):
-            total = np.asarray(-feed.bias * self.column_sums)
-            for worth, cells, unit in self.reads(x[start : start + size], feed):
-                codes = None if unit is None else convert(unit)
-                total = total + worth * recombine(convert(cells), codes)
-            product[start : start + size] = total
-        return product
+        for start in range(0, max(1, len(x)), size):
+            yield x[start : start + size]
 
     def reads(self, x: Ints, feed: Feed) -> Iterator[Read]:
         """Everything that is converted in a product with x, step by step."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from cimc.crossbar.device import Floats
 
@@ -16,10 +15,6 @@ class Converter(Protocol):
 
     def convert(self, sums: Floats) -> Floats:
         """The codes of column sums, in their shape."""
-        ...
-
-    def clips(self, sums: Floats) -> npt.NDArray[np.bool_]:
-        """Which sums lie beyond the range."""
         ...
 
     def holds(self, largest: int) -> bool:
@@ -43,11 +38,6 @@ class ClippingConverter:
         codes: Floats = np.rint(sums)
         np.maximum(codes, 0, out=codes)
         return np.minimum(codes, self.top, out=codes)
-
-    def clips(self, sums: Floats) -> npt.NDArray[np.bool_]:
-        """Sums whose nearest whole number is no code."""
-        whole = np.rint(sums)
-        return (whole < 0) | (whole > self.top)
 
     def holds(self, largest: int) -> bool:
         """Whether the largest is a code."""

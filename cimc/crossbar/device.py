@@ -59,5 +59,5 @@ IDEAL = IdealDevice()
 
 
 def device_of(target: Target) -> Device:
-    """The cells of a target."""
+    """The cells of a target: ideal ones, since no key says more of them."""
     return IDEAL

@@ -123,15 +123,15 @@ def in_cells(graph: MappedGraph, mapped: MappedLayer, block: Block) -> tuple[Pro
 
 def clipped_conversions(graph: MappedGraph, mapped: MappedLayer, windows: Ints) -> tuple[int, int]:
     """(conversions that clip, conversions in all) of a matrix layer's blocks that may clip."""
-    clipped, total, clips = 0, 0, graph.arithmetic.chain.converter.clips
+    clipped, total, convert = 0, 0, graph.arithmetic.chain.converter.convert
     for task in mapped.tasks:
         for block, x in block_inputs(windows, task):
             if block.clips:
                 programmed, feed = in_cells(graph, mapped, block)
-                for _, *sums in programmed.reads(x.astype(np.int64), feed):
-                    for one in sums:
-                        clipped += 0 if one is None else int(clips(one).sum())
-                        total += 0 if one is None else one.size
+                for part in programmed.batches(x.astype(np.int64)):
+                    for _, *sums in programmed.reads(part, feed):
+                        clipped += sum(int((convert(s) != s).sum()) for s in sums if s is not None)
+                        total += sum(s.size for s in sums if s is not None)
     return clipped, total
 
 

@@ -62,19 +62,16 @@ def test_ideal_columns_carry_digits_times_conductances(case: Case) -> None:
 
 @given(st.integers(1, 12), st.lists(st.floats(-2.0, 5000.0), min_size=1))
 def test_a_code_is_the_nearest_step_within_the_range(bits: int, sums: list[float]) -> None:
-    converter, top = ClippingConverter(bits), 2**bits - 1
-    codes = converter.convert(np.array(sums)).tolist()
-    for value, code, clips in zip(sums, codes, converter.clips(np.array(sums)), strict=True):
+    top = 2**bits - 1
+    for value, code in zip(sums, ClippingConverter(bits).convert(np.array(sums)).tolist(), strict=True):
         assert code in range(top + 1)
-        assert clips or abs(code - value) <= 0.5
-        assert not clips or (code == 0 and value < 0) or (code == top and value > top)
+        assert abs(code - min(max(value, 0), top)) <= 0.5
 
 
 @given(st.integers(1, 8), st.integers(0, 300))
 def test_a_converter_holds_what_it_does_not_change(bits: int, largest: int) -> None:
     converter, sums = ClippingConverter(bits), np.arange(largest + 1.0)
     assert converter.holds(largest) == np.array_equal(converter.convert(sums), sums)
-    assert converter.holds(largest) == (not converter.clips(sums).any())
 
 
 def test_codes_by_hand() -> None:
