@@ -1,1 +1,1 @@
-"""Floor 5: ScheduledGraph to Program."""
+"""ScheduledGraph to Program."""

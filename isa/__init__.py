@@ -1,1 +1,1 @@
-"""Floor 3: the instruction set - one table, and from it text, binary, verifier and documentation."""
+"""The instruction set - one table, and from it text, binary, verifier and documentation."""

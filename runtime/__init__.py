@@ -1,1 +1,1 @@
-"""Floor 4: the emulator - executes the instructions of a Program, independently of the compiler that wrote them."""
+"""The emulator - executes the instructions of a Program, independently of the compiler that wrote them."""

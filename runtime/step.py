@@ -13,9 +13,11 @@ from typing import cast
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
+from cimc.crossbar.device import Device
 from cimc.isa.check_work import count_instructions
 from cimc.isa.operands import Window
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCode
+from cimc.numerics.keys import Key
 from cimc.runtime.capture import Capture, Writer
 from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
 from cimc.runtime.constants import Constants
@@ -51,7 +53,8 @@ class Execution:
 class StepEngine:
     """Runs a program that cimc.isa.verify finds right for the target.
 
-    weights: the arrays that belong to it; exact: see cimc.runtime.crossbar.program_mvmu.
+    weights: the arrays that belong to it; exact, device: see cimc.runtime.crossbar.program_mvmu. seed: of what cells
+    draw at random.
     max_memory: bytes of state; more lanes than fit run one chunk after the other, with the same results.
     """
 
@@ -63,6 +66,8 @@ class StepEngine:
         *,
         exact: bool | None = None,
         max_memory: int | None = None,
+        device: Device | None = None,
+        seed: int = 0,
     ) -> None:
         self.program = program
         self.target = target
@@ -73,8 +78,9 @@ class StepEngine:
         self._mvmus: dict[tuple[int, int], dict[int, Mvmu]] = {}
         for tile in program.tiles:
             for core in tile.cores:
+                key = Key(seed).at(tile.number, core.number)
                 self._mvmus[tile.number, core.number] = {
-                    number: program_mvmu(*joined(matrices, self._constants), target, exact)
+                    number: program_mvmu(*joined(matrices, self._constants), target, exact, device, key.at(number, 0))
                     for number, matrices in core.by_mvmu().items()
                 }
 

@@ -46,9 +46,10 @@ PRINTED_PAGES = (
 """Tests of pages (docs/), and the one of this list: no bug is killed by them."""
 
 FIRST: dict[str, tuple[str, ...]] = {
-    "cimc/numerics/encoding.py": ("tests/numerics/test_encoding.py",),
+    "cimc/crossbar/": ("tests/crossbar",),
     "cimc/numerics/quant.py": ("tests/numerics/test_quant.py",),
     "cimc/numerics/functions.py": ("tests/numerics/test_functions.py",),
+    "cimc/numerics/keys.py": ("tests/numerics/test_keys.py",),
     "cimc/numerics/": ("tests/numerics",),
     "cimc/base/tokens.py": ("tests/isa/test_tokens.py",),
     "cimc/target/mesh.py": ("tests/target/test_mesh.py",),
@@ -73,6 +74,7 @@ FIRST: dict[str, tuple[str, ...]] = {
 """Beginnings of files' names to the tests that run first; the longest beginning counts."""
 
 WIDER: dict[str, tuple[str, ...]] = {
+    "cimc/crossbar/": ("tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
     "cimc/numerics/": ("tests/numerics", "tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
     "cimc/base/": ("tests/isa", "tests/passes/test_settle_depths.py"),
     "cimc/target/": ("tests/target", "tests/runtime", "tests/passes/test_chips.py"),

@@ -14,20 +14,21 @@ FLOORS: Mapping[str, int] = {
     "cimc.examples": 1,
     "cimc.target": 2,
     "cimc.numerics": 2,
-    "cimc.ir": 3,
-    "cimc.isa": 3,
-    "cimc.frontends": 4,
-    "cimc.passes": 4,
-    "cimc.runtime": 4,
-    "cimc.backends": 5,
-    "cimc.driver": 6,
-    "cimc.estimate": 6,
-    "cimc.cli": 6,
-    "cimc.report": 6,
-    "cimc.__main__": 6,
-    "cimc": 6,
+    "cimc.crossbar": 3,
+    "cimc.ir": 4,
+    "cimc.isa": 4,
+    "cimc.frontends": 5,
+    "cimc.passes": 5,
+    "cimc.runtime": 5,
+    "cimc.backends": 6,
+    "cimc.driver": 7,
+    "cimc.estimator": 7,
+    "cimc.cli": 7,
+    "cimc.report": 7,
+    "cimc.__main__": 7,
+    "cimc": 7,
 }
-SEES_EVERYTHING = 6
+SEES_EVERYTHING = 7
 
 Imports = Mapping[str, set[str]]
 
@@ -96,9 +97,9 @@ def test_every_room_has_a_floor() -> None:
 
 
 def test_a_breach_is_seen() -> None:
-    assert list(breaches({"cimc.base.a": {"cimc.ir.b"}})) == ["cimc.base.a (floor 1) imports cimc.ir.b (floor 3)"]
+    assert list(breaches({"cimc.base.a": {"cimc.ir.b"}})) == ["cimc.base.a (floor 1) imports cimc.ir.b (floor 4)"]
     assert list(breaches({"cimc.runtime.a": {"cimc.passes"}})) == [
-        "cimc.runtime.a (floor 4) imports cimc.passes (floor 4)"
+        "cimc.runtime.a (floor 5) imports cimc.passes (floor 5)"
     ]
     assert list(breaches({"cimc.ir.a": {"cimc.new.b"}})) == ["cimc.ir.a imports cimc.new.b: cimc.new has no floor"]
     assert list(breaches({"cimc.cli.a": {"cimc.driver.b"}, "cimc.ir.a": {"cimc.ir.b", "cimc.target"}})) == []

@@ -1,1 +1,1 @@
-"""Floor 1: diagnostics and text utilities that every other room uses."""
+"""Diagnostics and text utilities that every other room uses."""

@@ -13,8 +13,8 @@ from cimc.base.names import printable
 from cimc.cli.console import new_console
 from cimc.cli.options import not_a_place, split_numbers
 from cimc.cli.stopping import show_stop
+from cimc.crossbar.storage import Cells, Storage
 from cimc.isa.program import Matrix, Program
-from cimc.numerics.encoding import Cells, encode
 from cimc.report.view_table import new_table
 from cimc.runtime.package import Package, load_package
 
@@ -125,7 +125,8 @@ def cells_of(package: Package, stored: Stored) -> Cells:
     """The cells of a matrix."""
     m, target = stored.matrix, package.target
     values = package.weights[m.array].reshape(m.rows, m.columns).astype("int64")
-    return encode(values, m.weight_bits, target.crossbar.cell_bits, target.mvmu.encoding, target.mvmu.flipped)
+    storage = Storage(target.mvmu.encoding, target.mvmu.flipped, target.crossbar.cell_bits)
+    return storage.store(values, m.weight_bits)
 
 
 def show_weight(console: Console, package: Package, stored: Stored, row: int, column: int) -> None:
@@ -135,13 +136,13 @@ def show_weight(console: Console, package: Package, stored: Stored, row: int, co
     console.print(f"{printable(m.layer)}[{m.row + row}, {m.column + column}] = {value}", style="bold", soft_wrap=True)
     console.print(f"{stored.place}, row {row}, column {column}; {m.weight_bits} bits, {package.target.mvmu.encoding}\n")
     cells = cells_of(package, stored)
-    top = (1 << cells.cell_bits) - 1
+    storage = cells.storage
     table = new_table("slice>", "sign", "level>", "flipped", "worth>")
     for sign in range(cells.levels.shape[0]):
         for number in range(cells.levels.shape[1]):
             level = int(cells.levels[sign, number, row, column])
             flipped = sign == 0 and bool(cells.flips[number, column])
-            worth = (top - level if flipped else level) << (number * cells.cell_bits)
+            worth = (storage.top - level if flipped else level) << (number * storage.cell_bits)
             table.add_row(
                 str(number), "-" if sign else "+", str(level), "yes" if flipped else "", f"{-worth if sign else worth}"
             )

@@ -1,1 +1,1 @@
-"""Floor 6: whole jobs - compile, verify - made of the rooms below."""
+"""Whole jobs - compile, verify - made of the rooms below."""

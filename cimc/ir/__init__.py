@@ -1,1 +1,1 @@
-"""Floor 3: the stages a network passes through - Graph, MappedGraph, ScheduledGraph - each immutable."""
+"""The stages a network passes through - Graph, MappedGraph, ScheduledGraph - each immutable."""

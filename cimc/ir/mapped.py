@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cimc.crossbar.chain import Chain
 from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, MatrixLayer, Weights
 from cimc.numerics.quant import Quant, fits
 from cimc.target.model import Crossbar, Target
@@ -39,6 +40,11 @@ class Arithmetic:
         numbers, mvmu = target.numbers, target.mvmu
         rounds = mvmu.round == "shift"
         return cls(numbers.word, numbers.accumulator, rounds, target.crossbar, mvmu.encoding, mvmu.flipped)
+
+    @property
+    def chain(self) -> Chain:
+        """What a product on an MVMU goes through, with ideal cells."""
+        return Chain.of(self.crossbar, self.encoding, self.flipped)
 
 
 @dataclass(frozen=True, slots=True)

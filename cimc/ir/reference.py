@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from cimc.crossbar.chain import Programmed
+from cimc.crossbar.feed import Feed
 from cimc.ir.layers import (
     Floats,
     Ints,
@@ -21,10 +23,9 @@ from cimc.ir.layers import (
     operands_of,
     window_of,
 )
-from cimc.ir.mapped import Arithmetic, Block, Finish, MappedGraph, MappedLayer, Task
-from cimc.numerics.encoding import Cells, column_sums, encode, multiply_by_steps
+from cimc.ir.mapped import Block, Finish, MappedGraph, MappedLayer, Task
+from cimc.numerics.keys import NOTHING_DRAWN
 from cimc.numerics.quant import (
-    Quant,
     look_up,
     multiply_shift,
     requant,
@@ -89,10 +90,10 @@ def windows_of(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]
 
 def block_sums(graph: MappedGraph, mapped: MappedLayer, windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
     """Each block of a task, in order, with its sums (lanes, rows, columns, high - low)."""
-    fed = graph.quants[mapped.matrix.x.maps[0]]
     for block, x in block_inputs(windows, task):
         if block.clips:
-            sums = converted(graph.arithmetic, mapped.weight_bits, fed, block, x)
+            programmed, feed = in_cells(graph, mapped, block)
+            sums = programmed.multiply(x.astype(np.int64), feed).astype(np.float64)
         else:
             sums = x @ block.weights.astype(np.float64)
         yield block, sums.reshape(*windows.shape[:3], -1)
@@ -113,31 +114,24 @@ def block_inputs(windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
         yield block, taken[0] if len(taken) == 1 else np.concatenate(taken, axis=1)
 
 
-def converted(arithmetic: Arithmetic, weight_bits: int, fed: Quant, block: Block, x: Floats) -> Floats:
-    """Inputs x, integers (n, rows), times a block, conversion by conversion: (n, columns)."""
-    crossbar, cells = arithmetic.crossbar, cells_of(arithmetic, weight_bits, block)
-    inputs = x.astype(np.int64)
-    sums = multiply_by_steps(inputs, cells, fed.bits, fed.signed, crossbar.dac_bits, crossbar.adc_bits)
-    return sums.astype(np.float64)
-
-
-def cells_of(arithmetic: Arithmetic, weight_bits: int, block: Block) -> Cells:
-    """How a block is stored."""
-    weights = block.weights.astype(np.int64)
-    return encode(weights, weight_bits, arithmetic.crossbar.cell_bits, arithmetic.encoding, arithmetic.flipped)
+def in_cells(graph: MappedGraph, mapped: MappedLayer, block: Block) -> tuple[Programmed, Feed]:
+    """A block in the cells of its MVMU, and how its inputs are fed."""
+    fed, chain = graph.quants[mapped.matrix.x.maps[0]], graph.arithmetic.chain
+    programmed = chain.program(block.weights.astype(np.int64), mapped.weight_bits, NOTHING_DRAWN)
+    return programmed, chain.feed(fed.bits, fed.signed)
 
 
 def clipped_conversions(graph: MappedGraph, mapped: MappedLayer, windows: Ints) -> tuple[int, int]:
     """(conversions that clip, conversions in all) of a matrix layer's blocks that may clip."""
-    clipped, total, crossbar = 0, 0, graph.arithmetic.crossbar
-    fed = graph.quants[mapped.matrix.x.maps[0]]
+    clipped, total, convert = 0, 0, graph.arithmetic.chain.converter.convert
     for task in mapped.tasks:
         for block, x in block_inputs(windows, task):
             if block.clips:
-                cells = cells_of(graph.arithmetic, mapped.weight_bits, block)
-                for sums in column_sums(x.astype(np.int64), cells, fed.bits, fed.signed, crossbar.dac_bits):
-                    clipped += int((sums >= 1 << crossbar.adc_bits).sum())
-                    total += sums.size
+                programmed, feed = in_cells(graph, mapped, block)
+                for part in programmed.batches(x.astype(np.int64)):
+                    for _, *sums in programmed.reads(part, feed):
+                        clipped += sum(int((convert(s) != s).sum()) for s in sums if s is not None)
+                        total += sum(s.size for s in sums if s is not None)
     return clipped, total
 
 

@@ -1,1 +1,1 @@
-"""Floor 2: every rounding, saturation, table and cell encoding, each written once."""
+"""Every rounding, saturation, table and random key, each written once."""

@@ -1,1 +1,1 @@
-"""Floor 4: Graph to ScheduledGraph, one idea a pass; pipelines.py lists them in order."""
+"""Graph to ScheduledGraph, one idea a pass; pipelines.py lists them in order."""

@@ -6,14 +6,14 @@ where nothing clips (see pack and lie_beside): a clipped sum must not depend on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from cimc.ir.layers import Ints, Weights
-from cimc.ir.mapped import Arithmetic, MappedGraph, MappedLayer
-from cimc.numerics.encoding import encode, loses_nothing
+from cimc.crossbar.lossless import may_lose
+from cimc.ir.layers import Ints, MatrixLayer, Weights
+from cimc.ir.mapped import MappedGraph, MappedLayer, Task
 
 Seated = tuple[int, int, Weights]
 """(row, column, weights) of a matrix on an MVMU."""
@@ -21,21 +21,17 @@ Seated = tuple[int, int, Weights]
 
 def mark_clipping(graph: MappedGraph) -> MappedGraph:
     """The graph with `clips` of every block."""
-    return replace(graph, layers=tuple(_marked(graph.arithmetic, mapped) for mapped in graph.layers))
+    return replace(graph, layers=tuple(_marked(graph, mapped) for mapped in graph.layers))
 
 
-def may_clip(arithmetic: Arithmetic, weight_bits: int, matrices: Iterable[Seated]) -> bool:
-    """Whether matrices on one MVMU, zeros elsewhere, have a conversion that some input could make clip."""
-    weights = _joined(list(matrices))
-    crossbar = arithmetic.crossbar
-    most = weights.shape[0] * ((1 << crossbar.cell_bits) - 1) * ((1 << crossbar.dac_bits) - 1)
-    if most < 1 << crossbar.adc_bits:
-        return False  # whatever the cells hold
-    cells = encode(weights, weight_bits, crossbar.cell_bits, arithmetic.encoding, arithmetic.flipped)
-    return not loses_nothing(cells, crossbar.dac_bits, crossbar.adc_bits)
+def may_clip(graph: MappedGraph, mapped: MappedLayer, matrices: Sequence[Seated]) -> bool:
+    """Whether matrices on one MVMU, zeros elsewhere, have a conversion that some input could make clip. They are sliced
+    and fed as those of the layer."""
+    fed, chain = graph.quants[mapped.matrix.x.maps[0]], graph.arithmetic.chain
+    return may_lose(chain, chain.feed(fed.bits, fed.signed), _joined(matrices), mapped.weight_bits)
 
 
-def _joined(matrices: list[Seated]) -> Ints:
+def _joined(matrices: Sequence[Seated]) -> Ints:
     rows = max(row + weights.shape[0] for row, _, weights in matrices)
     columns = max(column + weights.shape[1] for _, column, weights in matrices)
     whole = np.zeros((rows, columns), np.int64)
@@ -44,15 +40,12 @@ def _joined(matrices: list[Seated]) -> Ints:
     return whole
 
 
-def _marked(arithmetic: Arithmetic, mapped: MappedLayer) -> MappedLayer:
-    tasks = tuple(
-        replace(
-            task,
-            blocks=tuple(
-                replace(block, clips=may_clip(arithmetic, mapped.weight_bits, [(0, 0, block.weights)]))
-                for block in task.blocks
-            ),
-        )
-        for task in mapped.tasks
-    )
-    return replace(mapped, tasks=tasks)
+def _marked(graph: MappedGraph, mapped: MappedLayer) -> MappedLayer:
+    if not isinstance(mapped.layer, MatrixLayer):
+        return mapped
+
+    def marked(task: Task) -> Task:
+        blocks = (replace(b, clips=may_clip(graph, mapped, [(0, 0, b.weights)])) for b in task.blocks)
+        return replace(task, blocks=tuple(blocks))
+
+    return replace(mapped, tasks=tuple(marked(task) for task in mapped.tasks))

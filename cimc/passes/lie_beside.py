@@ -43,4 +43,4 @@ def _clips(graph: MappedGraph, mapped: MappedLayer, block: Block, copies: int) -
         return False  # an estimate, which knows no weights
     width = block.high - block.low
     matrices = [(n * block.rows, n * width, block.weights) for n in range(copies)]
-    return may_clip(graph.arithmetic, mapped.weight_bits, matrices)
+    return may_clip(graph, mapped, matrices)

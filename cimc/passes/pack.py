@@ -36,7 +36,7 @@ def pack(graph: MappedGraph, target: Target) -> MappedGraph:
             kind = _kind(graph, mapped)
             for one in (b for b in bins if b.kind == kind):
                 seats = _seats(one.used, task, target, mapped.weight_bits)
-                if seats is not None and not _clips(graph, one, task, seats, mapped.weight_bits):
+                if seats is not None and not _clips(graph, mapped, one, task, seats):
                     break
             else:
                 one = _Bin(kind, [(0, 0)] * target.core.mvmus, [[] for _ in range(target.core.mvmus)])
@@ -73,13 +73,13 @@ def _seats(used: list[tuple[int, int]], task: Task, target: Target, weight_bits:
     return tuple(seats)
 
 
-def _clips(graph: MappedGraph, one: _Bin, task: Task, seats: tuple[Seat, ...], weight_bits: int) -> bool:
+def _clips(graph: MappedGraph, mapped: MappedLayer, one: _Bin, task: Task, seats: tuple[Seat, ...]) -> bool:
     """Whether a conversion could clip on an MVMU that a task's blocks would share with what is there."""
     there: dict[int, list[Seated]] = {}
     for block, (mvmu, row, column) in zip(task.blocks, seats, strict=True):
         there.setdefault(mvmu, list(one.there[mvmu])).append((row, column, block.weights))
     shared = (matrices for matrices in there.values() if len(matrices) > 1)
-    return any(may_clip(graph.arithmetic, weight_bits, matrices) for matrices in shared)
+    return any(may_clip(graph, mapped, matrices) for matrices in shared)
 
 
 def _packed(

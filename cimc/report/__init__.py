@@ -1,1 +1,1 @@
-"""Floor 6: the mapping report - what of a network went where, as data, as JSON and as tables in the terminal."""
+"""The mapping report - what of a network went where, as data, as JSON and as tables in the terminal."""

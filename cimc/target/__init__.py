@@ -1,4 +1,4 @@
-"""Floor 2: the hardware model, from device to system, and its TOML presets."""
+"""The hardware model, from device to system, and its TOML presets."""
 
 from cimc.target.load import load_target, preset_names
 from cimc.target.model import Target

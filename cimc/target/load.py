@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from importlib import resources
 from pathlib import Path as FilePath
 from typing import TypeVar
@@ -12,13 +12,27 @@ from typing import TypeVar
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
 from cimc.base.reading import TEXT_LIMIT, is_path, read_text
 from cimc.target.consistency import check_consistency
-from cimc.target.fields import SECTIONS, WRITING, Path
+from cimc.target.fields import SECTIONS, WRITING, Path, Value
 from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Price, Target, Tile, Writing
 from cimc.target.source import Entry, TargetFile, read_target_file
 
 PRESETS = resources.files("cimc.target") / "presets"
 
 Part = TypeVar("Part", Numbers, Crossbar, Mvmu, Core, Tile, Chip)
+
+PARTS = {"numbers": Numbers, "crossbar": Crossbar, "mvmu": Mvmu, "core": Core, "tile": Tile, "chip": Chip}
+"""The sections of a file."""
+
+DEFAULTS: Mapping[Path, Value] = {
+    (section, field.name): field.default
+    for section, part in PARTS.items()
+    for field in fields(part)
+    if field.default is not MISSING
+}
+"""Keys that a file may leave out, and what they are then."""
+
+UNSAID = "assumed: what cimc takes where a file does not say"
+"""The source of a default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +127,13 @@ def _resolve(files: list[TargetFile]) -> Sourced:
     if diagnostics:
         raise CimcError(diagnostics)
     target = _build(entries, files)
-    diagnostics = check_consistency(target, lambda path: entries[path].place)
+    diagnostics = check_consistency(
+        target, lambda path: entries[path].place if path in entries else files[0].place(path)
+    )
     if diagnostics:
         raise CimcError(diagnostics)
-    return Sourced(target, {path: entry.source for path, entry in entries.items() if path[0] != "prices"})
+    said = {path: entry.source for path, entry in entries.items() if path[0] != "prices"}
+    return Sourced(target, dict.fromkeys(DEFAULTS, UNSAID) | said)
 
 
 def _forget_other_energy(path: Path, entries: dict[Path, Entry]) -> None:
@@ -126,9 +143,10 @@ def _forget_other_energy(path: Path, entries: dict[Path, Entry]) -> None:
 
 
 def _missing(entries: Mapping[Path, Entry], file: TargetFile) -> list[Diagnostic]:
-    """A diagnostic for each key that no file gives."""
+    """A diagnostic for each key that no file gives and that has no default."""
     todo = 'add it, or start the file with extends = "ideal" to take over what it does not name'
     needed: list[Path] = [(section, key) for section, keys in SECTIONS.items() for key in keys]
+    needed = [path for path in needed if path not in DEFAULTS]
     if any(path[0] == "writing" for path in entries):
         needed += [("writing", key) for key in WRITING]
     absent = [path for path in needed if path not in entries]
@@ -162,7 +180,8 @@ def _build(entries: Mapping[Path, Entry], files: list[TargetFile]) -> Target:
 
 def _part(kind: type[Part], section: str, entries: Mapping[Path, Entry]) -> Part:
     # The keys of SECTIONS are the fields of the model's classes, and their types agree; a test holds both to it.
-    return kind(**{key: entries[(section, key)].value for key in SECTIONS[section]})  # type: ignore[arg-type]
+    given = {key: entries[(section, key)].value for key in SECTIONS[section] if (section, key) in entries}
+    return kind(**given)  # type: ignore[arg-type]
 
 
 def _writing(entries: Mapping[Path, Entry]) -> Writing | None:

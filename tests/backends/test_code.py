@@ -9,7 +9,8 @@ from cimc.driver.sizes import sizes_of
 from cimc.frontends import load_onnx
 from cimc.isa.usage import usage
 from tests.laws.digits import varied
-from tests.passes.cases import CASES, Net
+from tests.passes.cases import CASES
+from tests.passes.cases.net import Net
 from tests.passes.end_to_end import IDEAL, PUMA, build, random_inputs
 from tests.passes.test_constructs import NOT_FINITE, REFUSED
 

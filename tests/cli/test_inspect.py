@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from cimc.cli.inspecting import cells_of, find_cell, find_weight, matrices_of
-from cimc.numerics.encoding import decode
 from cimc.runtime.package import Package, load_package
 from cimc.runtime.probe import Probe, Stopped
 from cimc.runtime.step import StepEngine
 from tests.cli.commands import INPUTS, TEST, cimc, compiled
+from tests.crossbar.small import stands_for
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_every_matrix_is_listed(folder: Path, package: Package) -> None:
 def test_the_cells_hold_the_weights(package: Package) -> None:
     for stored in matrices_of(package.program):
         m = stored.matrix
-        assert np.array_equal(decode(cells_of(package, stored)), package.weights[m.array].reshape(m.rows, m.columns))
+        assert np.array_equal(stands_for(cells_of(package, stored)), package.weights[m.array].reshape(m.rows, -1))
 
 
 def test_a_weight_and_its_cell_are_one(folder: Path, package: Package) -> None:

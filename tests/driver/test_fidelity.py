@@ -16,7 +16,7 @@ from cimc.frontends import load_onnx
 from cimc.ir.reference import clipped_conversions, windows_of
 from tests.cli.commands import CALIBRATION, DIGITS, QUANTISED, TEST
 from tests.laws.digits import varied
-from tests.passes.cases import Net
+from tests.passes.cases.net import Net
 from tests.passes.end_to_end import IDEAL, build
 from tests.target.files import target_file
 

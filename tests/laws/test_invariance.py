@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cimc.base.diagnostics import CimcError
+from cimc.crossbar.chain import Programmed
 from cimc.frontends import load_onnx
 from cimc.runtime.step import StepEngine
 from cimc.target.model import Target
@@ -107,7 +108,7 @@ def test_bit_serial_conversion_equals_the_exact_product(network: str, target: Ta
     made = compiled(network, target)
     execution = run(made, 2)
     serial = StepEngine(made.program, made.weights, target, exact=False)
-    assert all(m.weights is None for core in serial._mvmus.values() for m in core.values())
+    assert all(isinstance(m.product, Programmed) for core in serial._mvmus.values() for m in core.values())
     assert same(bits_of(serial.run({"input": digits("test", 2)}, capture=True)), bits_of(execution))
     assert equals_reference(made, execution, 2)
 

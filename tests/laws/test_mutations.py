@@ -16,13 +16,16 @@ import numpy.typing as npt
 import pytest
 
 from cimc.base.diagnostics import CimcError
+from cimc.crossbar.device import IDEAL as IDEAL_CELLS
+from cimc.crossbar.device import Conductances
+from cimc.crossbar.storage import Cells
 from cimc.driver.compile import Compiled
 from cimc.driver.verify import differences, reference_maps
 from cimc.isa.operands import Affine, Axis, DataRef, Reg, Window
 from cimc.isa.printer import print_instruction
 from cimc.isa.program import Instruction, Program, TileCode
 from cimc.isa.verify import verify as verify_program
-from cimc.runtime.crossbar import Mvmu
+from cimc.numerics.keys import Key
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine
 from tests.laws.digits import compiled, digits, varied
@@ -406,6 +409,19 @@ def test_every_wrong_shift_is_seen(name: str, by: int) -> None:
                 assert verdict(broken, name, skip_verifier=True) == "difference", matrix.array
 
 
+@dataclass(frozen=True)
+class Damaged:
+    """Cells in which something is broken before they conduct. change: breaks it, in place."""
+
+    change: Callable[[Cells], None]
+    exact: bool = False
+
+    def program(self, cells: Cells, key: Key) -> Conductances:
+        broken = replace(cells, levels=cells.levels.copy())
+        self.change(broken)
+        return IDEAL_CELLS.program(broken, key)
+
+
 @pytest.mark.parametrize("name", ["ideal", "puma"])
 def test_swapped_slices_and_stuck_cells_are_seen(name: str) -> None:
     """In the cells themselves, behind the encoder: the two lowest slices of one matrix exchanged, a column's flip lost,
@@ -414,23 +430,23 @@ def test_swapped_slices_and_stuck_cells_are_seen(name: str) -> None:
     images = {"input": digits("test", 1)}
     wanted = {k: v[:1] for k, v in reference(name).items()}
 
-    def seen(tile: int, core: int, number: int, change: Callable[[Mvmu], None]) -> bool:
+    def seen(tile: int, core: int, number: int, change: Callable[[Cells], None]) -> bool:
         engine = StepEngine(made.program, made.weights, made.target)
-        units = engine._mvmus[tile, core]
-        units[number] = replace(units[number], weights=None)  # this one conversion by conversion, the others exactly
-        change(units[number])
+        damaged = StepEngine(made.program, made.weights, made.target, device=Damaged(change))
+        engine._mvmus[tile, core][number] = damaged._mvmus[tile, core][number]
         return differences(made, wanted, engine.run(images, capture=True))[0] > 0
 
-    def swap(mvmu: Mvmu) -> None:
-        mvmu.cells.levels[:, [0, 1]] = mvmu.cells.levels[:, [1, 0]]
+    def swap(cells: Cells) -> None:
+        cells.levels[:, [0, 1]] = cells.levels[:, [1, 0]]
 
-    def unflip(mvmu: Mvmu) -> None:
-        mvmu.cells.flips[-1, int(np.argmax(mvmu.cells.flips[-1]))] ^= True
+    def unflip(cells: Cells) -> None:
+        column = int(np.argmax(cells.flips[-1]))
+        cells.levels[0, -1, :, column] = cells.storage.top - cells.levels[0, -1, :, column]
 
-    def stick(mvmu: Mvmu) -> None:
-        mvmu.cells.levels[0, -1, :, 0] ^= 1
+    def stick(cells: Cells) -> None:
+        cells.levels[0, -1, :, 0] ^= 1
 
-    assert not seen(made.program.tiles[0].number, made.program.tiles[0].cores[0].number, 0, lambda mvmu: None)
+    assert not seen(made.program.tiles[0].number, made.program.tiles[0].cores[0].number, 0, lambda cells: None)
     tried = 0
     for tile in made.program.tiles:
         for core in tile.cores:

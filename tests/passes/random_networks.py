@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from onnx import ModelProto
 
-from tests.passes.cases import Net
+from tests.passes.cases.net import Net
 
 Map = tuple[str, int, int, int]
 """A map of the network: name, channels, height, width."""

@@ -11,7 +11,8 @@ import pytest
 from cimc.base.diagnostics import CimcError
 from cimc.frontends import load_onnx
 from cimc.target.model import Target
-from tests.passes.cases import CASES, Net
+from tests.passes.cases import CASES
+from tests.passes.cases.net import Net
 from tests.passes.end_to_end import IDEAL, PUMA, build, random_inputs, run_case
 
 FLOOR = {"ideal": 33.0, "puma": 60.0}

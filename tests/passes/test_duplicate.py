@@ -21,7 +21,7 @@ from cimc.passes.segments import segments_of
 from cimc.target.model import Target
 from tests.laws.digits import NETWORKS, bits_of, compiled, run, same, varied
 from tests.laws.test_sharing import again, mvmus
-from tests.passes.cases import Net
+from tests.passes.cases.net import Net
 from tests.passes.end_to_end import IDEAL, PUMA, random_inputs
 
 SMALL_MEMORY = varied(PUMA, tile={"memory_words": 1200, "fifos": 24})

@@ -22,7 +22,7 @@ from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.passes.split import FAN_IN, partners_of
 from cimc.runtime.step import StepEngine
 from tests.laws.digits import varied
-from tests.passes.cases import Net
+from tests.passes.cases.net import Net
 from tests.passes.end_to_end import PUMA, random_inputs
 
 COUNTS = st.integers(1, 600)

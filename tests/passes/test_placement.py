@@ -33,7 +33,7 @@ from cimc.runtime.step import StepEngine
 from cimc.target.model import Target
 from tests.laws.digits import Bits, bits_of, compiled, digits, run, same, varied
 from tests.laws.test_mutations import SYNCHRONISATION, Spot, removed, spots
-from tests.passes.cases import Net
+from tests.passes.cases.net import Net
 from tests.passes.end_to_end import PUMA, random_inputs
 
 Copies = list[tuple[int, int]]

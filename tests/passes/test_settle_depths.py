@@ -26,7 +26,7 @@ from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine
 from cimc.target.model import Target
 from tests.laws.digits import varied
-from tests.passes.cases import Net
+from tests.passes.cases.net import Net
 from tests.passes.end_to_end import IDEAL, PUMA, build, random_inputs
 
 CONVOLUTIONS = 14

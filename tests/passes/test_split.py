@@ -19,7 +19,7 @@ from cimc.passes.split import block_weights
 from cimc.passes.split_averages import split_averages
 from cimc.target.model import Target
 from tests.laws.digits import varied
-from tests.passes.cases import Net
+from tests.passes.cases.net import Net
 from tests.passes.end_to_end import IDEAL, random_inputs
 
 

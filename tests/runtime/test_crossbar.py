@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cimc.crossbar.device import IDEAL as IDEAL_CELLS
+from cimc.crossbar.device import Conductances
+from cimc.crossbar.lossless import ExactProduct
+from cimc.crossbar.storage import Cells
 from cimc.isa.operands import Reg
 from cimc.isa.program import Matrix
 from cimc.numerics import quant
+from cimc.numerics.keys import Key
 from cimc.runtime.crossbar import compile_mvmu, program_mvmu
 from cimc.runtime.machine import Scratch, Words
+from cimc.runtime.step import StepEngine
 from cimc.target import load_target
 from cimc.target.model import Target
-from tests.numerics.brute_force import product as crossbar
+from tests.crossbar.brute_force import product as crossbar
+from tests.isa.small import SMALL
 from tests.runtime.programs import IDEAL, i, pixel, run_vector, vector_program, with_converters
+from tests.runtime.test_step import small_weights
 
 PUMA = load_target("puma")
 
@@ -48,7 +56,7 @@ def test_exact_product_equals_conversion_by_conversion(
     # words beyond what the converters are fed count by their lowest bits, in both
     x = rng.integers(-(1 << 15), 1 << 15, (rows, 4)) >> rng.integers(0, 15)
     stepwise = product(base, matrix, weights, x, exact=False)
-    assert program_mvmu(matrix, weights, base).weights is not None, "these converters lose nothing"
+    assert isinstance(program_mvmu(matrix, weights, base).product, ExactProduct), "these converters lose nothing"
     assert np.array_equal(product(base, matrix, weights, x, exact=None), stepwise)
     fed = x & ((1 << input_bits) - 1)
     if signed:
@@ -145,3 +153,31 @@ def test_matrices_that_share_an_mvmu_have_rows_and_columns_of_their_own() -> Non
         [2 * x[0] + 3 * x[1], 0, 5 * x[4] + 11 * x[5] + 17 * x[6], 7 * x[4] + 13 * x[5] + 19 * x[6]] for x in lanes
     ]
     assert run_vector(vector_program(7, 4, body, (first, second)), weights, lanes) == expected
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Ideal cells that note the keys with which they are written."""
+
+    keys: list[Key]
+    exact: bool = False
+
+    def program(self, cells: Cells, key: Key) -> Conductances:
+        self.keys.append(key)
+        return IDEAL_CELLS.program(cells, key)
+
+
+def test_every_mvmu_is_written_with_a_key_of_its_own() -> None:
+    """Seed, tile, core, MVMU and number of the write; and cells that are not known to be exact are converted."""
+    keys: list[Key] = []
+    engine = StepEngine(SMALL, small_weights(), IDEAL, device=Recording(keys), seed=5)
+    places = [
+        (tile.number, core.number, number, 0)
+        for tile in SMALL.tiles
+        for core in tile.cores
+        for number in core.by_mvmu()
+    ]
+    assert keys == [Key(5, place) for place in places]
+    images = {"image": np.random.default_rng(2).normal(size=(2, 1, 6, 6)).astype(np.float32)}
+    plain = StepEngine(SMALL, small_weights(), IDEAL).run(images)
+    assert np.array_equal(engine.run(images).outputs["out/y:0"], plain.outputs["out/y:0"])

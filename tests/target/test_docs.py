@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cimc.target.fields import ACTIONS, SECTIONS, WRITING, Choice, Count, Field, Quantity
-from cimc.target.load import load_target, preset_names
+from cimc.target.load import DEFAULTS, load_target, preset_names
 from cimc.target.writing import write_cost
 
 DOCS = (Path(__file__).parents[2] / "docs" / "targets.md").read_text(encoding="utf-8")
@@ -52,8 +52,12 @@ def test_the_tutorial_works(
 
 
 def test_the_keys_are_those_of_the_code() -> None:
+    otherwise = {
+        path: f'; `"{value}"` if left out' if isinstance(value, str) else f"; {value} if left out"
+        for path, value in DEFAULTS.items()
+    }
     rows = [
-        f"| `{section}.{key}` | {may_be(field)} | {field.meaning} |"
+        f"| `{section}.{key}` | {may_be(field)} | {field.meaning}{otherwise.get((section, key), '')} |"
         for section, keys in SECTIONS.items()
         for key, field in keys.items()
     ]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.target.load import load_target
+from cimc.target.load import UNSAID, load_sourced, load_target
+from cimc.target.write import write_target
 
 ROWS = '{ value = 64, unit = "rows", source = "assumed: a test" }'
 
@@ -66,3 +67,18 @@ def test_a_mistake_in_the_base_points_to_the_base(tmp_path: Path, monkeypatch: p
     with pytest.raises(CimcError) as caught:
         load_target("leaf.toml")
     assert [str(diagnostic.where) for diagnostic in caught.value.diagnostics] == ["base.toml:4, crossbar.rows"]
+
+
+def test_a_key_with_a_default_may_be_left_out(tmp_path: Path) -> None:
+    """It is what the model says, and so is written with the others."""
+    text = write_target(load_target("puma"))
+    left = "\n".join(line for line in text.splitlines() if not line.startswith(("adc_keeps", "resident")))
+    file = tmp_path / "puma.toml"
+    file.write_text(left)
+    found = load_sourced(str(file))
+    assert found.target == load_target("puma")
+    assert (found.target.crossbar.adc_keeps, found.target.chip.resident) == ("low bits", "all layers")
+    assert found.sources["chip", "resident"] == UNSAID != found.sources["chip", "tiles"]
+    assert 'resident = { value = "all layers", source = "assumed: what cimc takes' in write_target(
+        found.target, found.sources
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cimc.target.fields import ACTIONS, SECTIONS, WRITING, Choice, Count, Switch
+from cimc.target.fields import ACTIONS, SECTIONS, WRITING, Choice, Count, Quantity, Switch
 from cimc.target.load import load_sourced, load_target, preset_names
 from cimc.target.model import Target, Writing
 from cimc.target.write import write_target
@@ -48,7 +48,7 @@ def test_fields_are_those_of_the_model() -> None:
     target = load_target("ideal")
     parts = {f.name for f in dataclasses.fields(Target)} - {"name", "description", "prices", "writing"}
     assert set(SECTIONS) == parts
-    types = {Count: int, Choice: str, Switch: bool}
+    types = {Count: int, Quantity: float, Choice: str, Switch: bool}
     for section, keys in SECTIONS.items():
         part = getattr(target, section)
         assert set(keys) == {f.name for f in dataclasses.fields(part)}

@@ -1,7 +1,7 @@
 """A crossbar in plain integers, cell by cell and conversion by conversion: what the converters' tests expect.
 
-Written from the papers' words (ISAAC, ISCA 2016, sections on offset encoding and flipped columns; seed 001 for pairs of
-cells), not from cimc.numerics.encoding, and slow.
+Written from the papers' words (ISAAC, ISCA 2016, sections on offset encoding and flipped columns; Wu et al. for pairs
+of cells), not from cimc.crossbar, and slow.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def stored_columns(column: Sequence[int], bits: int, cell_bits: int, offset: boo
 
 def product(
     weights: Matrix, x: Sequence[int], bits: int, input_bits: int, signed: bool,
-    cell_bits: int, dac_bits: int, adc_bits: int, encoding: str, flipped: bool,
+    cell_bits: int, dac_bits: int, adc_bits: int, encoding: str, flipped: bool, met: list[int] | None = None,
 ) -> list[int]:  # fmt: skip
-    """One input vector times weights (rows of columns)."""
+    """One input vector times weights (rows of columns). met: gets every sum that is converted."""
     top, ceiling, offset = 2**cell_bits - 1, 2**adc_bits - 1, encoding == "offset"
     steps = -(-input_bits // dac_bits)
     moved = 2 ** (input_bits - 1) if signed and dac_bits > 1 else 0
@@ -48,7 +48,10 @@ def product(
                 if signed and dac_bits == 1 and step == steps - 1:
                     place = -place
                 driven = [one[step] for one in fed]
-                read = min(sum(d * cell for d, cell in zip(driven, held, strict=True)), ceiling)
+                current = sum(d * cell for d, cell in zip(driven, held, strict=True))
+                if met is not None:
+                    met += [current, sum(driven)] if offset else [current]
+                read = min(current, ceiling)
                 if turned:
                     read = top * min(sum(driven), ceiling) - read
                 total += worth * place * read

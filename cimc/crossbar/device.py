@@ -1,0 +1,63 @@
+"""Device: what cells conduct once levels are written into them.
+
+A model of real cells is one more class here, chosen by device_of. What it draws at random it draws from the key that
+it is given, which names the MVMU and the write: nothing else may decide it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cimc.crossbar.storage import Cells
+from cimc.numerics.keys import Key
+from cimc.target.model import Target
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Conductances:
+    """What cells conduct, in units of one level's step. cells: (signs, slices, rows, columns); unit: the unit column's,
+    (rows, 1), or None where there is none."""
+
+    cells: Floats
+    unit: Floats | None
+
+
+class Device(Protocol):
+    """A kind of cell."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether every cell conducts its level."""
+        ...
+
+    def program(self, cells: Cells, key: Key) -> Conductances:
+        """Write levels into cells. key: of this MVMU and this write."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdealDevice:
+    """Cells that conduct their level."""
+
+    @property
+    def exact(self) -> bool:
+        """They do."""
+        return True
+
+    def program(self, cells: Cells, key: Key) -> Conductances:
+        """The levels themselves."""
+        return Conductances(cells.levels.astype(np.float64), np.ones((cells.rows, 1)) if cells.offset else None)
+
+
+IDEAL = IdealDevice()
+
+
+def device_of(target: Target) -> Device:
+    """The cells of a target: ideal ones, since no key says more of them."""
+    return IDEAL
