@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cimc.driver.compile import Compiled, CompileOptions, compile_network, synthetic_inputs
-from cimc.estimate.estimate import EstimateOptions, estimate_file
+from cimc.estimator.estimate import EstimateOptions, estimate_file
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.runtime.timing import time_program
 from tests.shared_data import MODELS

@@ -47,7 +47,7 @@ def estimate(
       cimc estimate net.onnx --target atomlayer --batch 64
     """
     from cimc.cli.estimating import copies_by_layer, estimate_job
-    from cimc.estimate.estimate import EstimateOptions
+    from cimc.estimator.estimate import EstimateOptions
 
     chosen = EstimateOptions(
         target=target,

@@ -11,8 +11,8 @@ from rich.text import Text
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.cli.console import new_console, write_out
 from cimc.cli.layer_by_layer import layer_by_layer_job, require_no_batch
-from cimc.estimate.estimate import Estimate, EstimateOptions, LayerEstimate, estimate
-from cimc.estimate.whole import Whole
+from cimc.estimator.estimate import Estimate, EstimateOptions, LayerEstimate, estimate
+from cimc.estimator.whole import Whole
 from cimc.frontends.structure import load_structure
 from cimc.report.json_text import json_text
 from cimc.report.quantities import si

@@ -6,8 +6,8 @@ from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
 from cimc.cli.console import new_console, write_out
-from cimc.estimate.estimate import EstimateOptions
-from cimc.estimate.layer_by_layer import LayerByLayer, Residence, estimate_layer_by_layer
+from cimc.estimator.estimate import EstimateOptions
+from cimc.estimator.layer_by_layer import LayerByLayer, Residence, estimate_layer_by_layer
 from cimc.frontends.structure import Structure
 from cimc.report.json_text import json_text
 from cimc.report.quantities import si

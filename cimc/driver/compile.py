@@ -15,7 +15,7 @@ from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.driver.precision import Precision
-from cimc.estimate.pace import pace_of
+from cimc.estimator.pace import pace_of
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.ir.graph import Conv, Graph, MatMul
 from cimc.ir.lanes import lanes_of

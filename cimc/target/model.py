@@ -85,7 +85,7 @@ class Tile:
 @dataclass(frozen=True, slots=True)
 class Chip:
     """A chip: its tiles, and whose weights its crossbars hold: "all layers" or "one layer" at a time, each written
-    anew when its turn comes (see cimc.estimate.layer_by_layer)."""
+    anew when its turn comes (see cimc.estimator.layer_by_layer)."""
 
     tiles: int
     resident: str = "all layers"

@@ -17,7 +17,7 @@ from benchmarks.bram_table import COLUMNS, TABLE, Published, ours, printed_like,
 from benchmarks.networks import lenet, resnet50, vgg16
 from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import CompileOptions, compile_network, synthetic_inputs
-from cimc.estimate.estimate import Estimate, EstimateOptions, estimate_file
+from cimc.estimator.estimate import Estimate, EstimateOptions, estimate_file
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure import load_structure
 from cimc.passes.formats import Widths

@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks.networks import vgg16
 from cimc.base.diagnostics import CimcError
-from cimc.estimate.cut import cut_matrix
-from cimc.estimate.estimate import EstimateOptions, estimate_file
-from cimc.estimate.layer_by_layer import LayerByLayer, Residence, _residence, estimate_layer_by_layer
+from cimc.estimator.cut import cut_matrix
+from cimc.estimator.estimate import EstimateOptions, estimate_file
+from cimc.estimator.layer_by_layer import LayerByLayer, Residence, _residence, estimate_layer_by_layer
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
 from cimc.target.load import load_target
 from cimc.target.model import Target

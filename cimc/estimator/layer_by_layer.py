@@ -3,7 +3,7 @@
 A batch of inputs goes through the network layer by layer. A layer's weights are written into the crossbars, every
 input of the batch is computed, and the next layer takes its place. A layer that is larger than the chip takes several
 rounds. Assumed: writing and computing do not overlap, as both use all crossbars; the maps of a batch find room, and
-they and the weights arrive in time. What is not counted is listed in every estimate, as in cimc.estimate.estimate.
+they and the weights arrive in time. What is not counted is listed in every estimate, as in cimc.estimator.estimate.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cimc.base.diagnostics import Place, fail
-from cimc.estimate.cut import Cut, cut_matrix
-from cimc.estimate.left_out import not_apart
+from cimc.estimator.cut import Cut, cut_matrix
+from cimc.estimator.left_out import not_apart
 from cimc.frontends.structure import MatrixShape, Structure
 from cimc.passes.balance import Load, copies_in_one
 from cimc.target import Target

@@ -1,7 +1,7 @@
 """The estimate of everything that happens: data movement, vector work, waiting for rows, not products alone.
 
 The compiler makes the program of a network without its weights, and the timing engine runs it: the figures of `cimc
-time`. For networks that would take long this way there are closed forms (cimc.estimate.flow). docs/estimate.md says
+time`. For networks that would take long this way there are closed forms (cimc.estimator.flow). docs/estimate.md says
 when, and how near they come.
 """
 
@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import CimcError
-from cimc.estimate.flow import Flow, flow_through
-from cimc.estimate.pace import pace_of
-from cimc.estimate.tiling import CHIPS, Floor, lay_out
-from cimc.estimate.weightless import map_weightless
+from cimc.estimator.flow import Flow, flow_through
+from cimc.estimator.pace import pace_of
+from cimc.estimator.tiling import CHIPS, Floor, lay_out
+from cimc.estimator.weightless import map_weightless
 from cimc.frontends.structure import Structure
 from cimc.ir.graph import Graph
 from cimc.ir.layers import FeatureMap, MatrixLayer, PoolLayer, SoftmaxLayer

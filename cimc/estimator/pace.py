@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from cimc.estimate.streams import Streams
-from cimc.estimate.tiling import lay_out
+from cimc.estimator.streams import Streams
+from cimc.estimator.tiling import lay_out
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
 from cimc.isa.costs import PriceList

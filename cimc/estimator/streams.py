@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from cimc.backends.emit import emit_alone
 from cimc.backends.streams import transfer_streams
-from cimc.estimate.tiling import Floor
+from cimc.estimator.tiling import Floor
 from cimc.ir.scheduled import RingPlan, Transfer
 from cimc.isa.actions import Counts
 from cimc.isa.costs import PriceList

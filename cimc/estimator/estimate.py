@@ -2,7 +2,7 @@
 
 Products of vectors with stored matrices are priced by the target's price of "mvm" (converters included). The formulas
 are those that reproduce table 2 of Wu et al. ("Bulk-Switching Memristor-based Compute-In-Memory Module for Deep Neural
-Network Training"); docs/bram-table.md has them. Beside them stands the whole (cimc.estimate.whole), with all other
+Network Training"); docs/bram-table.md has them. Beside them stands the whole (cimc.estimator.whole), with all other
 work, where the target has its prices. What is left out is listed in every estimate.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
-from cimc.estimate.cut import Cut, cut_matrix
-from cimc.estimate.left_out import left_out
-from cimc.estimate.whole import Whole, whole_estimate
+from cimc.estimator.cut import Cut, cut_matrix
+from cimc.estimator.left_out import left_out
+from cimc.estimator.whole import Whole, whole_estimate
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
 from cimc.passes.balance import Balance, Load, Objective, at_pace_of, balance, copies_in_one, judge, require_objective
 from cimc.passes.duplicate import Duplication
@@ -127,7 +127,7 @@ def estimate(structure: Structure, target: Target, options: EstimateOptions) -> 
     """Estimate a network of which the structure is known. options.target is not looked at."""
     if target.chip.resident == "one layer":
         what = f"{target.name} holds one layer at a time, and this estimate is for all layers at once"
-        raise fail("estimate.resident", what, todo="use cimc.estimate.layer_by_layer, as `cimc estimate` does")
+        raise fail("estimate.resident", what, todo="use cimc.estimator.layer_by_layer, as `cimc estimate` does")
     if not structure.matrices:
         what = "the network has no matrix to store on crossbars"
         raise fail("estimate.empty", what, todo="give a network with Conv, Gemm or MatMul by a constant")

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cimc.estimate.stalls import Stall, find_stalls
-from cimc.estimate.streams import Spent, Stream, Streams
-from cimc.estimate.tiling import Floor
+from cimc.estimator.stalls import Stall, find_stalls
+from cimc.estimator.streams import Spent, Stream, Streams
+from cimc.estimator.tiling import Floor
 from cimc.isa.costs import PriceList
 from cimc.passes.works import Key, Work, partial_key
 from cimc.target.model import Target

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cimc.estimate.streams import Streams
+from cimc.estimator.streams import Streams
 from cimc.passes.needs import Need
 from cimc.passes.works import Key, Work
 
