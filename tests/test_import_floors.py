@@ -21,10 +21,11 @@ FLOORS: Mapping[str, int] = {
     "cimc.runtime": 4,
     "cimc.backends": 5,
     "cimc.driver": 6,
-    "cimc.cli": 6,
     "cimc.report": 6,
-    "cimc.__main__": 6,
+    "cimc.api": 6,
     "cimc": 6,
+    "cimc.cli": 7,
+    "cimc.__main__": 8,
 }
 SEES_EVERYTHING = 6
 

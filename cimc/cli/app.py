@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cimc import __version__
+from cimc.base.version import __version__
 from cimc.cli.commands_build import compile, run, verify
 from cimc.cli.commands_look import asm, compare, disasm, inspect, report, targets_app
 from cimc.cli.commands_price import estimate, time, trace

@@ -7,8 +7,10 @@ from pathlib import Path
 from rich.syntax import Syntax
 
 from cimc.base.diagnostics import Place, fail
+from cimc.base.options import made
 from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.cli.console import new_console, write_out
+from cimc.driver.options import TargetOptions
 from cimc.isa.assembly_files import program_from, read_program
 from cimc.isa.binary import MAGIC, encode
 from cimc.isa.checked import check_program
@@ -16,11 +18,11 @@ from cimc.isa.printer import print_program
 from cimc.isa.program import Program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.view_table import new_table
-from cimc.target.load import load_sourced, load_target, preset_names, target_file
+from cimc.target.load import Sourced, load_target, preset_names, target_file
 from cimc.target.write import write_target
 
 
-def assemble_job(text: Path, out: Path, target: str | None, unchecked: bool) -> None:
+def assemble_job(text: Path, out: Path, target: str | None, settings: list[str] | None, unchecked: bool) -> None:
     """`cimc asm`. The program is checked against `target`, or against the preset that it names itself."""
     check_writable(out, text, target_file(target))
     if _bytes(text).startswith(MAGIC):
@@ -28,7 +30,7 @@ def assemble_job(text: Path, out: Path, target: str | None, unchecked: bool) -> 
     program = read_program(text)
     against = target if target is not None else program.target if program.target in preset_names() else None
     if against is not None and not unchecked:
-        check_program(program, load_target(against), text)
+        check_program(program, _sourced(against, settings).target, text)
     write_whole(out, encode(program))
 
 
@@ -62,15 +64,19 @@ def targets_job() -> None:
     new_console().print(table)
 
 
-def show_target_job(name: str) -> None:
+def show_target_job(name: str, settings: list[str] | None) -> None:
     """`cimc targets show`."""
-    sourced = load_sourced(name)
+    sourced = _sourced(name, settings)
     text = write_target(sourced.target, sourced.sources)
     console = new_console()
     if console.is_terminal:
         console.print(Syntax(text, "toml", background_color="default", word_wrap=True))
     else:
         write_out(text)
+
+
+def _sourced(target: str, settings: list[str] | None) -> Sourced:
+    return made(TargetOptions, {"target": target, "set": settings or {}}).sourced()
 
 
 def _binary(path: Path) -> Program:

@@ -100,6 +100,7 @@ def asm(
     target: Annotated[
         str | None, typer.Option(metavar="NAME|FILE.toml", help="Check it for this chip; else for the preset it names.")
     ] = None,
+    settings: o.Settings = None,
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Check its grammar and names only.")] = False,
 ) -> None:
     """Assemble: a program's text into its binary form, once everything about it is checked that needs no run.
@@ -110,7 +111,7 @@ def asm(
     """
     from cimc.cli.assembly import assemble_job
 
-    assemble_job(text, out, target, unchecked)
+    assemble_job(text, out, target, settings, unchecked)
 
 
 def disasm(
@@ -146,12 +147,14 @@ def targets(context: typer.Context) -> None:
 @targets_app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE.toml", help="A preset or a file.", show_default=False)],
+    settings: o.Settings = None,
 ) -> None:
     """Print a target as a TOML file that stands alone, with the source of every value.
 
     \b
       cimc targets show puma > my-chip.toml
+      cimc targets show puma --set crossbar.adc_bits=6 > narrow.toml
     """
     from cimc.cli.assembly import show_target_job
 
-    show_target_job(name)
+    show_target_job(name, settings)

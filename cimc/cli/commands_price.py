@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from cimc.cli import options as o
+from cimc.driver.options import EstimateOptions
 
 
+@o.with_options
 def estimate(
     model: o.Model,
-    target: o.TargetName = "puma",
-    weight_bits: o.WeightBits = None,
-    bind: o.Bind = None,
-    rows: o.Rows = "dense",
-    copies: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER=N,...", help="Copies of layers, by node; the others have one.")
-    ] = None,
-    pace: Annotated[
-        str | None, typer.Option(metavar="LAYER", help="Let every layer keep up with one copy of this one (ISAAC).")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option(metavar="N|Ntiles|Nchips", help="Choose copies within so many MVMUs, tiles or chips.")
-    ] = None,
-    objective: Annotated[
-        Literal["throughput", "latency", "area"],
-        typer.Option(help="The fastest stream; the fastest single input, layer after layer; least MVMUs for a --rate."),
-    ] = "throughput",
-    rate: Annotated[
-        float | None, typer.Option(min=1e-9, metavar="N", help='Inputs a second, of --objective "area".')
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(min=1, max=1_000_000, metavar="N", help="Inputs a layer stays for, where layers take turns."),
-    ] = None,
+    options: EstimateOptions,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Estimate crossbars, copies, time and energy from a network's structure. No code is made and no weight is read.
@@ -46,20 +25,9 @@ def estimate(
       cimc estimate net.onnx --target isaac --objective area --rate 1000
       cimc estimate net.onnx --target atomlayer --batch 64
     """
-    from cimc.cli.estimating import copies_by_layer, estimate_job
-    from cimc.driver.estimate import EstimateOptions
+    from cimc.cli.estimating import estimate_job
 
-    chosen = EstimateOptions(
-        target=target,
-        rows=rows,
-        weight_bits=weight_bits,
-        bind=o.bindings(bind),
-        copies=copies_by_layer(copies),
-        pace=pace,
-        objective=objective,
-        rate=rate,
-    )
-    estimate_job(model, chosen, budget, as_json, batch)
+    estimate_job(model, options, as_json)
 
 
 def time(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.base.reading import REPORT_LIMIT, read_text
+from cimc.base.diagnostics import CimcError, Diagnostic
 from cimc.cli.console import new_console, steps, write_out
 from cimc.report.compare import compare
-from cimc.report.folder import load_report
-from cimc.report.json_text import json_text, read_report
+from cimc.report.folder import report_at
+from cimc.report.json_text import json_text
 from cimc.report.model import Report
 from cimc.report.view_compare import comparison_view
-from cimc.runtime.package import load_package
 
 
 def compare_job(a: Path, b: Path, as_json: bool) -> None:
@@ -43,16 +40,3 @@ def _both(places: Sequence[Path]) -> list[Report]:
     if wrong:
         raise CimcError(list(dict.fromkeys(wrong)))
     return reports
-
-
-def report_at(place: Path) -> Report:
-    """The report of a compiled program, or one that `cimc report --json` wrote."""
-    if os.path.isdir(place) or not os.path.lexists(place):
-        return load_report(place, load_package(place).program)
-    try:
-        text = read_text(place, REPORT_LIMIT)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        todo = "give a folder that `cimc compile` wrote, or a report as JSON"
-        raise fail("report.file", f"the report cannot be read: {reason}", Place(str(place)), todo) from None
-    return read_report(text, str(place))

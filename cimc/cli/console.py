@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from cimc.base.diagnostics import Diagnostic
+from cimc.base.diagnostics import Diagnostic, warning_text
 from cimc.base.names import printable_lines
 
 Progress = Callable[[str], None]
@@ -77,4 +77,4 @@ def steps() -> Iterator[Progress]:
 def warn(warnings: Iterable[Diagnostic]) -> None:
     """Print warnings on standard error."""
     for warning in warnings:
-        print(str(warning).replace("error[", "warning[", 1), file=sys.stderr)
+        print(warning_text(warning), file=sys.stderr)

@@ -11,7 +11,7 @@ from rich.text import Text
 from cimc.base.diagnostics import Place, did_you_mean, fail
 from cimc.cli.console import steps
 from cimc.cli.options import split_numbers
-from cimc.cli.running import lanes_in
+from cimc.driver.running import lanes_in
 from cimc.isa.operands import Reg, Window
 from cimc.isa.printer import Spot, line_of, print_instruction
 from cimc.isa.program import CoreCode, Program

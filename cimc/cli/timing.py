@@ -8,15 +8,14 @@ from pathlib import Path
 from rich.table import Table
 
 from cimc.base.names import printable
+from cimc.base.quantities import counted, si
 from cimc.cli.console import new_console, steps, write_out
 from cimc.report.cost_model import Writing
 from cimc.report.files import check_writable, write_whole
 from cimc.report.json_text import json_text
-from cimc.report.quantities import si
 from cimc.report.thin import thinned
 from cimc.report.trace import trace_text
-from cimc.report.view_cost import writing_text
-from cimc.report.view_table import grid, new_table
+from cimc.report.view_table import facts_table, new_table
 from cimc.report.writing import writing_of
 from cimc.runtime.package import load_package
 from cimc.runtime.timing import time_program
@@ -33,7 +32,13 @@ def time_job(folder: Path, inputs: int, as_json: bool) -> None:
         write_out(timing_json(timing, writing))
         return
     console = new_console()
-    for part in (_summary(timing, writing), _energy(timing), _streams(timing), _units(timing)):
+    facts = facts_table([*timing.facts(), ("writing the weights", str(writing))])
+    for part in (
+        facts,
+        _energy(timing),
+        _streams(timing),
+        _units(timing),
+    ):
         console.print(part)
         console.print()
     bottleneck = timing.bottleneck
@@ -63,20 +68,9 @@ def _timed(folder: Path, inputs: int, record: bool) -> tuple[Timing, Writing]:
     with steps() as progress:
         progress("reading the program")
         package = load_package(folder)
-        progress(f"timing {inputs} input{'s' if inputs != 1 else ''}")
+        progress(f"timing {counted(inputs, 'input')}")
         timing = time_program(package.program, package.target, inputs, record)
         return timing, writing_of(package.program, package.target)
-
-
-def _summary(timing: Timing, writing: Writing) -> Table:
-    table = grid()
-    table.add_row("program", f"{timing.program} for {timing.target}")
-    table.add_row("latency of the first input", si(timing.latency, "s"))
-    if timing.interval is not None and timing.rate is not None:
-        table.add_row("time between inputs", f"{si(timing.interval, 's')}, {timing.rate:,.0f} inputs a second")
-    table.add_row("energy of an input", f"{si(timing.joules, 'J')}, and once {si(timing.setup_joules, 'J')}")
-    table.add_row("writing the weights", writing_text(writing))
-    return table
 
 
 def _energy(timing: Timing) -> Table:

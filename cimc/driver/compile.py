@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,8 +13,9 @@ import numpy.typing as npt
 from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
+from cimc.driver.options import CompileOptions
 from cimc.driver.pace import pace_of
-from cimc.driver.precision import Precision
+from cimc.frontends.onnx_file import ModelLike
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.ir.graph import Conv, Graph, MatMul
 from cimc.ir.lanes import lanes_of
@@ -24,15 +24,17 @@ from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
 from cimc.numerics.integers import integer_range, storage_of
-from cimc.passes.balance import Objective, require_objective
+from cimc.passes.balance import require_objective
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
 from cimc.passes.lie_beside import lie_beside
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.passes.quantise import underflows
 from cimc.runtime.package import weights_digest
-from cimc.target import Target, load_target
+from cimc.target import Target
 from cimc.target.emulated import require_emulated
+from cimc.target.fields import Path
+from cimc.target.write import write_target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Progress = Callable[[str], None]
@@ -45,33 +47,9 @@ SYNTHETIC_VALUES = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
-class CompileOptions:
-    """What a user may choose. target: a preset's name or a TOML file. weight_bits, input_bits: None takes the
-    target's. bind: values of symbolic dimensions. rows: "dense" or "channels", how matrices are cut. seed: of the
-    synthetic calibration data, where none is given, and of the search for places on the mesh. calibration_method: how
-    ranges are chosen from the data. pack: small matrices of different layers share crossbars and cores. mvmus: of all
-    layers together; what one copy of each leaves is spent on copies (weight duplication). objective: what copies are
-    for, see cimc.passes.balance; rate: inputs a second that "area" keeps up with. chips: that the network may be mapped
-    onto; as many of them are used as it needs."""
-
-    target: str = "ideal"
-    weight_bits: int | None = None
-    input_bits: int | None = None
-    precision: Precision = field(default_factory=Precision)
-    bind: Mapping[str, int] = field(default_factory=dict)
-    rows: str = "dense"
-    seed: int = 0
-    calibration_method: str = "minmax"
-    pack: bool = False
-    mvmus: int | None = None
-    objective: Objective = "throughput"
-    rate: float | None = None
-    chips: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled network and every stage it went through. warnings: what the user should know."""
+    """A compiled network and every stage it went through. warnings: what the user should know. sources: of the
+    target's values."""
 
     graph: Graph
     mapped: MappedGraph
@@ -80,25 +58,33 @@ class Compiled:
     weights: Arrays
     target: Target
     warnings: tuple[Diagnostic, ...]
+    sources: Mapping[Path, str] = field(default_factory=dict)
+
+    @property
+    def target_toml(self) -> str:
+        """The target as a file."""
+        return write_target(self.target, self.sources)
 
 
 def compile_network(
-    model: str | os.PathLike[str],
+    model: ModelLike,
     options: CompileOptions,
     calibration: Arrays | None = None,
     progress: Progress = lambda step: None,
+    accept: Callable[[Graph], None] = lambda graph: None,
 ) -> Compiled:
-    """Compile an ONNX file. calibration: lanes of every network input, by name; more names are allowed.
+    """Compile an ONNX model. calibration: lanes of every network input, by name; more names are allowed.
 
-    Raises CimcError for everything that is wrong with the network, the target or the data.
+    accept: looks at the network before long work, and may raise. Raises CimcError for everything that is wrong with
+    the network, the target or the data.
     """
-    if options.seed < 0:
-        raise fail("options.seed", f"the seed is {options.seed}", Place(item="--seed"), "give a number from 0")
-    target = load_target(options.target)
+    sourced = options.sourced()
+    target = sourced.target
     widths = _widths(options, target)
     require_emulated(target, max(widths.input_bits, *widths.input_of.values(), 0))
     progress("reading the network")
     graph = load_onnx(model, options.bind)
+    accept(graph)
     warnings: list[Diagnostic] = []
     if calibration is None:
         data = synthetic_inputs(graph, options.seed)
@@ -134,7 +120,7 @@ def compile_network(
         program = replace(program, weights=weights_digest(weights))
         progress("checking the program")
         verify_program(program, target)
-    return Compiled(graph, mapped, scheduled, program, weights, target, tuple(warnings))
+    return Compiled(graph, mapped, scheduled, program, weights, target, tuple(warnings), sourced.sources)
 
 
 def _check_copies(options: CompileOptions, target: Target) -> None:
@@ -144,8 +130,6 @@ def _check_copies(options: CompileOptions, target: Target) -> None:
         other = "--rate" if options.mvmus is None else "--mvmus"
         raise fail("options.pack", f"--pack and {other} exclude each other", todo=todo)
     require_objective(options.objective, options.rate, options.mvmus, "--mvmus")
-    if options.chips < 1:
-        raise fail("options.chips", f"{options.chips} chips", Place(item="--chips"), "give 1 or more")
     if options.rate is not None and "mvm" not in target.prices:
         what = f"{target.name} has no price for a product, so no rate can be kept"
         todo = "take a target with prices, or give --mvmus"

@@ -5,7 +5,6 @@ The other half of a verification, whether the chip does what its model says, is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.base.diagnostics import Diagnostic, Place, fail
+from cimc.base.diagnostics import Diagnostic, Place
 from cimc.driver.compile import Arrays, Compiled
+from cimc.driver.options import Limits
 from cimc.ir.evaluate import evaluate
 from cimc.ir.layers import Ints, MatrixLayer
 from cimc.ir.mapped import MappedLayer
@@ -35,22 +35,6 @@ FEW_BITS = 6
 
 OUTSIDE = 0.01
 """Share of a map's values beyond its format from which calibration is to blame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the user asks for, None where nothing: decibels of every output, and points of labels that may be lost.
-
-    Raises CimcError(options.limits) for what is no finite number: nothing would be above or below it.
-    """
-
-    min_snr: float | None = None
-    max_loss: float | None = None
-
-    def __post_init__(self) -> None:
-        for item, value in (("--min-snr", self.min_snr), ("--max-loss", self.max_loss)):
-            if value is not None and not math.isfinite(value):
-                raise fail("options.limits", f"{item} is {value}", Place(item=item), "give a finite number")
 
 
 NO_LIMITS = Limits()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 
+from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.driver.sizes import sizes_of
 from cimc.ir.layers import Binding, Layer, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
@@ -30,7 +31,6 @@ from cimc.report.model import (
     Warned,
 )
 from cimc.report.pricing import CoreCost, Priced, price
-from cimc.report.quantities import percent
 from cimc.report.writing import cells_of, writing_of
 from cimc.target import Target
 

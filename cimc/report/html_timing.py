@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cimc.base.quantities import si
 from cimc.report.cost_model import CostReport, Share
 from cimc.report.html_gantt import gantt
 from cimc.report.html_markup import Markup, bar, element, section, table
 from cimc.report.model import Report
-from cimc.report.quantities import si
 from cimc.runtime.timing_result import Timing
 
 

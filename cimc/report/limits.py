@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cimc.base.quantities import si
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
 from cimc.passes.duplicate import load_of
 from cimc.passes.lie_beside import lie_beside
 from cimc.report.cost_model import Limit
-from cimc.report.quantities import si
 from cimc.runtime.timing_result import StreamTime, Timing
 from cimc.target.model import Target
 

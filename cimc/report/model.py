@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cimc.base.quantities import tiles_text, travel_text
+from cimc.base.shown import Facts, Shown
 from cimc.report.cost_model import CostReport, LayerCost, Writing
 
 REPORT_FORMAT = 2
@@ -56,6 +58,9 @@ class PlugReport:
     shape: tuple[int, ...]
     dtype: str
     format: Format
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} {'x'.join(map(str, self.shape)) or 'scalar'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +199,8 @@ class Warned:
     todo: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(Shown):
     """The mapping report of a program. program: sha256 of its binary form (hex); weights: of its arrays.
 
     cost: time and energy of a stream of inputs; None where the target lacks prices for it, which `unpriced` then says.
@@ -215,3 +220,30 @@ class Report:
     layers: tuple[LayerReport, ...]
     tiles: tuple[TileReport, ...]
     warnings: tuple[Warned, ...]
+
+    def facts(self) -> Facts:
+        """The whole program in a few numbers, and what it takes."""
+        s, t = self.summary, self.travel
+        operations = s.memory_operations + s.vector_operations
+        facts = [
+            ("network", s.network),
+            ("target", s.target),
+            ("inputs", ", ".join(map(str, self.inputs))),
+            ("outputs", ", ".join(map(str, self.outputs))),
+            ("tiles", tiles_text(s.tiles, s.chips, s.tiles_of_chip)),
+            ("cores", f"{s.cores:,}"),
+            ("MVMUs", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
+            ("weights", f"{s.weights:,}"),
+            ("tile memory", f"{s.memory_words:,} words"),
+        ]
+        if t is not None and t.hops:
+            facts.append(("flit hops", travel_text(t.hops, t.hops_in_order)))
+        if t is not None and (t.off_chip or s.chips > 1):
+            facts.append(("between chips", travel_text(t.off_chip, t.off_chip_in_order, "flits")))
+        return [
+            *facts,
+            ("instructions", f"{s.instructions:,}, {s.code_bytes:,} bytes"),
+            ("work in memory", f"{s.in_memory_percent:.2f} % of {operations:,} operations an input"),
+            *([("time and energy", f"not known: {self.unpriced}")] if self.cost is None else self.cost.facts()),
+            ("writing weights", str(self.writing)),
+        ]

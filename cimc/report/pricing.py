@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cimc.base.diagnostics import CimcError
+from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.ir.mapped import MappedGraph
 from cimc.isa.costs import PriceList
@@ -14,7 +15,6 @@ from cimc.isa.operands import Name, Port
 from cimc.isa.program import ChannelCode, Program, TileCode
 from cimc.report.cost_model import CostReport, LayerCost, Share
 from cimc.report.limits import limit_of, loads_of
-from cimc.report.quantities import percent
 from cimc.runtime.timing import time_program
 from cimc.runtime.timing_account import settle
 from cimc.runtime.timing_ops import cost_stream

@@ -74,14 +74,13 @@ REFUSED = {
         "  help: write --objective area --rate INPUTS_PER_SECOND\n",
     ),
     "a rate without prices": (
-        ["--objective", "area", "--rate", "100"],
+        ["--target", "ideal", "--objective", "area", "--rate", "100"],
         "error[options.copies]: ideal has no price for a product, so no rate can be kept\n"
         "  at target ideal, prices.mvm\n  help: take a target with prices, or give --mvmus\n",
     ),
     "an endless rate": (
         ["--target", "puma", "--objective", "area", "--rate", "inf"],
-        "error[options.copies]: a rate of inf inputs a second cannot be kept\n  at --rate\n"
-        "  help: give a number above 0\n",
+        "error[options.value]: rate is inf\n  at --rate\n  help: give a finite number\n",
     ),
     "packed and copied": (
         ["--target", "puma", "--pack", "--objective", "area", "--rate", "100"],

@@ -14,7 +14,7 @@ import pytest
 
 import cimc as api
 from cimc.cli import building
-from cimc.driver.verify import Mismatch, Verification
+from cimc.driver.verification import Mismatch, Verification
 from cimc.runtime.sites import BlockedStream, Deadlock
 from tests.cli.commands import CALIBRATION, DIGITS, TEST, cimc
 

@@ -16,8 +16,9 @@ from onnx import TensorProto, helper
 from benchmarks.bram_table import COLUMNS, TABLE, Published, ours, printed_like, values
 from benchmarks.networks import lenet, resnet50, vgg16
 from cimc.base.diagnostics import CimcError
-from cimc.driver.compile import CompileOptions, compile_network, synthetic_inputs
-from cimc.driver.estimate import Estimate, EstimateOptions, estimate_file
+from cimc.driver.compile import compile_network, synthetic_inputs
+from cimc.driver.estimate import Estimate, estimate_file
+from cimc.driver.options import CompileOptions, EstimateOptions
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure import load_structure
 from cimc.passes.formats import Widths

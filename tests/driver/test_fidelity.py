@@ -11,7 +11,7 @@ import pytest
 
 import cimc
 from cimc.driver.onnx_oracle import OnnxOracle
-from cimc.driver.verify import Verification
+from cimc.driver.verification import Verification
 from cimc.frontends import load_onnx
 from cimc.ir.reference import clipped_conversions, windows_of
 from tests.cli.commands import CALIBRATION, DIGITS, QUANTISED, TEST

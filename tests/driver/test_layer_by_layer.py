@@ -14,8 +14,9 @@ import pytest
 from benchmarks.networks import vgg16
 from cimc.base.diagnostics import CimcError
 from cimc.driver.crossbar_cut import cut_matrix
-from cimc.driver.estimate import EstimateOptions, estimate_file
+from cimc.driver.estimate import estimate_file
 from cimc.driver.layer_by_layer import LayerByLayer, Residence, _residence, estimate_layer_by_layer
+from cimc.driver.options import EstimateOptions
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
 from cimc.target.load import load_target
 from cimc.target.model import Target

@@ -14,7 +14,8 @@ from onnx import helper
 
 from benchmarks.estimate_agreement import MVMUS, NETWORKS, agreement, estimated
 from benchmarks.networks import lenet, resnet50, vgg16
-from cimc.driver.estimate import EstimateOptions, estimate, estimate_file
+from cimc.driver.estimate import estimate, estimate_file
+from cimc.driver.options import EstimateOptions
 from cimc.driver.whole import Whole
 from cimc.frontends.structure import load_structure
 from cimc.target import load_target

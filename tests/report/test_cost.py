@@ -82,7 +82,8 @@ def test_without_prices_there_is_no_cost_and_the_report_says_why() -> None:
 
 
 def test_a_price_that_lacks_is_named() -> None:
-    from cimc.driver.compile import CompileOptions, compile_network
+    from cimc.driver.compile import compile_network
+    from cimc.driver.options import CompileOptions
     from cimc.report.pricing import price
 
     compiled = compile_network(DIGITS, CompileOptions("puma"))

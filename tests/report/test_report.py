@@ -11,7 +11,8 @@ from rich.console import Console
 
 import cimc
 from cimc.base.diagnostics import CimcError
-from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.compile import compile_network
+from cimc.driver.options import CompileOptions
 from cimc.report.build import build_report
 from cimc.report.json_text import json_text, read_report, to_json
 from cimc.report.model import Report
