@@ -39,10 +39,10 @@ from cimc.report.folder import load_report, report_at, save_folder
 from cimc.report.html import html_page
 from cimc.report.model import Report
 from cimc.report.thin import thinned
+from cimc.report.timed import names_in, timed
 from cimc.report.trace import trace_text
 from cimc.runtime.package import TARGET, load_package
 from cimc.runtime.step import StepEngine
-from cimc.runtime.timing import time_program
 from cimc.runtime.timing_result import Timing
 from cimc.target.load import TargetLike
 from cimc.target.model import Target
@@ -203,7 +203,7 @@ def _timed(program: CompiledProgram, inputs: int, record: bool) -> Timing:
     if not (fits(inputs, int) and 1 <= inputs <= MOST_INPUTS):
         todo = f"give a whole number, 1 to {MOST_INPUTS}"
         raise fail("options.inputs", f"inputs is {shown(inputs)}", Place(item="--inputs"), todo)
-    return time_program(program.program, program.target, inputs, record)
+    return timed(program.program, names_in(program.mapping), program.target, inputs, record)
 
 
 def _arrays(model: ModelLike, data: Data | None) -> Arrays | None:

@@ -8,8 +8,8 @@ from cimc.cli.console import new_console, steps
 from cimc.report.files import write_whole
 from cimc.report.folder import load_report
 from cimc.report.html import html_page
+from cimc.report.timed import names_in, timed
 from cimc.runtime.package import load_package
-from cimc.runtime.timing import time_program
 
 
 def page_job(folder: Path, file: Path) -> None:
@@ -21,7 +21,7 @@ def page_job(folder: Path, file: Path) -> None:
         timing = None
         if report.cost is not None:
             progress(f"timing {report.cost.inputs} inputs")
-            timing = time_program(package.program, package.target, report.cost.inputs, record=True)
+            timing = timed(package.program, names_in(report), package.target, report.cost.inputs, record=True)
         progress("drawing the page")
         data = html_page(report, package.program, package.target, timing).encode("utf-8")
         write_whole(file, data)

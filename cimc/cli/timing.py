@@ -12,13 +12,14 @@ from cimc.base.quantities import counted, si
 from cimc.cli.console import new_console, steps, write_out
 from cimc.report.cost_model import Writing
 from cimc.report.files import check_writable, write_whole
+from cimc.report.folder import load_report
 from cimc.report.json_text import json_text
 from cimc.report.thin import thinned
+from cimc.report.timed import names_in, timed
 from cimc.report.trace import trace_text
 from cimc.report.view_table import facts_table, new_table
 from cimc.report.writing import writing_of
 from cimc.runtime.package import load_package
-from cimc.runtime.timing import time_program
 from cimc.runtime.timing_result import Timing
 
 STREAMS, UNITS, LAYERS = 8, 12, 40
@@ -69,7 +70,8 @@ def _timed(folder: Path, inputs: int, record: bool) -> tuple[Timing, Writing]:
         progress("reading the program")
         package = load_package(folder)
         progress(f"timing {counted(inputs, 'input')}")
-        timing = time_program(package.program, package.target, inputs, record)
+        names = names_in(load_report(folder, package.program))
+        timing = timed(package.program, names, package.target, inputs, record)
         return timing, writing_of(package.program, package.target)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
+from cimc.base.layer_names import LayerNames
 from cimc.driver.options import CompileOptions
 from cimc.driver.pace import pace_of
 from cimc.frontends.onnx_file import ModelLike
@@ -28,8 +29,10 @@ from cimc.passes.balance import require_objective
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
 from cimc.passes.lie_beside import lie_beside
+from cimc.passes.lower import lower
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.passes.quantise import underflows
+from cimc.passes.split_averages import split_averages
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
 from cimc.target.emulated import require_emulated
@@ -61,6 +64,11 @@ class Compiled:
     sources: Mapping[Path, str] = field(default_factory=dict)
 
     @property
+    def names(self) -> LayerNames:
+        """What its layers are called."""
+        return LayerNames((one.layer.name, one.layer.origin) for one in self.mapped.layers)
+
+    @property
     def target_toml(self) -> str:
         """The target as a file."""
         return write_target(self.target, self.sources)
@@ -80,8 +88,7 @@ def compile_network(
     """
     sourced = options.sourced()
     target = sourced.target
-    widths = _widths(options, target)
-    require_emulated(target, max(widths.input_bits, *widths.input_of.values(), 0))
+    require_emulated(target, _widest_input(options, target))
     progress("reading the network")
     graph = load_onnx(model, options.bind)
     accept(graph)
@@ -99,15 +106,11 @@ def compile_network(
         data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
     progress("calibrating and mapping")
     _check_copies(options, target)
+    widths = _widths(options, target, graph)
     mapped = map_network(
         graph, target, data, MapOptions(widths, options.rows, options.calibration_method, options.pack)
     )
     warnings += underflows(mapped)
-    unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
-    if unknown:
-        known = ", ".join(m.layer.name for m in mapped.layers if m.weights is not None)
-        what = f"the precision file names layers that the network has not: {', '.join(sorted(unknown))}"
-        raise fail("precision.layer", what, todo=f"layers that have weights: {known}")
     with no_collection():
         if options.mvmus is not None or options.rate is not None:
             mapped = lie_beside(mapped, target)
@@ -136,26 +139,40 @@ def _check_copies(options: CompileOptions, target: Target) -> None:
         raise fail("options.copies", what, Place(f"target {target.name}", item="prices.mvm"), todo)
 
 
-def _widths(options: CompileOptions, target: Target) -> Widths:
-    """Bits of weights and inputs, checked against what the target holds."""
-    weight = options.weight_bits if options.weight_bits is not None else target.numbers.weight
-    inputs = options.input_bits if options.input_bits is not None else target.numbers.input
+def _widest_input(options: CompileOptions, target: Target) -> int:
+    """Bits of the widest inputs that crossbars are fed, once all widths are checked against what the target holds."""
+    inputs = target.numbers.input if options.input_bits is None else options.input_bits
     chosen = {
-        "--weight-bits": (weight, target.largest_weight_bits),
+        "--weight-bits": (
+            target.numbers.weight if options.weight_bits is None else options.weight_bits,
+            target.largest_weight_bits,
+        ),
         "--input-bits": (inputs, min(16, target.numbers.word)),
     }
-    for layer, (w, i) in options.precision.layers.items():
-        chosen[f'weight_bits of "{layer}"'] = (w or weight, target.largest_weight_bits)
-        chosen[f'input_bits of "{layer}"'] = (i or inputs, min(16, target.numbers.word))
+    for layer, (weight, fed) in options.precision.layers.items():
+        chosen[f'weight_bits of "{layer}"'] = (2 if weight is None else weight, target.largest_weight_bits)
+        chosen[f'input_bits of "{layer}"'] = (2 if fed is None else fed, min(16, target.numbers.word))
     for name, (bits, most) in chosen.items():
         if not 2 <= bits <= most:
             raise fail("options.bits", f"{name} is {bits}; {target.name} takes 2 to {most}", Place(item=name))
-    layers = options.precision.layers
+    return max(inputs, *(fed or 0 for _, fed in options.precision.layers.values()), 0)
+
+
+def _widths(options: CompileOptions, target: Target, graph: Graph) -> Widths:
+    """Bits of weights and inputs. A precision file may name layers in any way that LayerNames knows."""
+    layers: dict[str, tuple[int | None, int | None]] = {}
+    if options.precision.layers:
+        lowered = lower(split_averages(graph) if target.numbers.accumulator < 32 else graph).layers
+        names = LayerNames((layer.name, layer.origin) for layer in lowered)
+        layers = {
+            lowered[names.index(name, "--precision")].name: bits for name, bits in options.precision.layers.items()
+        }
     return Widths(
-        weight, inputs,
-        {name: w for name, (w, _) in layers.items() if w is not None},
-        {name: i for name, (_, i) in layers.items() if i is not None},
-    )  # fmt: skip
+        options.weight_bits or target.numbers.weight,
+        options.input_bits or target.numbers.input,
+        {name: weight for name, (weight, _) in layers.items() if weight is not None},
+        {name: inputs for name, (_, inputs) in layers.items() if inputs is not None},
+    )
 
 
 def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:

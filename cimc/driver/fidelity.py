@@ -108,6 +108,7 @@ class LayerBook:
         self._compiled = compiled
         self._layers = {m.layer.output: _Layer() for m in compiled.mapped.layers}
         self._probe: dict[str, Ints] = {}
+        self._names = dict(zip(self._layers, compiled.names.shown, strict=True))
 
     def add(self, inputs: Arrays, reference: Mapping[str, Ints]) -> None:
         """Account for lanes: the network's inputs and the reference's maps."""
@@ -139,7 +140,7 @@ class LayerBook:
     def errors(self) -> tuple[LayerError, ...]:
         """Every layer's figures, in network order."""
         return tuple(
-            LayerError(m.layer.name, one.noise.snr_db, one.noise.largest, one.steps)
+            LayerError(self._names[m.layer.output], one.noise.snr_db, one.noise.largest, one.steps)
             for m, one in ((m, self._layers[m.layer.output]) for m in self._compiled.mapped.layers)
         )
 
@@ -148,7 +149,7 @@ class LayerBook:
 
         An output may differ from the oracle's where no layer is off: layers are held against the float Graph.
         """
-        off = {m.layer.output: m.layer.name for m in self._compiled.mapped.layers if self._layers[m.layer.output].steps}
+        off = {output: name for output, name in self._names.items() if self._layers[output].steps}
         named = [f"{name} by at most {self._layers[output].steps}" for output, name in off.items()]
         missed = {name: int(one.largest) for name, one in outputs.items() if one.whole and name not in off}
         named += [f'output "{name}" by at most {steps}' for name, steps in missed.items() if steps]
@@ -165,12 +166,12 @@ class LayerBook:
         """What may be behind a low figure, the likeliest first. synthetic: calibrated on random inputs."""
         mapped = self._compiled.mapped
         found = list(self._clipping())
-        silent = [m.layer.name for m in mapped.layers if self._is_silent(m)]
+        silent = [self._names[m.layer.output] for m in mapped.layers if self._is_silent(m)]
         if silent:
             found.append(f'everything that layer "{silent[0]}" makes is rounded to zero: its format underflows')
         if synthetic:
             found.append("there were no calibration data: number formats come from random inputs")
-        outside = {m.layer.name: one.outside / one.count for m, one in self._all() if one.count}
+        outside = {self._names[m.layer.output]: one.outside / one.count for m, one in self._all() if one.count}
         worst = max(outside, key=lambda name: outside[name], default="")
         if worst and outside[worst] > OUTSIDE:
             share = 100 * outside[worst]
@@ -179,7 +180,7 @@ class LayerBook:
         narrow += [mapped.quants[m.matrix.x.maps[0]].bits for m in mapped.layers if m.weights is not None]
         if narrow and min(narrow) < FEW_BITS:
             found.append(f"few bits: weights or inputs of {min(narrow)}")
-        low = next((m.layer.name for m, one in self._all() if one.noise.below(LEAST_SNR)), None)
+        low = next((self._names[m.layer.output] for m, one in self._all() if one.noise.below(LEAST_SNR)), None)
         if low is not None:
             found.append(f'the first layer below {LEAST_SNR:.0f} dB is "{low}"')
         return found
@@ -200,7 +201,8 @@ class LayerBook:
                 clipped, of = clipped_conversions(mapped, one, windows_of(mapped, one, self._probe))
                 if clipped:
                     share = f"{100 * clipped / of:.2g} %"
-                    yield f'{share} of the conversions of layer "{one.layer.name}" clip: the ADC is too narrow'
+                    name = self._names[one.layer.output]
+                    yield f'{share} of the conversions of layer "{name}" clip: the ADC is too narrow'
 
 
 def doubts(

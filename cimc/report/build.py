@@ -41,14 +41,15 @@ SOFTMAX_OPERATIONS = 2
 def build_report(compiled: Compiled) -> Report:
     """The report of a compiled network."""
     mapped, program, target = compiled.mapped, compiled.program, compiled.target
+    names = compiled.names.shown
     placed: dict[int, list[tuple[int, int]]] = defaultdict(list)
     on_core: dict[tuple[int, int], dict[str, None]] = defaultdict(dict)
     for task in compiled.scheduled.tasks:
         placed[task.layer].append((task.tile, task.core))
-        on_core[task.tile, task.core][mapped.layers[task.layer].layer.name] = None
+        on_core[task.tile, task.core][names[task.layer]] = None
     priced = price(compiled)
     costs = [None] * len(mapped.layers) if isinstance(priced, str) else priced.layers
-    layers = tuple(_layer(mapped, index, target, placed[index], cost) for index, cost in enumerate(costs))
+    layers = tuple(_layer(mapped, index, names[index], target, placed[index], cost) for index, cost in enumerate(costs))
     tiles = tuple(_tile(tile, tile_usage(tile, target.numbers), target, on_core, priced) for tile in program.tiles)
     return Report(
         format=REPORT_FORMAT,
@@ -105,13 +106,13 @@ def _travel(scheduled: ScheduledGraph) -> TravelReport | None:
 
 
 def _layer(
-    mapped: MappedGraph, index: int, target: Target, placed: list[tuple[int, int]], cost: LayerCost | None
+    mapped: MappedGraph, index: int, name: str, target: Target, placed: list[tuple[int, int]], cost: LayerCost | None
 ) -> LayerReport:
     one = mapped.layers[index]
     out = mapped.maps[one.layer.output]
     matrix = _matrix(mapped, one, target) if isinstance(one.layer, MatrixLayer) else None
     return LayerReport(
-        name=one.layer.name,
+        name=name,
         origin=one.layer.origin,
         kind=_kind(one.layer),
         output=one.layer.output,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cimc.base.layer_names import LayerNames
 from cimc.base.quantities import tiles_text, travel_text
 from cimc.base.shown import Facts, Shown
 from cimc.report.cost_model import CostReport, LayerCost, Writing
 
-REPORT_FORMAT = 2
+REPORT_FORMAT = 3
 """The version of report.json; it changes when a field changes its meaning, comes or goes away."""
 
 
@@ -107,8 +108,9 @@ class MatrixReport:
 class LayerReport:
     """A layer. kind: "matrix", "max pool", "average pool", "sum", "product", "max", "min" or "softmax".
 
-    origin: its ONNX nodes. output: the tensor it makes, height x width x channels, and its format. tiles, cores: how
-    many it runs on. operations: see Summary. matrix: None where it has none. cost: None where the report has none.
+    name: see cimc.base.layer_names. origin: its ONNX nodes. output: the tensor it makes, height x width x channels, and
+    its format. tiles, cores: how many it runs on. operations: see Summary. matrix: None where it has none. cost: None
+    where the report has none.
     """
 
     name: str
@@ -247,3 +249,8 @@ class Report(Shown):
             *([("time and energy", f"not known: {self.unpriced}")] if self.cost is None else self.cost.facts()),
             ("writing weights", str(self.writing)),
         ]
+
+    @property
+    def names(self) -> LayerNames:
+        """What its layers are called."""
+        return LayerNames((layer.output, layer.origin) for layer in self.layers)

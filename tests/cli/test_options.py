@@ -125,3 +125,24 @@ def test_wrong_options_are_said_together() -> None:
 def test_numbers_of_numpy_are_numbers() -> None:
     bits = np.int64(4)
     assert api.compile(DIGITS, calibration={"input": INPUTS}, weight_bits=bits).report().layers[0].matrix is not None
+
+
+@pytest.mark.parametrize("name", ["conv2", "relu2", "relu2_out"])
+def test_precision_by_any_name_of_a_layer(tmp_path: Path, name: str) -> None:
+    (tmp_path / "bits.toml").write_text(f"[layer.{name}]\nweight_bits = 4\n")
+    program = api.compile(DIGITS, calibration=CALIBRATION, precision=tmp_path / "bits.toml")
+    assert {one.name: one.matrix.weight_bits for one in program.report().layers if one.matrix} == {
+        "conv1": 16, "conv2": 4, "fc": 16,
+    }  # fmt: skip
+    assert program.text() == api.compile(DIGITS, calibration=CALIBRATION, precision={name: {"weight_bits": 4}}).text()
+
+
+def test_precision_of_a_layer_that_is_not_there() -> None:
+    with pytest.raises(api.CimcError, match='there is no layer "conv3"') as caught:
+        api.compile(DIGITS, calibration=CALIBRATION, precision={"conv3": {"weight_bits": 4}})
+    assert 'help: did you mean "conv' in str(caught.value)
+
+
+def test_copies_by_node_or_tensor() -> None:
+    by_node, by_tensor = (api.estimate(DIGITS, copies={name: 4}) for name in ("conv1", "conv1_out"))
+    assert by_node == by_tensor

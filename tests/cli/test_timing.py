@@ -62,7 +62,7 @@ def test_the_trace_has_the_format_of_chrome(folder: Path, tmp_path: Path) -> Non
     slices = [event for event in trace["traceEvents"] if event["ph"] == "X"]
     assert len(meta) + len(slices) == len(trace["traceEvents"])
     tracks = {(e["pid"], e["tid"]): e["args"]["name"] for e in meta if e["name"] == "thread_name"}
-    assert tracks[0, 0] == "core 0: conv1, relu1"
+    assert tracks[0, 0] == "core 0: conv1"
     assert {e["args"]["name"] for e in meta if e["name"] == "process_name"} == {"tile 0"}
     assert {(e["pid"], e["tid"]) for e in slices} == set(tracks)
     assert all(set(e) == {"ph", "name", "cat", "pid", "tid", "ts", "dur"} for e in slices)

@@ -71,7 +71,7 @@ def test_few_bits() -> None:
     found = verified("puma", weight_bits=2, input_bits=2)
     assert not found.faithful
     assert "few bits: weights or inputs of 2" in cause(found)
-    assert 'the first layer below 10 dB is "relu1_out"' in cause(found)
+    assert 'the first layer below 10 dB is "conv1"' in cause(found)
 
 
 def test_a_format_that_underflows(tmp_path: Path) -> None:
