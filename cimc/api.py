@@ -133,13 +133,14 @@ def verify(
     calibration: Data | None = None,
     *,
     limit: int | None = None,
+    program: FilePath | None = None,
     **options: Any,
 ) -> Verification:
     """Compile, emulate and compare. The options are those of `cimc verify`; docs/verify.md explains the result."""
     given = {"target": target, **options}
     chosen, limits = made(CompileOptions, given, Limits), made(Limits, given, CompileOptions)
     inputs = data_for(model, data, limit if fits(limit, int) else None)
-    found = verify_network(model, inputs, chosen, _arrays(model, calibration), limit, limits=limits)
+    found = verify_network(model, inputs, chosen, _arrays(model, calibration), limit, limits=limits, program=program)
     _warn(found.warnings)
     return found
 

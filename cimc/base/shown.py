@@ -9,7 +9,7 @@ from cimc.base.names import printable
 Facts = list[tuple[str, str]]
 """Names with their values, in words."""
 
-FIRST = 4
+FIRST = 5
 """Facts in the line."""
 
 

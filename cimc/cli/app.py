@@ -14,7 +14,6 @@ from cimc.cli.commands_price import estimate, time, trace
 app = typer.Typer(
     name="cimc",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -8,7 +8,7 @@ from pathlib import Path
 from cimc.base.diagnostics import Diagnostic
 from cimc.base.names import printable
 from cimc.base.quantities import counted, decibels
-from cimc.cli.console import new_console, steps, warn, write_out
+from cimc.cli.console import check_json, new_console, put_json, steps, warn
 from cimc.driver.arrays import Arrays, data_for
 from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions, Limits
@@ -23,8 +23,9 @@ from cimc.report.view_table import facts_table, new_table
 from cimc.target.load import target_file
 
 
-def compile_job(model: str, options: CompileOptions, calibration: str | None, folder: Path) -> None:
-    """`cimc compile`."""
+def compile_job(model: str, options: CompileOptions, calibration: str | None, folder: Path, json: Path | None) -> None:
+    """`cimc compile`. json: where the mapping report goes too."""
+    check_json(json, model, calibration)
     check_place(folder, model, calibration, target_file(options.target))
     with steps() as progress:
         progress("reading the calibration data")
@@ -34,6 +35,9 @@ def compile_job(model: str, options: CompileOptions, calibration: str | None, fo
         save_folder(folder, compiled.program, compiled.weights, compiled.target_toml, report)
     warn(compiled.warnings)
     warn(_missed_rate(options.rate, report))
+    if json is not None:
+        put_json(json_text(report), json)
+        return
     s = report.summary
     text = (
         f"{printable(str(folder))}: {counted(len(report.layers), 'layer')} for {s.target} on "
@@ -66,16 +70,18 @@ def verify_job(
     calibration: str | None,
     data: str,
     limit: int | None,
-    as_json: bool,
+    program: Path | None,
+    json: Path | None,
     limits: Limits,
 ) -> bool:
     """`cimc verify`; whether everything agreed."""
+    check_json(json, model, calibration, data, program)
     with steps() as progress:
         progress("reading the data")
         inputs = data_for(model, data, limit)
-        found = verify_network(model, inputs, options, _data(model, calibration), limit, progress, limits)
-    if as_json:
-        write_out(verification_json(found))
+        found = verify_network(model, inputs, options, _data(model, calibration), limit, progress, limits, program)
+    if json is not None:
+        put_json(verification_json(found), json)
         return found.passed
     warn(found.warnings)
     show_verification(found)

@@ -20,6 +20,7 @@ def compile(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write.", show_default=False)],
     options: CompileOptions,
     calibration: o.CalibrationFile = None,
+    json: o.Json = None,
 ) -> None:
     """Compile a network into a folder that stands alone: program, weights, target and mapping report.
 
@@ -29,7 +30,7 @@ def compile(
     """
     from cimc.cli.building import compile_job
 
-    compile_job(model, options, calibration, out)
+    compile_job(model, options, calibration, out, json)
 
 
 @o.with_options
@@ -45,9 +46,8 @@ def verify(
     limits: Limits,
     calibration: o.CalibrationFile = None,
     limit: o.Limit = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output (docs/verify.md).")
-    ] = False,
+    program: o.ProgramFile = None,
+    json: o.Json = None,
 ) -> None:
     """Compile a network, run it on the emulator and compare: every stored value with the quantised reference, bit for
     bit (exact), and the outputs with onnxruntime in float (faithful).
@@ -55,10 +55,11 @@ def verify(
     \b
       cimc verify net.onnx --target puma --calibration some.npz --data test.npz
       cimc verify net.onnx --target puma --data test.npz --limit 64 --min-snr 40 --max-loss 1
+      cimc verify net.onnx --target puma --data test.npz --program edited.casm
     """
     from cimc.cli.building import verify_job
 
-    if not verify_job(model, options, calibration, data, limit, as_json, limits):
+    if not verify_job(model, options, calibration, data, limit, program, json, limits):
         raise typer.Exit(1)
 
 
@@ -70,10 +71,8 @@ def run(
             "--input", metavar="FILE.npz", help="Arrays named as the inputs; axis 0 is the lane.", show_default=False
         ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.npz", help="The file to write.", show_default=False)],
-    program: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An edited program, text or binary, in place of the folder's.")
-    ] = None,
+    out: o.OutFile,
+    program: o.ProgramFile = None,
     limit: o.Limit = None,
     max_memory: Annotated[
         str | None, typer.Option(metavar="BYTES", help="Bound of the emulated state, such as 500M.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from cimc.driver.options import EstimateOptions
 def estimate(
     model: o.Model,
     options: EstimateOptions,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: o.Json = None,
 ) -> None:
     """Estimate crossbars, copies, time and energy from a network's structure. No code is made and no weight is read.
 
@@ -27,30 +26,28 @@ def estimate(
     """
     from cimc.cli.estimating import estimate_job
 
-    estimate_job(model, options, as_json)
+    estimate_job(model, options, json)
 
 
 def time(
     folder: o.Folder,
     inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 4,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: o.Json = None,
 ) -> None:
     """Time a compiled program: latency, rate, energy by component and by layer, busy units, and what limits it.
 
     \b
       cimc time net/
-      cimc time net/ --inputs 8 --json
+      cimc time net/ --inputs 8 --json timing.json
     """
     from cimc.cli.timing import time_job
 
-    time_job(folder, inputs, as_json)
+    time_job(folder, inputs, json)
 
 
 def trace(
     folder: o.Folder,
-    out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FILE.json", help="The file to write.", show_default=False)
-    ],
+    out: o.OutFile,
     inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 2,
     slices: Annotated[
         int, typer.Option(min=0, metavar="N", help="Join short slices until there are about N; 0: keep all.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cimc.base.diagnostics import CimcError, Diagnostic
-from cimc.cli.console import new_console, steps, write_out
+from cimc.cli.console import check_json, new_console, put_json, steps
 from cimc.report.compare import compare
 from cimc.report.folder import report_at
 from cimc.report.json_text import json_text
@@ -14,14 +14,15 @@ from cimc.report.model import Report
 from cimc.report.view_compare import comparison_view
 
 
-def compare_job(a: Path, b: Path, as_json: bool) -> None:
+def compare_job(a: Path, b: Path, json: Path | None) -> None:
     """`cimc compare`."""
+    check_json(json, a, b)
     with steps() as progress:
         progress("reading the reports")
         one, other = _both((a, b))
     found = compare(one, other, str(a), str(b))
-    if as_json:
-        write_out(json_text(found))
+    if json is not None:
+        put_json(json_text(found), json)
         return
     console = new_console()
     for part in comparison_view(found):

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -14,6 +15,8 @@ from rich.text import Text
 
 from cimc.base.diagnostics import Diagnostic, warning_text
 from cimc.base.names import printable_lines
+from cimc.base.reading import FilePath
+from cimc.report.files import check_writable, write_whole
 
 Progress = Callable[[str], None]
 """Told what is being done."""
@@ -29,6 +32,25 @@ def write_out(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()
+
+
+def is_printed(file: Path) -> bool:
+    """Whether a file to write is standard output."""
+    return str(file) == "-"
+
+
+def check_json(file: Path | None, *inputs: FilePath | None) -> None:
+    """Refuse a place for JSON that could not be written, before any work."""
+    if file is not None and not is_printed(file):
+        check_writable(file, *inputs)
+
+
+def put_json(text: str, file: Path) -> None:
+    """JSON where it was asked for."""
+    if is_printed(file):
+        write_out(text)
+    else:
+        write_whole(file, text.encode("utf-8"))
 
 
 def drop_output() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.text import Text
 
 from cimc.base.quantities import si
-from cimc.cli.console import new_console, write_out
+from cimc.cli.console import check_json, new_console, put_json
 from cimc.cli.layer_by_layer import show_layer_by_layer
 from cimc.driver.estimate import Estimate, LayerEstimate
 from cimc.driver.estimating import estimate_network
@@ -21,11 +23,12 @@ matrix: rows x columns, /groups of a grouped convolution; split: blocks along ro
 fill: cells used of one copy's MVMUs; vectors: products for one input; turns: of one copy"""
 
 
-def estimate_job(model: str, options: EstimateOptions, as_json: bool) -> None:
+def estimate_job(model: str, options: EstimateOptions, json: Path | None) -> None:
     """`cimc estimate`."""
+    check_json(json, model)
     found = estimate_network(model, options)
-    if as_json:
-        write_out(json_text(found))
+    if json is not None:
+        put_json(json_text(found), json)
     elif isinstance(found, LayerByLayer):
         show_layer_by_layer(found)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,13 @@ from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
-from cimc.cli.console import new_console
+from cimc.cli.console import check_json, new_console, put_json
 from cimc.cli.options import not_a_place, split_numbers
 from cimc.cli.stopping import show_stop
 from cimc.isa.program import Matrix, Program
 from cimc.numerics.encoding import Cells, encode
 from cimc.report.folder import load_report
+from cimc.report.json_text import json_text
 from cimc.report.model import Report
 from cimc.report.view_table import new_table
 from cimc.runtime.package import Package, load_package
@@ -47,8 +49,11 @@ class Stored:
         return f"tile {self.tile}, core {self.core}, MVMU {self.matrix.mvmu}"
 
 
-def inspect_job(folder: Path, question: Question) -> None:
+def inspect_job(folder: Path, question: Question, json: Path | None) -> None:
     """`cimc inspect`."""
+    check_json(json)
+    if json is not None and question.stop is not None:
+        raise fail("options.inspect", "--stop shows the machine to people, not as JSON", todo="leave out --json")
     asked = [q for q in (question.weight, question.cell, question.stop) if q is not None]
     if len(asked) > 1:
         raise fail("options.inspect", "--weight, --cell and --stop are three questions", todo="ask one at a time")
@@ -61,16 +66,39 @@ def inspect_job(folder: Path, question: Question) -> None:
     package, console = load_package(folder), new_console()
     report = load_report(folder, package.program)
     names = {layer.output: layer.name for layer in report.layers}
-    if question.weight is not None:
-        stored, row, column = find_weight(package.program, report, question.weight)
-        show_weight(console, package, names, stored, row, column)
-    elif question.cell is not None:
-        stored, row, column = find_cell(package.program, question.cell)
-        show_weight(console, package, names, stored, row, column)
-    elif question.stop is not None and question.data is not None:
+    if question.stop is not None and question.data is not None:
         show_stop(console, package, report, question.stop, question.data, question.lane)
+        return
+    found = None
+    if question.weight is not None:
+        found = find_weight(package.program, report, question.weight)
+    elif question.cell is not None:
+        found = find_cell(package.program, question.cell)
+    if json is not None:
+        matrices = [found[0]] if found is not None else matrices_of(package.program)
+        listed = [_record(stored, names) for stored in matrices]
+        put_json(json_text(listed if found is None else {**listed[0], **_weight(package, *found)}), json)
+    elif found is not None:
+        show_weight(console, package, names, *found)
     else:
         show_matrices(console, package.program, names)
+
+
+def _record(stored: Stored, names: Mapping[str, str]) -> dict[str, object]:
+    """A matrix and its place, for JSON."""
+    fields = {field.name: getattr(stored.matrix, field.name) for field in dataclasses.fields(stored.matrix)}
+    return {**fields, "layer": names[stored.matrix.layer], "tile": stored.tile, "core": stored.core}
+
+
+def _weight(package: Package, stored: Stored, row: int, column: int) -> dict[str, object]:
+    """A weight of a matrix, its row and column there, and the levels of its cells by sign and slice, for JSON."""
+    m = stored.matrix
+    value = int(package.weights[m.array].reshape(m.rows, m.columns)[row, column])
+    return {
+        "weight": value,
+        "in_mvmu": [row, column],
+        "levels": cells_of(package, stored).levels[:, :, row, column].tolist(),
+    }
 
 
 def matrices_of(program: Program) -> list[Stored]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 
 from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.base.options import Checked, Option, made, options_of
+from cimc.base.outputs import unwritable
 
 Model = Annotated[str, typer.Argument(metavar="MODEL.onnx", help="The network.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `cimc compile` wrote.", show_default=False)]
@@ -24,6 +26,27 @@ CalibrationFile = Annotated[
 ]
 Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Take the first N inputs only.", show_default=False)
+]
+
+
+def output_file(text: str) -> Path:
+    """The path of a file to write; one that ends as a folder's does is refused."""
+    if text.endswith(("/", os.sep)):
+        raise unwritable(Path(text), "this names a folder", "name a file in it")
+    return Path(text)
+
+
+OutFile = Annotated[
+    Path,
+    typer.Option("-o", "--out", metavar="FILE", parser=output_file, help="The file to write.", show_default=False),
+]
+ProgramFile = Annotated[
+    Path | None,
+    typer.Option("--program", metavar="FILE", help="An edited program, text or binary, in place of the compiled one."),
+]
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE|-", parser=output_file, help="Write the result as JSON instead; -: print it."),
 ]
 Settings = Annotated[
     list[str] | None,

@@ -9,10 +9,10 @@ from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
 from cimc.base.quantities import counted
 from cimc.base.reading import identity
-from cimc.cli.console import new_console, steps, write_out
+from cimc.cli.console import check_json, new_console, put_json, steps, write_out
 from cimc.driver.arrays import write_arrays
 from cimc.driver.running import lanes_in, package_of, run_program
-from cimc.report.files import check_writable, write_whole
+from cimc.report.files import check_writable
 from cimc.report.folder import load_report
 from cimc.report.json_text import json_text
 from cimc.report.schema import schema_text
@@ -51,9 +51,9 @@ def check_report_files(json: Path | None, html: Path | None) -> None:
     """Refuse files of which one could not be written before the other is. json, html: None where not asked for."""
     if json is not None and html is not None and _same_place(json, html):
         raise fail("options.report", "--json and --html name the same file", Place(str(json)), "name two files")
-    for file in (json, html):
-        if file is not None:
-            check_writable(file)
+    check_json(json)
+    if html is not None:
+        check_writable(html)
 
 
 def _same_place(a: Path, b: Path) -> bool:
@@ -66,7 +66,7 @@ def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:
     """`cimc report`."""
     report = load_report(folder, load_package(folder).program)
     if file is not None:
-        write_whole(file, json_text(report).encode("utf-8"))
+        put_json(json_text(report), file)
         return
     console = new_console()
     for part in report_view(report, all_tiles):

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from cimc.base.names import printable
 from cimc.base.quantities import counted, si
-from cimc.cli.console import new_console, steps, write_out
+from cimc.cli.console import check_json, new_console, put_json, steps
 from cimc.report.cost_model import Writing
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report
@@ -26,11 +26,12 @@ STREAMS, UNITS, LAYERS = 8, 12, 40
 """Streams, units and layers that the terminal shows; JSON has all."""
 
 
-def time_job(folder: Path, inputs: int, as_json: bool) -> None:
+def time_job(folder: Path, inputs: int, json: Path | None) -> None:
     """`cimc time`."""
+    check_json(json)
     timing, writing = _timed(folder, inputs, record=False)
-    if as_json:
-        write_out(timing_json(timing, writing))
+    if json is not None:
+        put_json(timing_json(timing, writing), json)
         return
     console = new_console()
     facts = facts_table([*timing.facts(), ("writing the weights", str(writing))])

@@ -19,6 +19,7 @@ from cimc.isa.program import Plug, Program
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.package import Package, load_package
 from cimc.runtime.step import MOST_STATE, Execution, StepEngine
+from cimc.target.model import Target
 
 LABELS = "labels"
 
@@ -51,11 +52,17 @@ def package_of(folder: Path, program: Path | None = None) -> Package:
     package = load_package(folder)
     if program is None:
         return package
-    other = read_checked(program, package.target)
-    if other.weights != package.program.weights:
-        what = f"the program is not of the weights in {folder}: their sha256 differ"
-        raise fail("package.weights", what, Place(str(program)), "give an edited copy of the program in that folder")
+    other = edited_program(program, package.program, package.target, str(folder))
     return Package(other, package.weights, package.target, package.extra)
+
+
+def edited_program(file: Path, of: Program, target: Target, where: str) -> Program:
+    """A program in a file, once it is checked and known to be of the same weights. where: those are, in words."""
+    found = read_checked(file, target)
+    if found.weights != of.weights:
+        what = f"the program is not of the weights in {where}: their sha256 differ"
+        raise fail("package.weights", what, Place(str(file)), "give an edited copy of the program there")
+    return found
 
 
 def run_program(engine: StepEngine, lanes: Arrays, max_memory: int | None) -> tuple[Arrays, Execution]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,12 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.options import fits, shown
+from cimc.base.reading import FilePath
 from cimc.driver.compile import Arrays, Compiled, Progress, compile_network
 from cimc.driver.fidelity import NO_LIMITS, LayerBook, Noise, doubts, worst_snr
 from cimc.driver.onnx_oracle import OnnxOracle
 from cimc.driver.options import CompileOptions, Limits
-from cimc.driver.running import LABELS
+from cimc.driver.running import LABELS, edited_program
 from cimc.driver.sizes import sizes_of
 from cimc.driver.verification import Mismatch, Verification
 from cimc.frontends.onnx_file import ModelLike, place_of
@@ -30,6 +33,7 @@ from cimc.ir.lanes import lanes_of
 from cimc.ir.layers import Ints
 from cimc.ir.reference import evaluate_mapped
 from cimc.isa.printer import line_of
+from cimc.isa.program import Program
 from cimc.runtime.step import Execution, StepEngine
 
 CHUNK_BYTES = 1 << 30  # of captured and reference values held at once
@@ -44,9 +48,11 @@ def verify_network(
     limit: int | None = None,
     progress: Progress = lambda step: None,
     limits: Limits = NO_LIMITS,
+    program: FilePath | None = None,
 ) -> Verification:
     """Compile and verify. data: lanes of every network input, and optionally "labels", (lanes,) integers: the element
-    of the first output that should be largest. limit: lanes to run.
+    of the first output that should be largest. limit: lanes to run. program: an edited one to run in place of the
+    compiled one.
 
     Raises CimcError for everything that is wrong with network, target, data or limits.
     """
@@ -55,10 +61,23 @@ def verify_network(
     start = time.perf_counter()
     compiled = compile_network(model, options, calibration, progress, lambda graph: _check_data(graph, data, limits))
     compiled_at = time.perf_counter()
+    if program is not None:
+        compiled = replace(compiled, program=_edited(program, compiled))
     graph = compiled.graph
     inputs = {name: array[:limit] for name, array in lanes_of(graph, _inputs_in(data, graph)).items()}
     labels = data[LABELS] if _has_labels(data, graph) else None
     return _compare(model, compiled, inputs, labels, compiled_at - start, progress, limits, calibration is None)
+
+
+def _edited(file: FilePath, compiled: Compiled) -> Program:
+    """A program in the place of the compiled one; it must store the same maps."""
+    found = edited_program(Path(file), compiled.program, compiled.target, "this network as it is compiled here")
+    tensors = {ring.tensor for tile in found.tiles for ring in tile.rings}
+    missing = [one.layer.output for one in compiled.mapped.layers if one.layer.output not in tensors]
+    if missing:
+        what = f"the program has no ring that holds {', '.join(missing)}, so it cannot be compared"
+        raise fail("verify.program", what, Place(str(file)), "keep the rings of the compiled program")
+    return found
 
 
 def _has_labels(data: Arrays, graph: Graph) -> bool:

@@ -230,11 +230,11 @@ class Report(Shown):
         facts = [
             ("network", s.network),
             ("target", s.target),
-            ("inputs", ", ".join(map(str, self.inputs))),
-            ("outputs", ", ".join(map(str, self.outputs))),
             ("tiles", tiles_text(s.tiles, s.chips, s.tiles_of_chip)),
             ("cores", f"{s.cores:,}"),
             ("MVMUs", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
+            ("inputs", ", ".join(map(str, self.inputs))),
+            ("outputs", ", ".join(map(str, self.outputs))),
             ("weights", f"{s.weights:,}"),
             ("tile memory", f"{s.memory_words:,} words"),
         ]

@@ -19,7 +19,7 @@ def compiled(folder: Path, *options: str) -> Path:
 
 def timed(folder: Path) -> float:
     """Inputs a second."""
-    return float(json.loads(cimc("time", folder, "--json").out)["rate"])
+    return float(json.loads(cimc("time", folder, "--json", "-").out)["rate"])
 
 
 def mvmus(folder: Path) -> int:
@@ -41,7 +41,7 @@ def test_copies_for_one_input_shorten_it(tmp_path: Path) -> None:
     plain = compiled(tmp_path / "plain")
     budget = str(2 * mvmus(plain))
     short = compiled(tmp_path / "short", "--mvmus", budget, "--objective", "latency")
-    latency = {folder: json.loads(cimc("time", folder, "--json").out)["latency"] for folder in (plain, short)}
+    latency = {folder: json.loads(cimc("time", folder, "--json", "-").out)["latency"] for folder in (plain, short)}
     assert latency[short] < 0.8 * latency[plain]
 
 
