@@ -27,7 +27,6 @@ from cimc.driver.layer_by_layer import LayerByLayer
 from cimc.driver.options import DEFAULT_TARGET, CompileOptions, EstimateOptions, Limits
 from cimc.driver.running import lanes_for, run_program
 from cimc.driver.verification import Verification
-from cimc.driver.verify import verify_network
 from cimc.frontends.onnx_file import ModelLike
 from cimc.isa.printer import print_program
 from cimc.isa.program import Program
@@ -36,11 +35,10 @@ from cimc.report.compare import Comparison
 from cimc.report.compare import compare as compare_reports
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report, report_at, save_folder
-from cimc.report.html import html_page
 from cimc.report.model import Report
 from cimc.report.thin import thinned
 from cimc.report.timed import names_in, timed
-from cimc.report.trace import trace_text
+from cimc.report.trace import Trace, trace_text
 from cimc.runtime.package import TARGET, load_package
 from cimc.runtime.step import StepEngine
 from cimc.runtime.timing_result import Timing
@@ -137,6 +135,8 @@ def verify(
     **options: Any,
 ) -> Verification:
     """Compile, emulate and compare. The options are those of `cimc verify`; docs/verify.md explains the result."""
+    from cimc.driver.verify import verify_network  # with onnxruntime, which takes a while to load
+
     given = {"target": target, **options}
     chosen, limits = made(CompileOptions, given, Limits), made(Limits, given, CompileOptions)
     inputs = data_for(model, data, limit if fits(limit, int) else None)
@@ -168,7 +168,7 @@ def time(program: CompiledProgram | FilePath, inputs: int = 4) -> Timing:
     return _timed(_loaded(program), inputs, record=False)
 
 
-def trace(program: CompiledProgram | FilePath, out: FilePath, inputs: int = 2, slices: int = 100_000) -> None:
+def trace(program: CompiledProgram | FilePath, out: FilePath, inputs: int = 2, slices: int = 100_000) -> Trace:
     """Write what every core does when, as `cimc trace` does. slices: about how many there may be; 0 keeps all."""
     check_writable(Path(out))
     if not (fits(slices, int) and slices >= 0):
@@ -176,10 +176,13 @@ def trace(program: CompiledProgram | FilePath, out: FilePath, inputs: int = 2, s
     timing = _timed(_loaded(program), inputs, record=True)
     kept, resolution = thinned(timing.intervals, slices or len(timing.intervals))
     write_whole(Path(out), trace_text(timing, kept, resolution).encode("utf-8"))
+    return Trace(len(kept), len(timing.streams), timing.completions[-1], len(timing.intervals), resolution)
 
 
 def page(program: CompiledProgram | FilePath, out: FilePath) -> None:
     """Write the report as a page for a browser, as `cimc report --html` does."""
+    from cimc.report.html import html_page  # with the plots, which take a while to load
+
     check_writable(Path(out))
     found = _loaded(program)
     cost = found.mapping.cost

@@ -37,7 +37,7 @@ def report(
       cimc report net/ --html report.html
       cimc report --schema > report.schema.json
     """
-    from cimc.cli.running import check_report_files, report_job, schema_job
+    from cimc.cli.running import check_report_files, page_job, report_job, schema_job
 
     if schema:
         schema_job()
@@ -46,8 +46,6 @@ def report(
         raise fail("options.report", "no program is named", todo="write cimc report DIR, or cimc report --schema")
     check_report_files(json, html)
     if html is not None:
-        from cimc.cli.page import page_job  # with the plots, which take a while to load
-
         page_job(folder, html)
     if html is None or json is not None:
         report_job(folder, json, all_tiles)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cimc import api
 from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
 from cimc.base.quantities import counted
@@ -13,11 +14,9 @@ from cimc.cli.console import check_json, new_console, put_json, steps, write_out
 from cimc.driver.arrays import write_arrays
 from cimc.driver.running import lanes_in, package_of, run_program
 from cimc.report.files import check_writable
-from cimc.report.folder import load_report
 from cimc.report.json_text import json_text
 from cimc.report.schema import schema_text
 from cimc.report.view import report_view
-from cimc.runtime.package import load_package
 from cimc.runtime.step import StepEngine
 
 
@@ -62,9 +61,17 @@ def _same_place(a: Path, b: Path) -> bool:
     return os.path.realpath(a) == os.path.realpath(b) or (there is not None and there == identity(b))
 
 
+def page_job(folder: Path, file: Path) -> None:
+    """`cimc report --html`."""
+    with steps() as progress:
+        progress("timing the program and drawing the page")
+        api.page(folder, file)
+    new_console().print(f"{file}: {os.path.getsize(file):,} bytes", soft_wrap=True)
+
+
 def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:
     """`cimc report`."""
-    report = load_report(folder, load_package(folder).program)
+    report = api.load(folder).report()
     if file is not None:
         put_json(json_text(report), file)
         return

@@ -7,19 +7,14 @@ from pathlib import Path
 
 from rich.table import Table
 
+from cimc import api
 from cimc.base.names import printable
 from cimc.base.quantities import counted, si
 from cimc.cli.console import check_json, new_console, put_json, steps
 from cimc.report.cost_model import Writing
-from cimc.report.files import check_writable, write_whole
-from cimc.report.folder import load_report
 from cimc.report.json_text import json_text
-from cimc.report.thin import thinned
-from cimc.report.timed import names_in, timed
-from cimc.report.trace import trace_text
 from cimc.report.view_table import facts_table, new_table
 from cimc.report.writing import writing_of
-from cimc.runtime.package import load_package
 from cimc.runtime.timing_result import Timing
 
 STREAMS, UNITS, LAYERS = 8, 12, 40
@@ -29,18 +24,16 @@ STREAMS, UNITS, LAYERS = 8, 12, 40
 def time_job(folder: Path, inputs: int, json: Path | None) -> None:
     """`cimc time`."""
     check_json(json)
-    timing, writing = _timed(folder, inputs, record=False)
+    with steps() as progress:
+        progress(f"timing {counted(inputs, 'input')}")
+        program = api.load(folder)
+        timing, writing = api.time(program, inputs), writing_of(program.program, program.target)
     if json is not None:
         put_json(timing_json(timing, writing), json)
         return
     console = new_console()
     facts = facts_table([*timing.facts(), ("writing the weights", str(writing))])
-    for part in (
-        facts,
-        _energy(timing),
-        _streams(timing),
-        _units(timing),
-    ):
+    for part in (facts, _energy(timing), _streams(timing), _units(timing)):
         console.print(part)
         console.print()
     bottleneck = timing.bottleneck
@@ -49,13 +42,12 @@ def time_job(folder: Path, inputs: int, json: Path | None) -> None:
 
 def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
     """`cimc trace`."""
-    check_writable(file)
-    timing, _ = _timed(folder, inputs, record=True)
-    kept, resolution = thinned(timing.intervals, slices or len(timing.intervals))
-    write_whole(file, trace_text(timing, kept, resolution).encode("utf-8"))
-    text = f"{file}: {len(kept):,} slices of {len(timing.streams):,} streams, {si(timing.completions[-1], 's')}"
-    if resolution:
-        text += f"; {len(timing.intervals):,} were joined to {si(resolution, 's')} each, or more (--slices 0 keeps all)"
+    with steps() as progress:
+        progress(f"timing {counted(inputs, 'input')}")
+        made = api.trace(folder, file, inputs, slices)
+    text = f"{file}: {made.slices:,} slices of {counted(made.streams, 'stream')}, {si(made.seconds, 's')}"
+    if made.resolution:
+        text += f"; {made.spans:,} were joined to {si(made.resolution, 's')} each, or more (--slices 0 keeps all)"
     new_console().print(text, soft_wrap=True)
 
 
@@ -64,16 +56,6 @@ def timing_json(timing: Timing, writing: Writing) -> str:
     fields = {field.name: getattr(timing, field.name) for field in dataclasses.fields(timing)}
     del fields["intervals"]
     return json_text({**fields, "rate": timing.rate, "writing": writing})
-
-
-def _timed(folder: Path, inputs: int, record: bool) -> tuple[Timing, Writing]:
-    with steps() as progress:
-        progress("reading the program")
-        package = load_package(folder)
-        progress(f"timing {counted(inputs, 'input')}")
-        names = names_in(load_report(folder, package.program))
-        timing = timed(package.program, names, package.target, inputs, record)
-        return timing, writing_of(package.program, package.target)
 
 
 def _energy(timing: Timing) -> Table:
