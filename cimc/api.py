@@ -1,7 +1,7 @@
 """The Python API: what the commands do, for data and programs in memory. docs/python.md shows it at work.
 
 Options of a command are keyword arguments of the same name (cimc.driver.options); what is wrong raises CimcError, and
-what one should know is a CimcWarning.
+what one should know is a CimcWarning. Compiler, oracle and plots are imported where they are used: they take a while.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 
@@ -20,17 +20,10 @@ from cimc.base.options import Checked, fits, made, options_of, shown
 from cimc.base.reading import TEXT_LIMIT, FilePath, read_text
 from cimc.base.shown import Facts, Shown
 from cimc.driver.arrays import Arrays, Data, arrays_of, data_for
-from cimc.driver.compile import compile_network
-from cimc.driver.estimate import Estimate
-from cimc.driver.estimating import estimate_network
-from cimc.driver.layer_by_layer import LayerByLayer
 from cimc.driver.options import DEFAULT_TARGET, CompileOptions, EstimateOptions, Limits
 from cimc.driver.running import lanes_for, run_program
-from cimc.driver.verification import Verification
-from cimc.frontends.onnx_file import ModelLike
 from cimc.isa.printer import print_program
 from cimc.isa.program import Program
-from cimc.report.build import build_report
 from cimc.report.compare import Comparison
 from cimc.report.compare import compare as compare_reports
 from cimc.report.files import check_writable, write_whole
@@ -44,6 +37,12 @@ from cimc.runtime.step import StepEngine
 from cimc.runtime.timing_result import Timing
 from cimc.target.load import TargetLike
 from cimc.target.model import Target
+
+if TYPE_CHECKING:
+    from cimc.driver.estimate import Estimate
+    from cimc.driver.layer_by_layer import LayerByLayer
+    from cimc.driver.verification import Verification
+    from cimc.frontends.onnx_file import ModelLike
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -116,6 +115,9 @@ def compile(
     calibration: arrays by input, or an .npz file, to choose number formats with. Raises CimcError with everything that
     is wrong.
     """
+    from cimc.driver.compile import compile_network
+    from cimc.report.build import build_report
+
     chosen = made(CompileOptions, {"target": target, **options})
     compiled = compile_network(model, chosen, _arrays(model, calibration))
     _warn(compiled.warnings)
@@ -135,7 +137,7 @@ def verify(
     **options: Any,
 ) -> Verification:
     """Compile, emulate and compare. The options are those of `cimc verify`; docs/verify.md explains the result."""
-    from cimc.driver.verify import verify_network  # with onnxruntime, which takes a while to load
+    from cimc.driver.verify import verify_network
 
     given = {"target": target, **options}
     chosen, limits = made(CompileOptions, given, Limits), made(Limits, given, CompileOptions)
@@ -151,6 +153,8 @@ def estimate(model: ModelLike, target: TargetLike = DEFAULT_TARGET, **options: A
 
     A target whose crossbars hold one layer at a time gives a LayerByLayer; docs/estimate.md explains both.
     """
+    from cimc.driver.estimating import estimate_network
+
     return estimate_network(model, made(EstimateOptions, {"target": target, **options}))
 
 
@@ -181,7 +185,7 @@ def trace(program: CompiledProgram | FilePath, out: FilePath, inputs: int = 2, s
 
 def page(program: CompiledProgram | FilePath, out: FilePath) -> None:
     """Write the report as a page for a browser, as `cimc report --html` does."""
-    from cimc.report.html import html_page  # with the plots, which take a while to load
+    from cimc.report.html import html_page
 
     check_writable(Path(out))
     found = _loaded(program)

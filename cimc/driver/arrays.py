@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,10 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.base.npz import Damaged, Member, members_of, read_array, read_header, write_npz
 from cimc.base.options import shown
 from cimc.base.reading import FilePath, open_regular
-from cimc.frontends.onnx_file import ModelLike, read_model
 from cimc.report.files import write_whole
+
+if TYPE_CHECKING:
+    from cimc.frontends.onnx_file import ModelLike
 
 Arrays = dict[str, npt.NDArray[Any]]
 Data = Mapping[str, npt.NDArray[Any]] | FilePath
@@ -67,6 +69,8 @@ def data_for(model: ModelLike, data: Data, first: int | None = None) -> Arrays:
     gets its name. first: as for read_arrays."""
     if not isinstance(data, str | os.PathLike):
         return arrays_of(data)
+    from cimc.frontends.onnx_file import read_model  # onnx is loaded only for this
+
     file = os.fspath(data)
     graph = read_model(model).graph
     constants = {tensor.name for tensor in graph.initializer}

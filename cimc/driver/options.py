@@ -8,9 +8,12 @@ from typing import Annotated, Literal
 
 from cimc.base.options import Checked, Option, counts_by_name
 from cimc.driver.precision import Precision, as_precision
-from cimc.passes.balance import Objective
 from cimc.target.load import Sourced, TargetLike, load_sourced
 from cimc.target.settings import Setting, as_settings
+
+Objective = Literal["throughput", "latency", "area"]
+Method = Literal["minmax", "percentile", "entropy"]
+"""As cimc.passes has them, which takes a while to load: a test holds these to those."""
 
 DEFAULT_TARGET = "puma"
 
@@ -71,7 +74,7 @@ class CompileOptions(MatrixOptions):
         Option("Bits layer by layer: [layer.NAME] with weight_bits, input_bits.", "FILE.toml", read=as_precision),
     ] = field(default_factory=Precision)
     calibration_method: Annotated[
-        Literal["minmax", "percentile", "entropy"],
+        Method,
         Option("Ranges from the extremes, the middle 99.999 %, or least divergence."),
     ] = "minmax"
     pack: Annotated[

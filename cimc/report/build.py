@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 
 from cimc.base.quantities import percent
@@ -11,11 +10,11 @@ from cimc.driver.sizes import sizes_of
 from cimc.ir.layers import Binding, Layer, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.ir.scheduled import ScheduledGraph
-from cimc.isa.binary import encode
 from cimc.isa.program import CoreCode, Program, TileCode
 from cimc.isa.usage import TileUsage, tile_usage
 from cimc.numerics.quant import Quant
 from cimc.report.cost_model import LayerCost
+from cimc.report.folder import program_digest
 from cimc.report.model import (
     REPORT_FORMAT,
     CoreReport,
@@ -66,11 +65,6 @@ def build_report(compiled: Compiled) -> Report:
         tiles=tiles,
         warnings=tuple(Warned(w.code, w.what, str(w.where), w.todo) for w in compiled.warnings),
     )
-
-
-def program_digest(program: Program) -> str:
-    """sha256 (hex) of a program's binary form, the same whichever form it was read from."""
-    return hashlib.sha256(encode(program)).hexdigest()
 
 
 def _summary(

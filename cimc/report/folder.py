@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +12,19 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.reading import REPORT_LIMIT, read_text
+from cimc.isa.binary import encode
 from cimc.isa.program import Program
-from cimc.report.build import program_digest
 from cimc.report.files import check_outside
 from cimc.report.json_text import json_text, read_report
 from cimc.report.model import Report
 from cimc.runtime.package import load_package, save_package
 
 REPORT = "report.json"
+
+
+def program_digest(program: Program) -> str:
+    """sha256 (hex) of a program's binary form, the same whichever form it was read from."""
+    return hashlib.sha256(encode(program)).hexdigest()
 
 
 def save_folder(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +13,8 @@ import pytest
 
 import cimc as api
 from cimc.base.options import options_of
-from cimc.driver.options import CompileOptions, EstimateOptions, Limits
+from cimc.driver.options import CompileOptions, EstimateOptions, Limits, Method, Objective
+from cimc.passes import balance
 from cimc.passes.calibrate import METHODS
 from cimc.target import load_target
 from tests.cli.commands import CALIBRATION, DIGITS, INPUTS, cimc, tree
@@ -33,8 +36,15 @@ def test_command_and_function_have_every_option(command: str, kinds: list[type])
         assert set(options_of(kind)) <= set(parameters)
 
 
-def test_the_methods_are_those_that_there_are() -> None:
-    assert get_args(options_of(CompileOptions)["calibration_method"][0]) == METHODS
+def test_words_are_those_that_there_are() -> None:
+    assert get_args(Method) == METHODS
+    assert Objective == balance.Objective
+
+
+def test_help_is_there_at_once() -> None:
+    code = "import sys, cimc.cli.app; print([name for name in ('numpy', 'onnx', 'scipy') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_setting_is_the_same_as_a_file(tmp_path: Path) -> None:
