@@ -7,6 +7,7 @@ what one should know is a CimcWarning. Compiler, oracle and plots are imported w
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class CompiledProgram(Shown):
 
     def save(self, folder: FilePath) -> None:
         """Write a folder that stands alone, as `cimc compile` does."""
-        save_folder(Path(folder), self.program, self.weights, self.target_toml, self.mapping)
+        save_folder(_path(folder), self.program, self.weights, self.target_toml, self.mapping)
 
     def report(self) -> Report:
         """The mapping report."""
@@ -116,12 +117,12 @@ def compile(
     is wrong.
     """
     from cimc.driver.compile import compile_network
-    from cimc.report.build import build_report
+    from cimc.report.build import build_report, missed_rate
 
     chosen = made(CompileOptions, {"target": target, **options})
     compiled = compile_network(model, chosen, _arrays(model, calibration))
-    _warn(compiled.warnings)
     report = build_report(compiled)
+    _warn([*compiled.warnings, *missed_rate(chosen.rate, report)])
     return CompiledProgram(compiled.program, compiled.weights, compiled.target, report, compiled.target_toml)
 
 
@@ -160,7 +161,7 @@ def estimate(model: ModelLike, target: TargetLike = DEFAULT_TARGET, **options: A
 
 def load(folder: FilePath) -> CompiledProgram:
     """A program that `cimc compile` or CompiledProgram.save wrote."""
-    place = Path(folder)
+    place = _path(folder)
     package = load_package(place)
     report = load_report(place, package.program)
     toml = read_text(place / TARGET, TEXT_LIMIT)
@@ -174,7 +175,7 @@ def time(program: CompiledProgram | FilePath, inputs: int = 4) -> Timing:
 
 def trace(program: CompiledProgram | FilePath, out: FilePath, inputs: int = 2, slices: int = 100_000) -> Trace:
     """Write what every core does when, as `cimc trace` does. slices: about how many there may be; 0 keeps all."""
-    check_writable(Path(out))
+    check_writable(_path(out))
     if not (fits(slices, int) and slices >= 0):
         raise fail("options.slices", f"slices is {shown(slices)}", Place(item="--slices"), "give a whole number from 0")
     timing = _timed(_loaded(program), inputs, record=True)
@@ -187,7 +188,7 @@ def page(program: CompiledProgram | FilePath, out: FilePath) -> None:
     """Write the report as a page for a browser, as `cimc report --html` does."""
     from cimc.report.html import html_page
 
-    check_writable(Path(out))
+    check_writable(_path(out))
     found = _loaded(program)
     cost = found.mapping.cost
     timing = None if cost is None else _timed(found, cost.inputs, record=True)
@@ -197,7 +198,7 @@ def page(program: CompiledProgram | FilePath, out: FilePath) -> None:
 def compare(a: CompiledProgram | FilePath, b: CompiledProgram | FilePath) -> Comparison:
     """Two mappings side by side: programs, their folders, or their reports as JSON files."""
     (one, source_a), (other, source_b) = (
-        (side.mapping, side.program.name) if isinstance(side, CompiledProgram) else (report_at(Path(side)), str(side))
+        (side.mapping, side.program.name) if isinstance(side, CompiledProgram) else (report_at(_path(side)), str(side))
         for side in (a, b)
     )
     return compare_reports(one, other, source_a, source_b)
@@ -205,6 +206,12 @@ def compare(a: CompiledProgram | FilePath, b: CompiledProgram | FilePath) -> Com
 
 def _loaded(program: CompiledProgram | FilePath) -> CompiledProgram:
     return program if isinstance(program, CompiledProgram) else load(program)
+
+
+def _path(path: FilePath) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise fail("options.path", f"{shown(path)} is no path", todo="give the path of a file or folder")
+    return Path(path)
 
 
 def _timed(program: CompiledProgram, inputs: int, record: bool) -> Timing:

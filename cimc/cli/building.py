@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from cimc.base.diagnostics import Diagnostic
 from cimc.base.names import printable
 from cimc.base.quantities import counted, decibels
 from cimc.cli.console import check_json, new_console, put_json, steps, warn
@@ -14,11 +13,10 @@ from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions, Limits
 from cimc.driver.verification import Verification
 from cimc.driver.verify import verify_network
-from cimc.report.build import build_report
+from cimc.report.build import build_report, missed_rate
 from cimc.report.files import check_place
 from cimc.report.folder import save_folder
 from cimc.report.json_text import json_text
-from cimc.report.model import Report
 from cimc.report.view_table import facts_table, new_table
 from cimc.target.load import target_file
 
@@ -33,31 +31,17 @@ def compile_job(model: str, options: CompileOptions, calibration: str | None, fo
         progress("writing the program")
         report = build_report(compiled)
         save_folder(folder, compiled.program, compiled.weights, compiled.target_toml, report)
-    warn(compiled.warnings)
-    warn(_missed_rate(options.rate, report))
+    warn([*compiled.warnings, *missed_rate(options.rate, report)])
     if json is not None:
         put_json(json_text(report), json)
         return
     s = report.summary
     text = (
         f"{printable(str(folder))}: {counted(len(report.layers), 'layer')} for {s.target} on "
-        f"{counted(s.tiles, 'tile')}, "
-        f"{counted(s.cores, 'core')}, {counted(s.mvmus, 'MVMU')}; "
+        f"{counted(s.tiles, 'tile')}, {counted(s.cores, 'core')}, {counted(s.mvmus, 'MVMU')}; "
         f"{s.instructions:,} instructions, {s.code_bytes:,} bytes"
     )
     new_console().print(text, soft_wrap=True)
-
-
-def _missed_rate(wanted: float | None, report: Report) -> list[Diagnostic]:
-    """A warning where a program takes fewer inputs a second than were asked for: layers wait for each other."""
-    reached = None if report.cost is None else report.cost.rate
-    if wanted is None or reached is None or reached >= wanted:
-        return []
-    what = f"{wanted:,.6g} inputs a second were asked for; the program takes {reached:,.6g}"
-    more = f"{wanted * wanted / reached:.4g}"
-    return [
-        Diagnostic("balance.rate", what, todo=f"layers wait for each other: ask for a little more, as --rate {more}")
-    ]
 
 
 def _data(model: str, file: str | None) -> Arrays | None:
@@ -90,12 +74,8 @@ def verify_job(
 
 def verification_json(found: Verification) -> str:
     """A verification as one JSON object; docs/verify.md explains every field."""
-    layers = [
-        {"name": one.layer, "snr_db": one.snr_db, "max_abs_error": one.max_abs_error, "max_steps": one.max_steps}
-        for one in found.layers
-    ]
     fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    return json_text({**fields, "layers": layers, "passed": found.passed})
+    return json_text({**fields, "passed": found.passed})
 
 
 def show_verification(found: Verification) -> None:
@@ -103,7 +83,7 @@ def show_verification(found: Verification) -> None:
     console = new_console()
     table = new_table("layer", "SNR dB>", "largest error>")
     for layer in found.layers:
-        table.add_row(layer.layer, decibels(layer.snr_db), f"{layer.max_abs_error:.3g}")
+        table.add_row(layer.name, decibels(layer.snr_db), f"{layer.max_abs_error:.3g}")
     console.print(table)
     console.print()
     console.print(facts_table(found.figures()))

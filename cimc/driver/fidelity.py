@@ -47,7 +47,7 @@ class LayerError:
     max_steps: where the network fixes the layer's integers itself, the largest difference from them; else None.
     """
 
-    layer: str
+    name: str
     snr_db: float | None
     max_abs_error: float
     max_steps: int | None = None

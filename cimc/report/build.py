@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from cimc.base.diagnostics import Diagnostic
 from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.driver.sizes import sizes_of
@@ -65,6 +66,16 @@ def build_report(compiled: Compiled) -> Report:
         tiles=tiles,
         warnings=tuple(Warned(w.code, w.what, str(w.where), w.todo) for w in compiled.warnings),
     )
+
+
+def missed_rate(wanted: float | None, report: Report) -> list[Diagnostic]:
+    """A warning where a program takes fewer inputs a second than were asked for: layers wait for each other."""
+    reached = None if report.cost is None else report.cost.rate
+    if wanted is None or reached is None or reached >= wanted:
+        return []
+    what = f"{wanted:,.6g} inputs a second were asked for; the program takes {reached:,.6g}"
+    todo = f"layers wait for each other: ask for a little more, as --rate {wanted * wanted / reached:.4g}"
+    return [Diagnostic("balance.rate", what, todo=todo)]
 
 
 def _summary(
