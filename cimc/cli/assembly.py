@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from cimc.isa.operands import Window
 from cimc.isa.printer import print_program
 from cimc.isa.program import CoreCode, Program
 from cimc.report.files import check_writable, write_whole
-from cimc.report.json_text import json_text
+from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import new_table
 from cimc.target.emulated import require_emulated
 from cimc.target.load import Sourced, load_target, preset_names, target_file
@@ -78,7 +77,9 @@ def targets_job(json: Path | None) -> None:
     check_json(json)
     found = {name: load_target(name) for name in preset_names()}
     if json is not None:
-        put_json(json_text({name: {**_fields(target), "runs": _runs(target)} for name, target in found.items()}), json)
+        put_json(
+            json_text({name: {**fields_of(target), "runs": _runs(target)} for name, target in found.items()}), json
+        )
         return
     table = new_table("target", "runs=", "tiles>", "cores>", "MVMUs>", "MVMU", "word>", "what it is")
     for name, target in found.items():
@@ -104,10 +105,6 @@ def _runs(target: Target) -> bool:
     except CimcError:
         return False
     return True
-
-
-def _fields(target: Target) -> dict[str, object]:
-    return {field.name: getattr(target, field.name) for field in dataclasses.fields(target)}
 
 
 def show_target_job(name: str, settings: list[str] | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from cimc.base.names import printable
@@ -16,7 +15,7 @@ from cimc.driver.verify import verify_network
 from cimc.report.build import build_report, missed_rate
 from cimc.report.files import check_place
 from cimc.report.folder import save_folder
-from cimc.report.json_text import json_text
+from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import facts_table, new_table
 from cimc.target.load import target_file
 
@@ -74,8 +73,7 @@ def verify_job(
 
 def verification_json(found: Verification) -> str:
     """A verification as one JSON object; docs/verify.md explains every field."""
-    fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    return json_text({**fields, "passed": found.passed})
+    return json_text({**fields_of(found), "passed": found.passed})
 
 
 def show_verification(found: Verification) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from cimc.cli.stopping import show_stop
 from cimc.isa.program import Matrix, Program
 from cimc.numerics.encoding import Cells, encode
 from cimc.report.folder import load_report
-from cimc.report.json_text import json_text
+from cimc.report.json_text import fields_of, json_text
 from cimc.report.model import Report
 from cimc.report.view_table import new_table
 from cimc.runtime.package import Package, load_package
@@ -86,8 +85,7 @@ def inspect_job(folder: Path, question: Question, json: Path | None) -> None:
 
 def _record(stored: Stored, names: Mapping[str, str]) -> dict[str, object]:
     """A matrix and its place, for JSON."""
-    fields = {field.name: getattr(stored.matrix, field.name) for field in dataclasses.fields(stored.matrix)}
-    return {**fields, "layer": names[stored.matrix.layer], "tile": stored.tile, "core": stored.core}
+    return {**fields_of(stored.matrix), "layer": names[stored.matrix.layer], "tile": stored.tile, "core": stored.core}
 
 
 def _weight(package: Package, stored: Stored, row: int, column: int) -> dict[str, object]:

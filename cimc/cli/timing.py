@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from rich.table import Table
@@ -12,7 +11,7 @@ from cimc.base.names import printable
 from cimc.base.quantities import counted, si
 from cimc.cli.console import check_json, new_console, put_json, steps
 from cimc.report.cost_model import Writing
-from cimc.report.json_text import json_text
+from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import facts_table, new_table
 from cimc.report.writing import writing_of
 from cimc.runtime.timing_result import Timing
@@ -53,7 +52,7 @@ def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
 
 def timing_json(timing: Timing, writing: Writing) -> str:
     """A timing as one JSON object, without its intervals, and what writing the weights takes; seconds and joules."""
-    fields = {field.name: getattr(timing, field.name) for field in dataclasses.fields(timing)}
+    fields = fields_of(timing)
     del fields["intervals"]
     return json_text({**fields, "rate": timing.rate, "writing": writing})
 
