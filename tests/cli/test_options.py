@@ -148,9 +148,12 @@ def test_precision_by_any_name_of_a_layer(tmp_path: Path, name: str) -> None:
 
 
 def test_precision_of_a_layer_that_is_not_there() -> None:
+    bits = {"weight_bits": 4}
     with pytest.raises(api.CimcError, match='there is no layer "conv3"') as caught:
-        api.compile(DIGITS, calibration=CALIBRATION, precision={"conv3": {"weight_bits": 4}})
+        api.compile(DIGITS, calibration=CALIBRATION, precision={"conv3": bits, "fcc": bits, "fc": bits, "logits": bits})
     assert 'help: did you mean "conv' in str(caught.value)
+    assert '"logits" is a layer that the precision file names twice' in str(caught.value)
+    assert len(caught.value.diagnostics) == 3
 
 
 def test_copies_by_node_or_tensor() -> None:
