@@ -18,7 +18,8 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import networks
-from cimc.estimator.estimate import Estimate, EstimateOptions, estimate_file
+from cimc.driver.options import EstimateOptions
+from cimc.estimator.estimate import Estimate, estimate_file
 from cimc.report.view_table import new_table
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cimc.driver.compile import Compiled, CompileOptions, compile_network, synthetic_inputs
-from cimc.estimator.estimate import EstimateOptions, estimate_file
+from cimc.driver.compile import Compiled, compile_network, synthetic_inputs
+from cimc.driver.options import CompileOptions, EstimateOptions
+from cimc.estimator.estimate import estimate_file
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.runtime.timing import time_program
 from tests.shared_data import MODELS

@@ -39,7 +39,8 @@ def run(name: str, mvmus: int | None) -> dict[str, Any]:
     import onnx
 
     from benchmarks import networks
-    from cimc.driver.compile import CompileOptions, compile_network
+    from cimc.driver.compile import compile_network
+    from cimc.driver.options import CompileOptions
     from cimc.runtime.timing import time_program
 
     model = {"vgg16": networks.vgg16, "resnet50": networks.resnet50}[name]()

@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import networks
 from cimc.base.diagnostics import CimcError
-from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.compile import compile_network
+from cimc.driver.options import CompileOptions
 from cimc.isa.program import Program
 from cimc.isa.verify import verify
 from cimc.runtime.package import load_package

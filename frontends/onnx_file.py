@@ -25,17 +25,34 @@ OLDEST_OPSET = 7
 """The oldest opset whose operators are translated as they are; models of before are converted to it."""
 
 
-def read_model(path: str | os.PathLike[str]) -> ModelProto:
-    """The model in a file, with external data in memory and functions inlined; CimcError(onnx.file) otherwise."""
-    return prepare_model(parse_model(path), Path(path).parent, Place(file=str(path)))
+ModelLike = str | os.PathLike[str] | bytes | ModelProto
+"""The path of an ONNX file, its bytes, or a model in memory. The last two have no folder for external data."""
 
 
-def parse_model(path: str | os.PathLike[str]) -> ModelProto:
-    """The model in a file as it stands there; CimcError(onnx.file) where there is none."""
-    file = Path(path)
-    place = Place(file=str(file))
+def read_model(model: ModelLike) -> ModelProto:
+    """A model of its own, with external data in memory and functions inlined; CimcError(onnx.file) otherwise."""
+    folder = Path(model).parent if isinstance(model, str | os.PathLike) else None
+    return prepare_model(parse_model(model), folder, place_of(model))
+
+
+def place_of(model: ModelLike) -> Place:
+    """The file of a model, for messages; no place in memory."""
+    return Place(file=os.fspath(model)) if isinstance(model, str | os.PathLike) else Place()
+
+
+def parse_model(source: ModelLike) -> ModelProto:
+    """The model as it stands in a file, or a copy of it; CimcError(onnx.file) where there is none."""
+    place = place_of(source)
+    if isinstance(source, ModelProto):
+        copy = ModelProto()
+        copy.CopyFrom(source)
+        return copy
+    if not isinstance(source, str | os.PathLike | bytes):
+        what = f"the model is a {type(source).__name__}, not a network"
+        raise fail("onnx.file", what, todo="give the path of an ONNX file, its bytes, or an onnx.ModelProto")
     try:
-        model: ModelProto = foreign(ModelProto.FromString, read_bytes(file, MODEL_LIMIT - 1))
+        data = source if isinstance(source, bytes) else read_bytes(source, MODEL_LIMIT - 1)
+        model: ModelProto = foreign(ModelProto.FromString, data)
     except FileNotFoundError:
         raise fail("onnx.file", "there is no such file", place, "check the path") from None
     except IsADirectoryError:

@@ -6,7 +6,6 @@ activations of that shape, so that everything behind it is checked too.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from onnx import AttributeProto, ModelProto, NodeProto
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.frontends.foreign import ForeignError, foreign
 from cimc.frontends.graph_builder import GraphBuilder, Unsupported
-from cimc.frontends.onnx_file import array_of, dense_of, opset_of, prepare_model, read_model
+from cimc.frontends.onnx_file import ModelLike, array_of, dense_of, opset_of, place_of, read_model
 from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value
 from cimc.frontends.onnx_inputs import graph_inputs
 from cimc.frontends.onnx_names import wrong_names
@@ -36,7 +35,7 @@ INVALID = "onnx.checker.check_model tells more"
 
 
 def load_onnx(
-    path_or_model: str | os.PathLike[str] | ModelProto,
+    source: ModelLike,
     bind: Mapping[str, int] | None = None,
     stand_ins: Mapping[str, Array] = MappingProxyType({}),
 ) -> Graph:
@@ -45,11 +44,7 @@ def load_onnx(
     The batch (axis 0 of every input, where it is symbolic) is bound to 1; `bind` fixes other symbolic dimensions.
     stand_ins: constants, by tensor, that are taken for what the file says of them, or does not say.
     """
-    place = Place() if isinstance(path_or_model, ModelProto) else Place(file=str(path_or_model))
-    if isinstance(path_or_model, ModelProto):
-        model = prepare_model(path_or_model, None, place)
-    else:
-        model = read_model(path_or_model)
+    place, model = place_of(source), read_model(source)
     inputs, wrong = graph_inputs(model, bind or {}, place)
     wrong += wrong_names(model, place)
     if wrong:

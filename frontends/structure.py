@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnx import ModelProto, NodeProto
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place
+from cimc.base.diagnostics import CimcError, Diagnostic
 from cimc.frontends.graph_builder import ELEMENTS_LIMIT
+from cimc.frontends.onnx_file import ModelLike, place_of
 from cimc.frontends.outline import load_outline
 from cimc.frontends.structure_shapes import (
     INVALID,
@@ -82,10 +83,10 @@ class Structure:
     obstacle: str = ""
 
 
-def load_structure(path: str, bind: Mapping[str, int] | None = None) -> Structure:
+def load_structure(source: ModelLike, bind: Mapping[str, int] | None = None) -> Structure:
     """The structure of an ONNX file; one CimcError with everything that is wrong. The batch is bound to 1, `bind`
     fixes other symbolic dimensions."""
-    model, shapes = read_structure(path, bind or {})
+    model, shapes = read_structure(source, bind or {})
     matrices: list[MatrixShape] = []
     dynamic: dict[str, int] = {}
     wrong: list[Diagnostic] = []
@@ -98,7 +99,7 @@ def load_structure(path: str, bind: Mapping[str, int] | None = None) -> Structur
         problem = _problem(node, at, walk)
         if problem is not None:
             what, todo = problem
-            where = Place(path, item=f'node "{name}"')
+            where = replace(place_of(source), item=f'node "{name}"')
             wrong.append(Diagnostic("onnx.shape", f'{node.op_type} node "{name}": {what}', where, todo))
         elif node.input[at[1]] not in walk.constants:
             dynamic[name] = math.prod(shapes[node.output[0]]) * shapes[node.input[at[0]]][-1]

@@ -10,7 +10,7 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.frontends.foreign import ForeignError, foreign_apart
-from cimc.frontends.onnx_file import parse_model, prepare_model
+from cimc.frontends.onnx_file import ModelLike, parse_model, place_of, prepare_model
 from cimc.frontends.onnx_inputs import graph_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -50,10 +50,9 @@ _ALIKE: dict[str, tuple[str, tuple[int, ...]]] = {
 """com.microsoft's operators, which onnx does not know: one of onnx's whose result has the same shape, its operands."""
 
 
-def read_structure(path: str, bind: Mapping[str, int]) -> tuple[ModelProto, Shapes]:
+def read_structure(source: ModelLike, bind: Mapping[str, int]) -> tuple[ModelProto, Shapes]:
     """The model without its weights' data, and the shape of every tensor that has a static one."""
-    place = Place(file=path)
-    model = parse_model(path)
+    place, model = place_of(source), parse_model(source)
     for tensor in _tensors(model):
         _forget_data(tensor)
     model = prepare_model(model, None, place)

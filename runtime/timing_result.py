@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cimc.base.quantities import si
+from cimc.base.shown import Facts, Shown
+
 
 @dataclass(frozen=True, slots=True)
 class StreamTime:
@@ -69,8 +72,8 @@ class Interval:
     end: float
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+@dataclass(frozen=True, slots=True, repr=False)
+class Timing(Shown):
     """Time and energy of a program over a stream of inputs.
 
     latency: from the start, when the host has all inputs, until the first input's outputs are out. completions: when
@@ -100,3 +103,13 @@ class Timing:
     def rate(self) -> float | None:
         """Inputs a second in a steady stream; None where only one was run."""
         return None if not self.interval else 1 / self.interval
+
+    def facts(self) -> Facts:
+        """Latency, rate and energy."""
+        found = [
+            ("program", f"{self.program} for {self.target}"),
+            ("latency of the first input", si(self.latency, "s")),
+        ]
+        if self.interval is not None and self.rate is not None:
+            found.append(("time between inputs", f"{si(self.interval, 's')}, {self.rate:,.0f} inputs a second"))
+        return [*found, ("energy of an input", f"{si(self.joules, 'J')}, and once {si(self.setup_joules, 'J')}")]

@@ -23,10 +23,11 @@ FLOORS: Mapping[str, int] = {
     "cimc.backends": 6,
     "cimc.driver": 7,
     "cimc.estimator": 7,
-    "cimc.cli": 7,
     "cimc.report": 7,
-    "cimc.__main__": 7,
+    "cimc.api": 7,
     "cimc": 7,
+    "cimc.cli": 8,
+    "cimc.__main__": 9,
 }
 SEES_EVERYTHING = 7
 

@@ -57,6 +57,19 @@ class CimcError(Exception):
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
 
 
+class CimcWarning(UserWarning):
+    """What a user of the Python API should know, though it stops nothing. diagnostic: the same as data."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(warning_text(diagnostic))
+
+
+def warning_text(diagnostic: Diagnostic) -> str:
+    """A diagnostic that stops nothing, as it is printed."""
+    return str(diagnostic).replace("error[", "warning[", 1)
+
+
 def fail(code: str, what: str, where: Place | None = None, todo: str = "") -> CimcError:
     """The error for one single mistake: `raise fail(...)`."""
     return CimcError([Diagnostic(code, what, where or Place(), todo)])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cimc import __version__
+from cimc.base.version import __version__
 from cimc.cli.commands_build import compile, run, verify
 from cimc.cli.commands_look import asm, compare, disasm, inspect, report, targets_app
 from cimc.cli.commands_price import estimate, time, trace
@@ -14,7 +14,6 @@ from cimc.cli.commands_price import estimate, time, trace
 app = typer.Typer(
     name="cimc",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.syntax import Syntax
 
-from cimc.base.diagnostics import Place, fail
+from cimc.base.diagnostics import CimcError, Place, fail
+from cimc.base.layer_names import LayerNames
+from cimc.base.options import made
 from cimc.base.reading import PROGRAM_LIMIT, read_bytes
-from cimc.cli.console import new_console, write_out
+from cimc.cli.console import check_json, new_console, put_json, write_out
+from cimc.driver.options import TargetOptions
 from cimc.isa.assembly_files import program_from, read_program
 from cimc.isa.binary import MAGIC, encode
 from cimc.isa.checked import check_program
+from cimc.isa.operands import Window
 from cimc.isa.printer import print_program
-from cimc.isa.program import Program
+from cimc.isa.program import CoreCode, Program
 from cimc.report.files import check_writable, write_whole
+from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import new_table
-from cimc.target.load import load_sourced, load_target, preset_names, target_file
+from cimc.target.emulated import require_emulated
+from cimc.target.load import Sourced, load_target, preset_names, target_file
+from cimc.target.model import Target
 from cimc.target.write import write_target
 
 
-def assemble_job(text: Path, out: Path, target: str | None, unchecked: bool) -> None:
+def assemble_job(text: Path, out: Path, target: str | None, settings: list[str] | None, unchecked: bool) -> None:
     """`cimc asm`. The program is checked against `target`, or against the preset that it names itself."""
     check_writable(out, text, target_file(target))
     if _bytes(text).startswith(MAGIC):
@@ -28,30 +36,58 @@ def assemble_job(text: Path, out: Path, target: str | None, unchecked: bool) -> 
     program = read_program(text)
     against = target if target is not None else program.target if program.target in preset_names() else None
     if against is not None and not unchecked:
-        check_program(program, load_target(against), text)
+        check_program(program, _sourced(against, settings).target, text)
     write_whole(out, encode(program))
 
 
-def disassemble_job(binary: Path, out: Path | None) -> None:
-    """`cimc disasm`."""
+def disassemble_job(binary: Path, out: Path | None, layer: str | None) -> None:
+    """`cimc disasm`. layer: whose cores alone are of interest."""
     if out is not None:
         check_writable(out, binary)
-    text = print_program(_binary(binary))
+    program = _binary(binary)
+    text = print_program(program if layer is None else _only(program, layer))
     if out is None:
         write_out(text)
     else:
         write_whole(out, text.encode("utf-8"))
 
 
-def targets_job() -> None:
+def _only(program: Program, layer: str) -> Program:
+    """The cores that work for a layer, with the rings of their tiles."""
+    made = {core: _made_by(program, core) for tile in program.tiles for core in tile.cores}
+    layers = list(dict.fromkeys(made.values()))
+    wanted = layers[LayerNames(layers).index(layer, "--layer")]
+    tiles = (
+        replace(tile, cores=tuple(core for core in tile.cores if made[core] == wanted), channels=())
+        for tile in program.tiles
+    )
+    return replace(program, tiles=tuple(tile for tile in tiles if tile.cores))
+
+
+def _made_by(program: Program, core: CoreCode) -> tuple[str, str]:
+    """The layer that a core works for: the tensor that it stores, and the origin of its instructions."""
+    rings = {ring.name: ring.tensor for tile in program.tiles for ring in tile.rings}
+    stored = (o.ring for i in core.stream if i.mnemonic == "store" for o in i.operands if isinstance(o, Window))
+    origin = next((program.strings[one.origin] for one in core.stream if one.origin >= 0), "")
+    return next((rings[name] for name in stored if rings.get(name)), origin), origin
+
+
+def targets_job(json: Path | None) -> None:
     """`cimc targets`."""
-    table = new_table("target", "tiles>", "cores>", "MVMUs>", "MVMU", "word>", "what it is")
-    for name in preset_names():
-        target = load_target(name)
+    check_json(json)
+    found = {name: load_target(name) for name in preset_names()}
+    if json is not None:
+        put_json(
+            json_text({name: {**fields_of(target), "runs": _runs(target)} for name, target in found.items()}), json
+        )
+        return
+    table = new_table("target", "runs=", "tiles>", "cores>", "MVMUs>", "MVMU", "word>", "what it is")
+    for name, target in found.items():
         crossbar = target.crossbar
         mvmus = target.chip.tiles * target.tile.cores * target.core.mvmus
         table.add_row(
             name,
+            "code" if _runs(target) else "estimates",
             f"{target.chip.tiles:,}",
             f"{target.tile.cores} a tile",
             f"{mvmus:,}",
@@ -62,15 +98,28 @@ def targets_job() -> None:
     new_console().print(table)
 
 
-def show_target_job(name: str) -> None:
+def _runs(target: Target) -> bool:
+    """Whether programs for it run; where not, there are estimates."""
+    try:
+        require_emulated(target, target.numbers.input)
+    except CimcError:
+        return False
+    return True
+
+
+def show_target_job(name: str, settings: list[str] | None) -> None:
     """`cimc targets show`."""
-    sourced = load_sourced(name)
+    sourced = _sourced(name, settings)
     text = write_target(sourced.target, sourced.sources)
     console = new_console()
     if console.is_terminal:
         console.print(Syntax(text, "toml", background_color="default", word_wrap=True))
     else:
         write_out(text)
+
+
+def _sourced(target: str, settings: list[str] | None) -> Sourced:
+    return made(TargetOptions, {"target": target, "set": settings or {}}).sourced()
 
 
 def _binary(path: Path) -> Program:

@@ -11,52 +11,29 @@ from typing import Annotated
 import typer
 
 from cimc.cli import options as o
+from cimc.driver.options import CompileOptions, Limits
 
 
+@o.with_options
 def compile(
     model: o.Model,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write.", show_default=False)],
-    target: o.TargetName = "ideal",
-    weight_bits: o.WeightBits = None,
-    input_bits: o.InputBits = None,
-    precision: o.PrecisionFile = None,
+    options: CompileOptions,
     calibration: o.CalibrationFile = None,
-    calibration_method: o.Method = "minmax",
-    bind: o.Bind = None,
-    rows: o.Rows = "dense",
-    pack: o.Pack = False,
-    mvmus: o.Mvmus = None,
-    objective: o.Objective = "throughput",
-    rate: o.Rate = None,
-    chips: o.Chips = 1,
-    seed: o.Seed = 0,
+    json: o.Json = None,
 ) -> None:
     """Compile a network into a folder that stands alone: program, weights, target and mapping report.
 
     \b
       cimc compile net.onnx --target puma --calibration some.npz -o net/
-      cimc compile net.onnx --target my-chip.toml --weight-bits 4 -o net/
+      cimc compile net.onnx --target my-chip.toml --set crossbar.adc_bits=6 --weight-bits 4 -o net/
     """
-    from cimc.cli.building import Job, compile_job
-    from cimc.driver.compile import CompileOptions
+    from cimc.cli.building import compile_job
 
-    chosen = CompileOptions(
-        target=target,
-        weight_bits=weight_bits,
-        input_bits=input_bits,
-        bind=o.bindings(bind),
-        rows=rows,
-        seed=seed,
-        calibration_method=calibration_method,
-        pack=pack,
-        mvmus=mvmus,
-        objective=objective,
-        rate=rate,
-        chips=chips,
-    )
-    compile_job(Job(model, chosen, calibration, precision), out)
+    compile_job(model, options, calibration, out, json)
 
 
+@o.with_options
 def verify(
     model: o.Model,
     data: Annotated[
@@ -65,34 +42,12 @@ def verify(
             "--data", metavar="FILE.npz", help='Inputs to run, and "labels" if you have them.', show_default=False
         ),
     ],
-    target: o.TargetName = "ideal",
-    weight_bits: o.WeightBits = None,
-    input_bits: o.InputBits = None,
-    precision: o.PrecisionFile = None,
+    options: CompileOptions,
+    limits: Limits,
     calibration: o.CalibrationFile = None,
-    calibration_method: o.Method = "minmax",
-    bind: o.Bind = None,
-    rows: o.Rows = "dense",
-    pack: o.Pack = False,
-    mvmus: o.Mvmus = None,
-    objective: o.Objective = "throughput",
-    rate: o.Rate = None,
-    chips: o.Chips = 1,
-    seed: o.Seed = 0,
     limit: o.Limit = None,
-    min_snr: Annotated[
-        float | None,
-        typer.Option("--min-snr", metavar="DB", help="Fail below so many decibels of the outputs.", show_default=False),
-    ] = None,
-    max_loss: Annotated[
-        float | None,
-        typer.Option(
-            "--max-loss", metavar="POINTS", help="Fail where more points of right labels are lost.", show_default=False
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output (docs/verify.md).")
-    ] = False,
+    program: o.ProgramFile = None,
+    json: o.Json = None,
 ) -> None:
     """Compile a network, run it on the emulator and compare: every stored value with the quantised reference, bit for
     bit (exact), and the outputs with onnxruntime in float (faithful).
@@ -100,27 +55,11 @@ def verify(
     \b
       cimc verify net.onnx --target puma --calibration some.npz --data test.npz
       cimc verify net.onnx --target puma --data test.npz --limit 64 --min-snr 40 --max-loss 1
+      cimc verify net.onnx --target puma --data test.npz --program edited.casm
     """
-    from cimc.cli.building import Job, verify_job
-    from cimc.driver.compile import CompileOptions
-    from cimc.driver.fidelity import Limits
+    from cimc.cli.building import verify_job
 
-    chosen = CompileOptions(
-        target=target,
-        weight_bits=weight_bits,
-        input_bits=input_bits,
-        bind=o.bindings(bind),
-        rows=rows,
-        seed=seed,
-        calibration_method=calibration_method,
-        pack=pack,
-        mvmus=mvmus,
-        objective=objective,
-        rate=rate,
-        chips=chips,
-    )
-    limits = Limits(min_snr, max_loss)
-    if not verify_job(Job(model, chosen, calibration, precision), data, limit, as_json, limits):
+    if not verify_job(model, options, calibration, data, limit, program, json, limits):
         raise typer.Exit(1)
 
 
@@ -132,10 +71,8 @@ def run(
             "--input", metavar="FILE.npz", help="Arrays named as the inputs; axis 0 is the lane.", show_default=False
         ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.npz", help="The file to write.", show_default=False)],
-    program: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An edited program, text or binary, in place of the folder's.")
-    ] = None,
+    out: o.OutFile,
+    program: o.ProgramFile = None,
     limit: o.Limit = None,
     max_memory: Annotated[
         str | None, typer.Option(metavar="BYTES", help="Bound of the emulated state, such as 500M.")

@@ -17,9 +17,14 @@ def report(
     folder: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="A folder that `cimc compile` wrote.", show_default=False)
     ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON instead.")] = None,
+    json: o.Json = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write it as a page for a browser, with time and energy.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            parser=o.output_file,
+            help="Write it as a page for a browser, with time and energy.",
+        ),
     ] = None,
     all_tiles: Annotated[bool, typer.Option("--all-tiles", help="List every tile, however many there are.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of reports and stop.")] = False,
@@ -32,7 +37,7 @@ def report(
       cimc report net/ --html report.html
       cimc report --schema > report.schema.json
     """
-    from cimc.cli.running import check_report_files, report_job, schema_job
+    from cimc.cli.running import check_report_files, page_job, report_job, schema_job
 
     if schema:
         schema_job()
@@ -41,8 +46,6 @@ def report(
         raise fail("options.report", "no program is named", todo="write cimc report DIR, or cimc report --schema")
     check_report_files(json, html)
     if html is not None:
-        from cimc.cli.page import page_job  # with the plots, which take a while to load
-
         page_job(folder, html)
     if html is None or json is not None:
         report_job(folder, json, all_tiles)
@@ -53,17 +56,17 @@ def compare(
         Path, typer.Argument(metavar="A", help="A compiled program, or its report as JSON.", show_default=False)
     ],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: o.Json = None,
 ) -> None:
     """Put two mappings side by side: sizes, time and energy of the whole programs and layer by layer.
 
     \b
       cimc compare net/ net-with-copies/
-      cimc compare before.json net/ --json
+      cimc compare before.json net/ --json -
     """
     from cimc.cli.comparing import compare_job
 
-    compare_job(a, b, as_json)
+    compare_job(a, b, json)
 
 
 def inspect(
@@ -79,6 +82,7 @@ def inspect(
     ] = None,
     data: Annotated[str | None, typer.Option("--input", metavar="FILE.npz", help="What to run, with --stop.")] = None,
     lane: Annotated[int, typer.Option(min=0, metavar="N", help="Which input of the file to run, from 0.")] = 0,
+    json: o.Json = None,
 ) -> None:
     """Look inside a compiled program: where a weight lies, or registers, memory and rings at some point of a run.
 
@@ -91,15 +95,16 @@ def inspect(
     """
     from cimc.cli.inspecting import Question, inspect_job
 
-    inspect_job(folder, Question(weight, cell, stop, data, lane))
+    inspect_job(folder, Question(weight, cell, stop, data, lane), json)
 
 
 def asm(
     text: Annotated[Path, typer.Argument(metavar="TEXT", help="A program as assembly.", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="BIN", help="The file to write.", show_default=False)],
+    out: o.OutFile,
     target: Annotated[
         str | None, typer.Option(metavar="NAME|FILE.toml", help="Check it for this chip; else for the preset it names.")
     ] = None,
+    settings: o.Settings = None,
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Check its grammar and names only.")] = False,
 ) -> None:
     """Assemble: a program's text into its binary form, once everything about it is checked that needs no run.
@@ -110,27 +115,30 @@ def asm(
     """
     from cimc.cli.assembly import assemble_job
 
-    assemble_job(text, out, target, unchecked)
+    assemble_job(text, out, target, settings, unchecked)
 
 
 def disasm(
     binary: Annotated[Path, typer.Argument(metavar="BIN", help="A program in binary form.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="TEXT", help="The file to write; else the terminal.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="TEXT", parser=o.output_file, help="The file to write; else the terminal."),
     ] = None,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Only the cores that work for this layer.")] = None,
 ) -> None:
     """Disassemble: a program's binary form into text.
 
     \b
       cimc disasm net/program.cimb -o net.casm
+      cimc disasm net/program.cimb --layer conv1
     """
     from cimc.cli.assembly import disassemble_job
 
-    disassemble_job(binary, out)
+    disassemble_job(binary, out, layer)
 
 
 @targets_app.callback()
-def targets(context: typer.Context) -> None:
+def targets(context: typer.Context, json: o.Json = None) -> None:
     """List the bundled chips; `show NAME` prints one with the source of every value.
 
     \b
@@ -140,18 +148,20 @@ def targets(context: typer.Context) -> None:
     from cimc.cli.assembly import targets_job
 
     if context.invoked_subcommand is None:
-        targets_job()
+        targets_job(json)
 
 
 @targets_app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE.toml", help="A preset or a file.", show_default=False)],
+    settings: o.Settings = None,
 ) -> None:
     """Print a target as a TOML file that stands alone, with the source of every value.
 
     \b
       cimc targets show puma > my-chip.toml
+      cimc targets show puma --set crossbar.adc_bits=6 > narrow.toml
     """
     from cimc.cli.assembly import show_target_job
 
-    show_target_job(name)
+    show_target_job(name, settings)

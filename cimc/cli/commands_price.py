@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from cimc.cli import options as o
+from cimc.driver.options import EstimateOptions
 
 
+@o.with_options
 def estimate(
     model: o.Model,
-    target: o.TargetName = "puma",
-    weight_bits: o.WeightBits = None,
-    bind: o.Bind = None,
-    rows: o.Rows = "dense",
-    copies: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER=N,...", help="Copies of layers, by node; the others have one.")
-    ] = None,
-    pace: Annotated[
-        str | None, typer.Option(metavar="LAYER", help="Let every layer keep up with one copy of this one (ISAAC).")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option(metavar="N|Ntiles|Nchips", help="Choose copies within so many MVMUs, tiles or chips.")
-    ] = None,
-    objective: Annotated[
-        Literal["throughput", "latency", "area"],
-        typer.Option(help="The fastest stream; the fastest single input, layer after layer; least MVMUs for a --rate."),
-    ] = "throughput",
-    rate: Annotated[
-        float | None, typer.Option(min=1e-9, metavar="N", help='Inputs a second, of --objective "area".')
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(min=1, max=1_000_000, metavar="N", help="Inputs a layer stays for, where layers take turns."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    options: EstimateOptions,
+    json: o.Json = None,
 ) -> None:
     """Estimate crossbars, copies, time and energy from a network's structure. No code is made and no weight is read.
 
@@ -46,43 +24,30 @@ def estimate(
       cimc estimate net.onnx --target isaac --objective area --rate 1000
       cimc estimate net.onnx --target atomlayer --batch 64
     """
-    from cimc.cli.estimating import copies_by_layer, estimate_job
-    from cimc.estimator.estimate import EstimateOptions
+    from cimc.cli.estimating import estimate_job
 
-    chosen = EstimateOptions(
-        target=target,
-        rows=rows,
-        weight_bits=weight_bits,
-        bind=o.bindings(bind),
-        copies=copies_by_layer(copies),
-        pace=pace,
-        objective=objective,
-        rate=rate,
-    )
-    estimate_job(model, chosen, budget, as_json, batch)
+    estimate_job(model, options, json)
 
 
 def time(
     folder: o.Folder,
     inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 4,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    json: o.Json = None,
 ) -> None:
     """Time a compiled program: latency, rate, energy by component and by layer, busy units, and what limits it.
 
     \b
       cimc time net/
-      cimc time net/ --inputs 8 --json
+      cimc time net/ --inputs 8 --json timing.json
     """
     from cimc.cli.timing import time_job
 
-    time_job(folder, inputs, as_json)
+    time_job(folder, inputs, json)
 
 
 def trace(
     folder: o.Folder,
-    out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FILE.json", help="The file to write.", show_default=False)
-    ],
+    out: o.OutFile,
     inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 2,
     slices: Annotated[
         int, typer.Option(min=0, metavar="N", help="Join short slices until there are about N; 0: keep all.")

@@ -6,14 +6,17 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from cimc.base.diagnostics import Diagnostic
+from cimc.base.diagnostics import Diagnostic, warning_text
 from cimc.base.names import printable_lines
+from cimc.base.reading import FilePath
+from cimc.report.files import check_writable, write_whole
 
 Progress = Callable[[str], None]
 """Told what is being done."""
@@ -29,6 +32,25 @@ def write_out(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()
+
+
+def is_printed(file: Path) -> bool:
+    """Whether a file to write is standard output."""
+    return str(file) == "-"
+
+
+def check_json(file: Path | None, *inputs: FilePath | None) -> None:
+    """Refuse a place for JSON that could not be written, before any work."""
+    if file is not None and not is_printed(file):
+        check_writable(file, *inputs)
+
+
+def put_json(text: str, file: Path) -> None:
+    """JSON where it was asked for."""
+    if is_printed(file):
+        write_out(text)
+    else:
+        write_whole(file, text.encode("utf-8"))
 
 
 def drop_output() -> None:
@@ -77,4 +99,4 @@ def steps() -> Iterator[Progress]:
 def warn(warnings: Iterable[Diagnostic]) -> None:
     """Print warnings on standard error."""
     for warning in warnings:
-        print(str(warning).replace("error[", "warning[", 1), file=sys.stderr)
+        print(warning_text(warning), file=sys.stderr)

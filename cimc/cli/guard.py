@@ -14,11 +14,11 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from cimc import __version__
 from cimc.base.diagnostics import CimcError
 from cimc.base.names import printable, printable_lines
 from cimc.base.outputs import reason_of
 from cimc.base.reading import noting_inputs
+from cimc.base.version import __version__
 from cimc.cli.app import app
 from cimc.cli.console import drop_output
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from cimc.base.diagnostics import Place, did_you_mean, fail
+from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
-from cimc.cli.console import new_console
+from cimc.cli.console import check_json, new_console, put_json
 from cimc.cli.options import not_a_place, split_numbers
 from cimc.cli.stopping import show_stop
 from cimc.crossbar.storage import Cells, Storage
 from cimc.isa.program import Matrix, Program
+from cimc.report.folder import load_report
+from cimc.report.json_text import fields_of, json_text
+from cimc.report.model import Report
 from cimc.report.view_table import new_table
 from cimc.runtime.package import Package, load_package
 
@@ -44,8 +48,11 @@ class Stored:
         return f"tile {self.tile}, core {self.core}, MVMU {self.matrix.mvmu}"
 
 
-def inspect_job(folder: Path, question: Question) -> None:
+def inspect_job(folder: Path, question: Question, json: Path | None) -> None:
     """`cimc inspect`."""
+    check_json(json)
+    if json is not None and question.stop is not None:
+        raise fail("options.inspect", "--stop shows the machine to people, not as JSON", todo="leave out --json")
     asked = [q for q in (question.weight, question.cell, question.stop) if q is not None]
     if len(asked) > 1:
         raise fail("options.inspect", "--weight, --cell and --stop are three questions", todo="ask one at a time")
@@ -56,16 +63,40 @@ def inspect_job(folder: Path, question: Question) -> None:
             todo="write --input FILE.npz --stop TILE,CORE,INSTRUCTION or --stop LAYER",
         )
     package, console = load_package(folder), new_console()
+    report = load_report(folder, package.program)
+    names = {layer.output: layer.name for layer in report.layers}
+    if question.stop is not None and question.data is not None:
+        show_stop(console, package, report, question.stop, question.data, question.lane)
+        return
+    found = None
     if question.weight is not None:
-        stored, row, column = find_weight(package.program, question.weight)
-        show_weight(console, package, stored, row, column)
+        found = find_weight(package.program, report, question.weight)
     elif question.cell is not None:
-        stored, row, column = find_cell(package.program, question.cell)
-        show_weight(console, package, stored, row, column)
-    elif question.stop is not None and question.data is not None:
-        show_stop(console, package, folder, question.stop, question.data, question.lane)
+        found = find_cell(package.program, question.cell)
+    if json is not None:
+        matrices = [found[0]] if found is not None else matrices_of(package.program)
+        listed = [_record(stored, names) for stored in matrices]
+        put_json(json_text(listed if found is None else {**listed[0], **_weight(package, *found)}), json)
+    elif found is not None:
+        show_weight(console, package, names, *found)
     else:
-        show_matrices(console, package.program)
+        show_matrices(console, package.program, names)
+
+
+def _record(stored: Stored, names: Mapping[str, str]) -> dict[str, object]:
+    """A matrix and its place, for JSON."""
+    return {**fields_of(stored.matrix), "layer": names[stored.matrix.layer], "tile": stored.tile, "core": stored.core}
+
+
+def _weight(package: Package, stored: Stored, row: int, column: int) -> dict[str, object]:
+    """A weight of a matrix, its row and column there, and the levels of its cells by sign and slice, for JSON."""
+    m = stored.matrix
+    value = int(package.weights[m.array].reshape(m.rows, m.columns)[row, column])
+    return {
+        "weight": value,
+        "in_mvmu": [row, column],
+        "levels": cells_of(package, stored).levels[:, :, row, column].tolist(),
+    }
 
 
 def matrices_of(program: Program) -> list[Stored]:
@@ -78,17 +109,19 @@ def matrices_of(program: Program) -> list[Stored]:
     ]
 
 
-def find_weight(program: Program, text: str) -> tuple[Stored, int, int]:
+def find_weight(program: Program, report: Report, text: str) -> tuple[Stored, int, int]:
     """The MVMU of LAYER,ROW,COLUMN, and the row and column in it."""
     layer, *numbers = text.rsplit(",", 2)
     if len(numbers) != 2 or not all(number.strip().isdecimal() for number in numbers):
         raise not_a_place(text, "--weight", "LAYER,ROW,COLUMN")
     row, column = (int(number) for number in numbers)
-    there = [stored for stored in matrices_of(program) if stored.matrix.layer == layer]
+    found = report.layers[report.names.index(layer, "--weight")]
+    there = [stored for stored in matrices_of(program) if stored.matrix.layer == found.output]
     if not there:
-        layers = list(dict.fromkeys(stored.matrix.layer for stored in matrices_of(program)))
-        todo = did_you_mean(layer, layers) or "layers with a matrix: " + ", ".join(layers)
-        raise fail("inspect.layer", f'no MVMU holds weights of a layer "{layer}"', Place(item="--weight"), todo)
+        what = f'no MVMU holds weights of the layer "{found.name}": it is a {found.kind}'
+        raise fail(
+            "inspect.layer", what, Place(item="--weight"), "cimc inspect DIR lists the layers that have a matrix"
+        )
     for stored in there:
         m = stored.matrix
         if m.row <= row < m.row + m.rows and m.column <= column < m.column + m.columns:
@@ -97,7 +130,7 @@ def find_weight(program: Program, text: str) -> tuple[Stored, int, int]:
     columns = max(s.matrix.column + s.matrix.columns for s in there)
     raise fail(
         "inspect.weight",
-        f'"{layer}" has {rows} rows x {columns} columns; there is no [{row}, {column}]',
+        f'"{found.name}" has {rows} rows x {columns} columns; there is no [{row}, {column}]',
         Place(item="--weight"),
         "rows and columns count from 0",
     )
@@ -129,11 +162,15 @@ def cells_of(package: Package, stored: Stored) -> Cells:
     return storage.store(values, m.weight_bits)
 
 
-def show_weight(console: Console, package: Package, stored: Stored, row: int, column: int) -> None:
+def show_weight(
+    console: Console, package: Package, names: Mapping[str, str], stored: Stored, row: int, column: int
+) -> None:
     """A weight with its place and its cells."""
     m = stored.matrix
     value = int(package.weights[m.array].reshape(m.rows, m.columns)[row, column])
-    console.print(f"{printable(m.layer)}[{m.row + row}, {m.column + column}] = {value}", style="bold", soft_wrap=True)
+    console.print(
+        f"{printable(names[m.layer])}[{m.row + row}, {m.column + column}] = {value}", style="bold", soft_wrap=True
+    )
     console.print(f"{stored.place}, row {row}, column {column}; {m.weight_bits} bits, {package.target.mvmu.encoding}\n")
     cells = cells_of(package, stored)
     storage = cells.storage
@@ -151,14 +188,14 @@ def show_weight(console: Console, package: Package, stored: Stored, row: int, co
         console.print(f"\nthe unit column takes {cells.offset} off the sum")
 
 
-def show_matrices(console: Console, program: Program) -> None:
+def show_matrices(console: Console, program: Program, names: Mapping[str, str]) -> None:
     """Where every matrix is."""
     console.print(Text(printable(f"{program.name} for {program.target}"), style="bold"))
     table = new_table("layer", "rows>", "columns>", "tile>", "core>", "MVMU>", "bits>", "shift>")
     for stored in matrices_of(program):
         m = stored.matrix
         table.add_row(
-            m.layer,
+            names[m.layer],
             f"{m.row}..{m.row + m.rows - 1}",
             f"{m.column}..{m.column + m.columns - 1}",
             str(stored.tile),

@@ -1,116 +1,102 @@
-"""Options that several commands share, and how their texts become values."""
+"""Options on the command line: those of the options classes, a few that several commands share, and their texts."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 import typer
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.diagnostics import CimcError, Place, fail
+from cimc.base.options import Checked, Option, made, options_of
+from cimc.base.outputs import unwritable
 
 Model = Annotated[str, typer.Argument(metavar="MODEL.onnx", help="The network.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `cimc compile` wrote.", show_default=False)]
-TargetName = Annotated[
-    str,
-    typer.Option(
-        "--target", metavar="NAME|FILE.toml", help="The chip: a preset (`cimc targets`) or a file of your own."
-    ),
-]
-WeightBits = Annotated[
-    int | None, typer.Option(help="Bits of a stored weight; the target's, if not given.", show_default=False)
-]
-InputBits = Annotated[
-    int | None, typer.Option(help="Bits of what a crossbar is fed; the target's, if not given.", show_default=False)
-]
-PrecisionFile = Annotated[
-    str | None,
-    typer.Option(
-        "--precision", metavar="FILE.toml", help="Bits layer by layer: \\[layer.NAME] with weight_bits, input_bits."
-    ),
-]
 CalibrationFile = Annotated[
     str | None,
     typer.Option(
         "--calibration", metavar="FILE.npz", help="Real inputs to choose number formats with; 100 are plenty."
     ),
 ]
-Method = Annotated[
-    Literal["minmax", "percentile", "entropy"],
-    typer.Option("--calibration-method", help="Ranges from the extremes, the middle 99.999 %, or least divergence."),
-]
-Bind = Annotated[
-    list[str] | None,
-    typer.Option("--bind", metavar="NAME=INT,...", help="Values of symbolic dimensions; a batch is bound by itself."),
-]
-Rows = Annotated[
-    Literal["dense", "channels"],
-    typer.Option(help="How matrices are cut: crossbars filled to the last row, or whole input channels."),
-]
-Pack = Annotated[
-    bool,
-    typer.Option("--pack", help="Let small matrices of different layers share crossbars: fewer crossbars, less speed."),
-]
-Mvmus = Annotated[
-    int | None,
-    typer.Option(
-        "--mvmus",
-        min=1,
-        metavar="N",
-        help="MVMUs of all layers together: what one copy of each leaves is spent on copies of the slowest.",
-        show_default=False,
-    ),
-]
-Objective = Annotated[
-    Literal["throughput", "latency", "area"],
-    typer.Option(
-        "--objective", help="What copies are for: a stream of inputs, one input, or least MVMUs for a --rate."
-    ),
-]
-Rate = Annotated[
-    float | None,
-    typer.Option(
-        "--rate", min=1e-9, metavar="R", help="Inputs a second that --objective area keeps up with.", show_default=False
-    ),
-]
-Chips = Annotated[
-    int,
-    typer.Option(
-        "--chips", min=1, metavar="N", help="Chips that the network may be mapped onto; it uses as many as it needs."
-    ),
-]
-Seed = Annotated[
-    int,
-    typer.Option(help="Of the search for places on the mesh, and of random inputs where calibration data are missing."),
-]
 Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Take the first N inputs only.", show_default=False)
 ]
 
+
+def output_file(text: str) -> Path:
+    """The path of a file to write; one that ends as a folder's does is refused."""
+    if text.endswith(("/", os.sep)):
+        raise unwritable(Path(text), "this names a folder", "name a file in it")
+    return Path(text)
+
+
+OutFile = Annotated[
+    Path,
+    typer.Option("-o", "--out", metavar="FILE", parser=output_file, help="The file to write.", show_default=False),
+]
+ProgramFile = Annotated[
+    Path | None,
+    typer.Option("--program", metavar="FILE", help="An edited program, text or binary, in place of the compiled one."),
+]
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE|-", parser=output_file, help="Write the result as JSON instead; -: print it."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key of the target: crossbar.adc_bits=6."),
+]
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for typer: each parameter that is declared as an options class becomes that class's options."""
+    taken: dict[str, type[Checked]] = {}
+    shown: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        kind = parameter.annotation
+        if isinstance(kind, type) and issubclass(kind, Checked):
+            taken[parameter.name] = kind
+            defaults = kind()
+            shown += [_parameter(name, getattr(defaults, name), *what) for name, what in options_of(kind).items()]
+        else:
+            shown.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        for name, kind in taken.items():
+            own = {option: given.pop(option) for option in options_of(kind)}
+            given[name] = made(kind, {option: value for option, value in own.items() if value is not None})
+        command(**given)
+
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    return run
+
+
+def _parameter(name: str, default: Any, kind: Any, option: Option) -> inspect.Parameter:
+    """An option as typer takes it. What is read from a text is a text here."""
+    plain = default if isinstance(default, bool | int | float | str) else None
+    if option.many:
+        kind = list[str] | None
+    elif option.read is not None:
+        kind = str | None
+    elif not isinstance(default, bool) and get_origin(kind) is not Literal and str in getattr(kind, "__args__", ()):
+        kind = str if plain is not None else str | None
+    info = typer.Option(
+        "--" + name.replace("_", "-"),
+        metavar=option.metavar or None,
+        help=option.help.replace("[", "\\["),
+        show_default=bool(plain),
+    )
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=plain, annotation=Annotated[kind, info])
+
+
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-
-
-def bindings(texts: list[str] | None) -> dict[str, int]:
-    """ "h=32,w=32" as values by name."""
-    found: dict[str, int] = {}
-    wrong = []
-    for item in (item for text in texts or [] for item in text.split(",")):
-        name, equals, number = item.rpartition("=")
-        if not name.strip() or not equals or not re.fullmatch(r"\d{1,9}", number.strip()) or not int(number):
-            wrong.append(
-                Diagnostic(
-                    "options.bind",
-                    f'"{item}" is not NAME=NUMBER',
-                    Place(item="--bind"),
-                    "write --bind height=32,width=32",
-                )
-            )
-            continue
-        found[name.strip()] = int(number)
-    if wrong:
-        raise CimcError(wrong)
-    return found
 
 
 def byte_count(text: str | None) -> int | None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from cimc.base.diagnostics import Place, did_you_mean, fail
+from cimc.base.diagnostics import Place, fail
 from cimc.cli.console import steps
 from cimc.cli.options import split_numbers
-from cimc.cli.running import lanes_in
+from cimc.driver.running import lanes_in
 from cimc.isa.operands import Reg, Window
 from cimc.isa.printer import Spot, line_of, print_instruction
 from cimc.isa.program import CoreCode, Program
-from cimc.report.folder import load_report
+from cimc.report.model import Report
 from cimc.report.view_table import new_table
 from cimc.runtime.machine import Machine, Words
 from cimc.runtime.package import Package
@@ -32,10 +30,10 @@ LINES = 16
 IDLE = ("loop", "end", "hlt")
 
 
-def show_stop(console: Console, package: Package, folder: Path, where: str, data: str, lane: int) -> None:
+def show_stop(console: Console, package: Package, report: Report, where: str, data: str, lane: int) -> None:
     """Run one input until the place is reached, and print what is there."""
     program = package.program
-    probe, code = find_place(package, folder, where)
+    probe, code = find_place(package.program, report, where)
     lanes = lanes_in(program, data)
     count = len(next(iter(lanes.values())))
     if lane >= count:
@@ -58,11 +56,11 @@ def show_stop(console: Console, package: Package, folder: Path, where: str, data
     _show(console, program, probe, code, found)
 
 
-def find_place(package: Package, folder: Path, where: str) -> tuple[Probe, CoreCode]:
+def find_place(program: Program, report: Report, where: str) -> tuple[Probe, CoreCode]:
     """The probe for TILE,CORE,INSTRUCTION[,COUNT] or for a layer: its first mvm, or first store."""
-    program, sketch = package.program, "TILE,CORE,INSTRUCTION[,COUNT]"
+    sketch = "TILE,CORE,INSTRUCTION[,COUNT]"
     if "," not in where or not where.replace(",", "").replace(" ", "").isdigit():
-        return _place_of_layer(package, folder, where)
+        return _place_of_layer(program, report, where)
     tile, core, index, *rest = split_numbers(where, "--stop", sketch, 4 if where.count(",") == 3 else 3)
     code = _core(program, tile, core)
     if code is None:
@@ -92,22 +90,14 @@ def find_place(package: Package, folder: Path, where: str) -> tuple[Probe, CoreC
     return Probe((tile, "core", core, index), count), code
 
 
-def _place_of_layer(package: Package, folder: Path, layer: str) -> tuple[Probe, CoreCode]:
-    report = load_report(folder, package.program)
-    for tile in report.tiles:
-        for core in tile.cores:
-            code = _core(package.program, tile.tile, core.core) if layer in core.layers else None
-            if code is not None:
-                names = [instruction.mnemonic for instruction in code.stream]
-                index = names.index("mvm") if "mvm" in names else names.index("store")
-                return Probe((tile.tile, "core", core.core, index)), code
-    layers = [one.name for one in report.layers]
-    raise fail(
-        "inspect.layer",
-        f'there is no layer "{layer}"',
-        Place(item="--stop"),
-        did_you_mean(layer, layers) or "layers: " + ", ".join(layers),
-    )
+def _place_of_layer(program: Program, report: Report, text: str) -> tuple[Probe, CoreCode]:
+    name = report.layers[report.names.index(text, "--stop")].name
+    places = [(tile.tile, core.core) for tile in report.tiles for core in tile.cores if name in core.layers]
+    code = _core(program, *places[0])
+    assert code is not None, f"{name} is on no core"
+    names = [instruction.mnemonic for instruction in code.stream]
+    index = names.index("mvm") if "mvm" in names else names.index("store")
+    return Probe((places[0][0], "core", places[0][1], index)), code
 
 
 def _core(program: Program, tile: int, core: int) -> CoreCode | None:

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from rich.table import Table
 
+from cimc import api
 from cimc.base.names import printable
-from cimc.cli.console import new_console, steps, write_out
+from cimc.base.quantities import counted, si
+from cimc.cli.console import check_json, new_console, put_json, steps
 from cimc.report.cost_model import Writing
-from cimc.report.files import check_writable, write_whole
-from cimc.report.json_text import json_text
-from cimc.report.quantities import si
-from cimc.report.thin import thinned
-from cimc.report.trace import trace_text
-from cimc.report.view_cost import writing_text
-from cimc.report.view_table import grid, new_table
+from cimc.report.json_text import fields_of, json_text
+from cimc.report.view_table import facts_table, new_table
 from cimc.report.writing import writing_of
-from cimc.runtime.package import load_package
-from cimc.runtime.timing import time_program
 from cimc.runtime.timing_result import Timing
 
 STREAMS, UNITS, LAYERS = 8, 12, 40
 """Streams, units and layers that the terminal shows; JSON has all."""
 
 
-def time_job(folder: Path, inputs: int, as_json: bool) -> None:
+def time_job(folder: Path, inputs: int, json: Path | None) -> None:
     """`cimc time`."""
-    timing, writing = _timed(folder, inputs, record=False)
-    if as_json:
-        write_out(timing_json(timing, writing))
+    check_json(json)
+    with steps() as progress:
+        progress(f"timing {counted(inputs, 'input')}")
+        program = api.load(folder)
+        timing, writing = api.time(program, inputs), writing_of(program.program, program.target)
+    if json is not None:
+        put_json(timing_json(timing, writing), json)
         return
     console = new_console()
-    for part in (_summary(timing, writing), _energy(timing), _streams(timing), _units(timing)):
+    facts = facts_table([*timing.facts(), ("writing the weights", str(writing))])
+    for part in (facts, _energy(timing), _streams(timing), _units(timing)):
         console.print(part)
         console.print()
     bottleneck = timing.bottleneck
@@ -42,41 +41,20 @@ def time_job(folder: Path, inputs: int, as_json: bool) -> None:
 
 def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
     """`cimc trace`."""
-    check_writable(file)
-    timing, _ = _timed(folder, inputs, record=True)
-    kept, resolution = thinned(timing.intervals, slices or len(timing.intervals))
-    write_whole(file, trace_text(timing, kept, resolution).encode("utf-8"))
-    text = f"{file}: {len(kept):,} slices of {len(timing.streams):,} streams, {si(timing.completions[-1], 's')}"
-    if resolution:
-        text += f"; {len(timing.intervals):,} were joined to {si(resolution, 's')} each, or more (--slices 0 keeps all)"
+    with steps() as progress:
+        progress(f"timing {counted(inputs, 'input')}")
+        made = api.trace(folder, file, inputs, slices)
+    text = f"{file}: {made.slices:,} slices of {counted(made.streams, 'stream')}, {si(made.seconds, 's')}"
+    if made.resolution:
+        text += f"; {made.spans:,} were joined to {si(made.resolution, 's')} each, or more (--slices 0 keeps all)"
     new_console().print(text, soft_wrap=True)
 
 
 def timing_json(timing: Timing, writing: Writing) -> str:
     """A timing as one JSON object, without its intervals, and what writing the weights takes; seconds and joules."""
-    fields = {field.name: getattr(timing, field.name) for field in dataclasses.fields(timing)}
+    fields = fields_of(timing)
     del fields["intervals"]
     return json_text({**fields, "rate": timing.rate, "writing": writing})
-
-
-def _timed(folder: Path, inputs: int, record: bool) -> tuple[Timing, Writing]:
-    with steps() as progress:
-        progress("reading the program")
-        package = load_package(folder)
-        progress(f"timing {inputs} input{'s' if inputs != 1 else ''}")
-        timing = time_program(package.program, package.target, inputs, record)
-        return timing, writing_of(package.program, package.target)
-
-
-def _summary(timing: Timing, writing: Writing) -> Table:
-    table = grid()
-    table.add_row("program", f"{timing.program} for {timing.target}")
-    table.add_row("latency of the first input", si(timing.latency, "s"))
-    if timing.interval is not None and timing.rate is not None:
-        table.add_row("time between inputs", f"{si(timing.interval, 's')}, {timing.rate:,.0f} inputs a second")
-    table.add_row("energy of an input", f"{si(timing.joules, 'J')}, and once {si(timing.setup_joules, 'J')}")
-    table.add_row("writing the weights", writing_text(writing))
-    return table
 
 
 def _energy(timing: Timing) -> Table:

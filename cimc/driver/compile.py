@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,9 +12,12 @@ import numpy.typing as npt
 
 from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
-from cimc.base.diagnostics import Diagnostic, Place, fail
-from cimc.driver.precision import Precision
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.layer_names import LayerNames
+from cimc.base.options import require
+from cimc.driver.options import CompileOptions
 from cimc.estimator.pace import pace_of
+from cimc.frontends.onnx_file import ModelLike
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.ir.graph import Conv, Graph, MatMul
 from cimc.ir.lanes import lanes_of
@@ -24,15 +26,19 @@ from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify import verify as verify_program
 from cimc.numerics.integers import integer_range, storage_of
-from cimc.passes.balance import Objective, require_objective
+from cimc.passes.balance import require_objective
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.formats import Widths
 from cimc.passes.lie_beside import lie_beside
+from cimc.passes.lower.layers import lower
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.passes.quantise import underflows
+from cimc.passes.split_averages import split_averages
 from cimc.runtime.package import weights_digest
-from cimc.target import Target, load_target
+from cimc.target import Target
 from cimc.target.emulated import require_emulated
+from cimc.target.fields import Path
+from cimc.target.write import write_target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Progress = Callable[[str], None]
@@ -45,33 +51,9 @@ SYNTHETIC_VALUES = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
-class CompileOptions:
-    """What a user may choose. target: a preset's name or a TOML file. weight_bits, input_bits: None takes the
-    target's. bind: values of symbolic dimensions. rows: "dense" or "channels", how matrices are cut. seed: of the
-    synthetic calibration data, where none is given, and of the search for places on the mesh. calibration_method: how
-    ranges are chosen from the data. pack: small matrices of different layers share crossbars and cores. mvmus: of all
-    layers together; what one copy of each leaves is spent on copies (weight duplication). objective: what copies are
-    for, see cimc.passes.balance; rate: inputs a second that "area" keeps up with. chips: that the network may be mapped
-    onto; as many of them are used as it needs."""
-
-    target: str = "ideal"
-    weight_bits: int | None = None
-    input_bits: int | None = None
-    precision: Precision = field(default_factory=Precision)
-    bind: Mapping[str, int] = field(default_factory=dict)
-    rows: str = "dense"
-    seed: int = 0
-    calibration_method: str = "minmax"
-    pack: bool = False
-    mvmus: int | None = None
-    objective: Objective = "throughput"
-    rate: float | None = None
-    chips: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled network and every stage it went through. warnings: what the user should know."""
+    """A compiled network and every stage it went through. warnings: what the user should know. sources: of the
+    target's values."""
 
     graph: Graph
     mapped: MappedGraph
@@ -80,25 +62,37 @@ class Compiled:
     weights: Arrays
     target: Target
     warnings: tuple[Diagnostic, ...]
+    sources: Mapping[Path, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> LayerNames:
+        """What its layers are called."""
+        return LayerNames((one.layer.name, one.layer.origin) for one in self.mapped.layers)
+
+    @property
+    def target_toml(self) -> str:
+        """The target as a file."""
+        return write_target(self.target, self.sources)
 
 
 def compile_network(
-    model: str | os.PathLike[str],
+    model: ModelLike,
     options: CompileOptions,
     calibration: Arrays | None = None,
     progress: Progress = lambda step: None,
+    accept: Callable[[Graph], None] = lambda graph: None,
 ) -> Compiled:
-    """Compile an ONNX file. calibration: lanes of every network input, by name; more names are allowed.
+    """Compile an ONNX model. calibration: lanes of every network input, by name; more names are allowed.
 
-    Raises CimcError for everything that is wrong with the network, the target or the data.
+    accept: looks at the network before long work, and may raise. Raises CimcError for everything that is wrong with
+    the network, the target or the data.
     """
-    if options.seed < 0:
-        raise fail("options.seed", f"the seed is {options.seed}", Place(item="--seed"), "give a number from 0")
-    target = load_target(options.target)
-    widths = _widths(options, target)
-    require_emulated(target, max(widths.input_bits, *widths.input_of.values(), 0))
+    sourced = options.sourced()
+    target = sourced.target
+    require_emulated(target, _widest_input(options, target))
     progress("reading the network")
     graph = load_onnx(model, options.bind)
+    accept(graph)
     warnings: list[Diagnostic] = []
     if calibration is None:
         data = synthetic_inputs(graph, options.seed)
@@ -113,15 +107,11 @@ def compile_network(
         data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
     progress("calibrating and mapping")
     _check_copies(options, target)
+    widths = _widths(options, target, graph)
     mapped = map_network(
         graph, target, data, MapOptions(widths, options.rows, options.calibration_method, options.pack)
     )
     warnings += underflows(mapped)
-    unknown = set(options.precision.layers) - {m.layer.name for m in mapped.layers}
-    if unknown:
-        known = ", ".join(m.layer.name for m in mapped.layers if m.weights is not None)
-        what = f"the precision file names layers that the network has not: {', '.join(sorted(unknown))}"
-        raise fail("precision.layer", what, todo=f"layers that have weights: {known}")
     with no_collection():
         if options.mvmus is not None or options.rate is not None:
             mapped = lie_beside(mapped, target)
@@ -134,7 +124,7 @@ def compile_network(
         program = replace(program, weights=weights_digest(weights))
         progress("checking the program")
         verify_program(program, target)
-    return Compiled(graph, mapped, scheduled, program, weights, target, tuple(warnings))
+    return Compiled(graph, mapped, scheduled, program, weights, target, tuple(warnings), sourced.sources)
 
 
 def _check_copies(options: CompileOptions, target: Target) -> None:
@@ -144,34 +134,55 @@ def _check_copies(options: CompileOptions, target: Target) -> None:
         other = "--rate" if options.mvmus is None else "--mvmus"
         raise fail("options.pack", f"--pack and {other} exclude each other", todo=todo)
     require_objective(options.objective, options.rate, options.mvmus, "--mvmus")
-    if options.chips < 1:
-        raise fail("options.chips", f"{options.chips} chips", Place(item="--chips"), "give 1 or more")
     if options.rate is not None and "mvm" not in target.prices:
         what = f"{target.name} has no price for a product, so no rate can be kept"
         todo = "take a target with prices, or give --mvmus"
         raise fail("options.copies", what, Place(f"target {target.name}", item="prices.mvm"), todo)
 
 
-def _widths(options: CompileOptions, target: Target) -> Widths:
-    """Bits of weights and inputs, checked against what the target holds."""
-    weight = options.weight_bits if options.weight_bits is not None else target.numbers.weight
-    inputs = options.input_bits if options.input_bits is not None else target.numbers.input
+def _widest_input(options: CompileOptions, target: Target) -> int:
+    """Bits of the widest inputs that crossbars are fed, once all widths are checked against what the target holds."""
+    inputs = target.numbers.input if options.input_bits is None else options.input_bits
     chosen = {
-        "--weight-bits": (weight, target.largest_weight_bits),
+        "--weight-bits": (
+            target.numbers.weight if options.weight_bits is None else options.weight_bits,
+            target.largest_weight_bits,
+        ),
         "--input-bits": (inputs, min(16, target.numbers.word)),
     }
-    for layer, (w, i) in options.precision.layers.items():
-        chosen[f'weight_bits of "{layer}"'] = (weight if w is None else w, target.largest_weight_bits)
-        chosen[f'input_bits of "{layer}"'] = (inputs if i is None else i, min(16, target.numbers.word))
+    for layer, (weight, fed) in options.precision.layers.items():
+        chosen[f'weight_bits of "{layer}"'] = (2 if weight is None else weight, target.largest_weight_bits)
+        chosen[f'input_bits of "{layer}"'] = (2 if fed is None else fed, min(16, target.numbers.word))
     for name, (bits, most) in chosen.items():
         if not 2 <= bits <= most:
             raise fail("options.bits", f"{name} is {bits}; {target.name} takes 2 to {most}", Place(item=name))
-    layers = options.precision.layers
+    return max(inputs, *(fed or 0 for _, fed in options.precision.layers.values()), 0)
+
+
+def _widths(options: CompileOptions, target: Target, graph: Graph) -> Widths:
+    """Bits of weights and inputs. A precision file may name layers in any way that LayerNames knows."""
+    layers: dict[str, tuple[int | None, int | None]] = {}
+    if options.precision.layers:
+        lowered = lower(split_averages(graph) if target.numbers.accumulator < 32 else graph).layers
+        names = LayerNames((layer.name, layer.origin) for layer in lowered)
+        wrong: list[Diagnostic] = []
+        for name, bits in options.precision.layers.items():
+            try:
+                layer = lowered[names.index(name, "--precision")].name
+            except CimcError as error:
+                wrong += error.diagnostics
+                continue
+            if layer in layers:
+                what = f'"{name}" is a layer that the precision file names twice'
+                wrong.append(Diagnostic("precision.layer", what, Place(item="--precision"), "keep one of them"))
+            layers[layer] = bits
+        require(wrong)
     return Widths(
-        weight, inputs,
-        {name: w for name, (w, _) in layers.items() if w is not None},
-        {name: i for name, (_, i) in layers.items() if i is not None},
-    )  # fmt: skip
+        options.weight_bits or target.numbers.weight,
+        options.input_bits or target.numbers.input,
+        {name: weight for name, (weight, _) in layers.items() if weight is not None},
+        {name: inputs for name, (_, inputs) in layers.items() if inputs is not None},
+    )
 
 
 def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:

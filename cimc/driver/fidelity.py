@@ -5,7 +5,6 @@ The other half of a verification, whether the chip does what its model says, is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.base.diagnostics import Diagnostic, Place, fail
+from cimc.base.diagnostics import Diagnostic, Place
 from cimc.driver.compile import Arrays, Compiled
+from cimc.driver.options import Limits
 from cimc.ir.evaluate import evaluate
 from cimc.ir.layers import Ints, MatrixLayer
 from cimc.ir.mapped import MappedLayer
@@ -37,22 +37,6 @@ OUTSIDE = 0.01
 """Share of a map's values beyond its format from which calibration is to blame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the user asks for, None where nothing: decibels of every output, and points of labels that may be lost.
-
-    Raises CimcError(options.limits) for what is no finite number: nothing would be above or below it.
-    """
-
-    min_snr: float | None = None
-    max_loss: float | None = None
-
-    def __post_init__(self) -> None:
-        for item, value in (("--min-snr", self.min_snr), ("--max-loss", self.max_loss)):
-            if value is not None and not math.isfinite(value):
-                raise fail("options.limits", f"{item} is {value}", Place(item=item), "give a finite number")
-
-
 NO_LIMITS = Limits()
 
 
@@ -63,7 +47,7 @@ class LayerError:
     max_steps: where the network fixes the layer's integers itself, the largest difference from them; else None.
     """
 
-    layer: str
+    name: str
     snr_db: float | None
     max_abs_error: float
     max_steps: int | None = None
@@ -124,6 +108,7 @@ class LayerBook:
         self._compiled = compiled
         self._layers = {m.layer.output: _Layer() for m in compiled.mapped.layers}
         self._probe: dict[str, Ints] = {}
+        self._names = dict(zip(self._layers, compiled.names.shown, strict=True))
 
     def add(self, inputs: Arrays, reference: Mapping[str, Ints]) -> None:
         """Account for lanes: the network's inputs and the reference's maps."""
@@ -155,7 +140,7 @@ class LayerBook:
     def errors(self) -> tuple[LayerError, ...]:
         """Every layer's figures, in network order."""
         return tuple(
-            LayerError(m.layer.name, one.noise.snr_db, one.noise.largest, one.steps)
+            LayerError(self._names[m.layer.output], one.noise.snr_db, one.noise.largest, one.steps)
             for m, one in ((m, self._layers[m.layer.output]) for m in self._compiled.mapped.layers)
         )
 
@@ -164,7 +149,7 @@ class LayerBook:
 
         An output may differ from the oracle's where no layer is off: layers are held against the float Graph.
         """
-        off = {m.layer.output: m.layer.name for m in self._compiled.mapped.layers if self._layers[m.layer.output].steps}
+        off = {output: name for output, name in self._names.items() if self._layers[output].steps}
         named = [f"{name} by at most {self._layers[output].steps}" for output, name in off.items()]
         missed = {name: int(one.largest) for name, one in outputs.items() if one.whole and name not in off}
         named += [f'output "{name}" by at most {steps}' for name, steps in missed.items() if steps]
@@ -181,12 +166,12 @@ class LayerBook:
         """What may be behind a low figure, the likeliest first. synthetic: calibrated on random inputs."""
         mapped = self._compiled.mapped
         found = list(self._clipping())
-        silent = [m.layer.name for m in mapped.layers if self._is_silent(m)]
+        silent = [self._names[m.layer.output] for m in mapped.layers if self._is_silent(m)]
         if silent:
             found.append(f'everything that layer "{silent[0]}" makes is rounded to zero: its format underflows')
         if synthetic:
             found.append("there were no calibration data: number formats come from random inputs")
-        outside = {m.layer.name: one.outside / one.count for m, one in self._all() if one.count}
+        outside = {self._names[m.layer.output]: one.outside / one.count for m, one in self._all() if one.count}
         worst = max(outside, key=lambda name: outside[name], default="")
         if worst and outside[worst] > OUTSIDE:
             share = 100 * outside[worst]
@@ -195,7 +180,7 @@ class LayerBook:
         narrow += [mapped.quants[m.matrix.x.maps[0]].bits for m in mapped.layers if m.weights is not None]
         if narrow and min(narrow) < FEW_BITS:
             found.append(f"few bits: weights or inputs of {min(narrow)}")
-        low = next((m.layer.name for m, one in self._all() if one.noise.below(LEAST_SNR)), None)
+        low = next((self._names[m.layer.output] for m, one in self._all() if one.noise.below(LEAST_SNR)), None)
         if low is not None:
             found.append(f'the first layer below {LEAST_SNR:.0f} dB is "{low}"')
         return found
@@ -216,7 +201,8 @@ class LayerBook:
                 clipped, of = clipped_conversions(mapped, one, windows_of(mapped, one, self._probe))
                 if clipped:
                     share = f"{100 * clipped / of:.2g} %"
-                    yield f'{share} of the conversions of layer "{one.layer.name}" clip: the ADC is too narrow'
+                    name = self._names[one.layer.output]
+                    yield f'{share} of the conversions of layer "{name}" clip: the ADC is too narrow'
 
 
 def doubts(

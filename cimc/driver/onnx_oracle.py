@@ -14,9 +14,9 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.version_converter import convert_version
 
-from cimc.base.diagnostics import Place, fail
+from cimc.base.diagnostics import fail
 from cimc.frontends.foreign import ForeignError, foreign
-from cimc.frontends.onnx_file import parse_model, read_model
+from cimc.frontends.onnx_file import ModelLike, parse_model, place_of, read_model
 from cimc.ir.graph import Graph
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -33,12 +33,12 @@ class OnnxOracle:
     name: who gave them, ONNXRUNTIME or REFERENCE.
     """
 
-    def __init__(self, model: str | os.PathLike[str], graph: Graph) -> None:
+    def __init__(self, model: ModelLike, graph: Graph) -> None:
         self.graph = graph
         self.name = ""
-        self._file = os.fspath(model)
+        self._place = place_of(model)
         self._types = _input_types(parse_model(model))
-        self._sessions = _sessions(self._file)
+        self._sessions = _sessions(model)
         self._session: Any = None
         self._problems: list[str] = []
 
@@ -70,7 +70,7 @@ class OnnxOracle:
         problems = "; ".join(dict.fromkeys(self._problems))
         todo = "onnx.checker.check_model may tell what is wrong with it"
         what = f"nothing can run this network, so there is nothing to compare with: {problems}"
-        raise fail("onnx.oracle", what, Place(file=self._file), todo)
+        raise fail("onnx.oracle", what, self._place, todo)
 
     def _outputs(self, feeds: Arrays) -> list[npt.NDArray[Any]]:
         names = list(self.graph.outputs)
@@ -81,11 +81,12 @@ class OnnxOracle:
         return outputs
 
 
-def _sessions(file: str) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Who is asked, in order: onnxruntime on the file, onnxruntime on the model as the frontend reads it (functions
+def _sessions(source: ModelLike) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Who is asked, in order: onnxruntime on the model, onnxruntime on the model as the frontend reads it (functions
     inlined, old opsets converted) without its nodes' names, the reference evaluator on that, and on a newer opset."""
-    yield ONNXRUNTIME, partial(_onnxruntime, file)
-    model = read_model(file)
+    as_it_is = source.SerializeToString() if isinstance(source, ModelProto) else source
+    yield ONNXRUNTIME, partial(_onnxruntime, as_it_is if isinstance(as_it_is, bytes) else os.fspath(as_it_is))
+    model = read_model(source)
     for node in model.graph.node:
         node.name = ""
     yield ONNXRUNTIME, lambda: _onnxruntime(model.SerializeToString())

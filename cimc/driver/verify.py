@@ -6,114 +6,105 @@ network, see cimc.driver.fidelity).
 
 from __future__ import annotations
 
-import os
+import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cimc.base.diagnostics import Diagnostic, Place, fail
-from cimc.driver.compile import Arrays, Compiled, CompileOptions, Progress, compile_network
-from cimc.driver.fidelity import NO_LIMITS, LayerBook, LayerError, Limits, Noise, doubts, worst_snr
+from cimc.base.diagnostics import Place, fail
+from cimc.base.options import fits, shown
+from cimc.base.reading import FilePath
+from cimc.driver.compile import Arrays, Compiled, Progress, compile_network
+from cimc.driver.fidelity import NO_LIMITS, LayerBook, Noise, doubts, worst_snr
 from cimc.driver.onnx_oracle import OnnxOracle
+from cimc.driver.options import CompileOptions, Limits
+from cimc.driver.running import LABELS, edited_program
 from cimc.driver.sizes import sizes_of
+from cimc.driver.verification import Mismatch, Verification
+from cimc.frontends.onnx_file import ModelLike, place_of
 from cimc.ir.borders import from_maps, onto_map
+from cimc.ir.graph import Graph
 from cimc.ir.lanes import lanes_of
 from cimc.ir.layers import Ints
 from cimc.ir.reference import evaluate_mapped
 from cimc.isa.printer import line_of
+from cimc.isa.program import Program
 from cimc.runtime.step import Execution, StepEngine
 
 CHUNK_BYTES = 1 << 30  # of captured and reference values held at once
 BYTES_A_VALUE = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """The first place where emulator and reference differ: tensor, element (lane, row, column, channel), both values,
-    and the instruction that stored it with its line of the printed program."""
-
-    tensor: str
-    element: tuple[int, ...]
-    expected: int
-    got: int
-    instruction: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """Everything that verify reports; see docs/verify.md for the meaning of every field."""
-
-    model: str
-    target: str
-    oracle: str
-    inputs: int
-    mismatches: int
-    bit_exact: bool
-    faithful: bool
-    limits: Limits
-    first_mismatch: Mismatch | None
-    snr_db: float | None
-    max_abs_error: float
-    layers: tuple[LayerError, ...]
-    top1_float: float | None
-    top1_chip: float | None
-    instructions: int
-    code_bytes: int
-    crossbars: int
-    cores: int
-    tiles: int
-    seconds: Mapping[str, float]
-    warnings: tuple[Diagnostic, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether the check succeeds: exact, and faithful where the user says how much that has to be."""
-        asked = self.limits.min_snr is not None or self.limits.max_loss is not None
-        return self.bit_exact and (self.faithful or not asked)
-
-
 def verify_network(
-    model: str | os.PathLike[str],
+    model: ModelLike,
     data: Arrays,
     options: CompileOptions,
     calibration: Arrays | None = None,
     limit: int | None = None,
     progress: Progress = lambda step: None,
     limits: Limits = NO_LIMITS,
+    program: FilePath | None = None,
 ) -> Verification:
-    """Compile and verify. data: lanes of every network input, and optionally "labels", (lanes,) integers.
+    """Compile and verify. data: lanes of every network input, and optionally "labels", (lanes,) integers: the element
+    of the first output that should be largest. limit: lanes to run. program: an edited one to run in place of the
+    compiled one.
 
     Raises CimcError for everything that is wrong with network, target, data or limits.
     """
-    if limit is not None and limit < 1:
-        raise fail("options.limit", f"{limit} inputs are to be run", Place(item="--limit"), "give 1 or more")
+    if limit is not None and not (fits(limit, int) and limit > 0):
+        raise fail("options.limit", f"limit is {shown(limit)}", Place(item="--limit"), "give 1 or more")
     start = time.perf_counter()
-    compiled = compile_network(model, options, calibration, progress)
+    compiled = compile_network(model, options, calibration, progress, lambda graph: _check_data(graph, data, limits))
     compiled_at = time.perf_counter()
-    inputs = lanes_of(compiled.graph, {k: v for k, v in data.items() if k != "labels" or k in compiled.graph.inputs})
-    labels = _labels(compiled, data)
-    if labels is None and limits.max_loss is not None:
-        what = "--max-loss is given, and the data hold no labels to lose"
-        raise fail("options.limits", what, Place(item="--max-loss"), 'add an array "labels" to the data')
-    if limit is not None:
-        inputs = {name: array[:limit] for name, array in inputs.items()}
+    if program is not None:
+        compiled = replace(compiled, program=_edited(program, compiled))
+    graph = compiled.graph
+    inputs = {name: array[:limit] for name, array in lanes_of(graph, _inputs_in(data, graph)).items()}
+    labels = data[LABELS] if _has_labels(data, graph) else None
     return _compare(model, compiled, inputs, labels, compiled_at - start, progress, limits, calibration is None)
 
 
-def _labels(compiled: Compiled, data: Arrays) -> npt.NDArray[Any] | None:
-    if "labels" not in data or "labels" in compiled.graph.inputs:
-        return None
-    labels = data["labels"]
-    lanes = len(next(iter(data[name] for name in compiled.graph.inputs)))
+def _edited(file: FilePath, compiled: Compiled) -> Program:
+    """A program in the place of the compiled one; it must store the same maps."""
+    found = edited_program(Path(file), compiled.program, compiled.target, "this network as it is compiled here")
+    tensors = {ring.tensor for tile in found.tiles for ring in tile.rings}
+    missing = [one.layer.output for one in compiled.mapped.layers if one.layer.output not in tensors]
+    if missing:
+        what = f"the program has no ring that holds {', '.join(missing)}, so it cannot be compared"
+        raise fail("verify.program", what, Place(str(file)), "keep the rings of the compiled program")
+    return found
+
+
+def _has_labels(data: Arrays, graph: Graph) -> bool:
+    return LABELS in data and LABELS not in graph.inputs
+
+
+def _inputs_in(data: Arrays, graph: Graph) -> Arrays:
+    """The data without labels."""
+    return {name: array for name, array in data.items() if name != LABELS or name in graph.inputs}
+
+
+def _check_data(graph: Graph, data: Arrays, limits: Limits) -> None:
+    """Refuse data that do not fit the network, or lack the labels that are asked for."""
+    lanes = len(next(iter(lanes_of(graph, _inputs_in(data, graph)).values())))
+    if not _has_labels(data, graph):
+        if limits.max_loss is not None:
+            what = "--max-loss is given, and the data hold no labels to lose"
+            raise fail("options.limits", what, Place(item="--max-loss"), f'add an array "{LABELS}" to the data')
+        return
+    labels, classes = data[LABELS], math.prod(graph.tensors[graph.outputs[0]].shape)
     if labels.shape != (lanes,) or labels.dtype.kind not in "iu":
         what = f"labels are {labels.dtype} of shape {labels.shape}, not one whole number for each of {lanes} inputs"
-        raise fail("data.labels", what, Place(item="labels"))
-    return labels
+        raise fail("data.labels", what, Place(item=LABELS))
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        what = f"label {wrong[0]} is {labels[wrong[0]]}, and the network has {classes} classes"
+        raise fail("data.labels", what, Place(item=LABELS), f"labels are 0 to {classes - 1}")
 
 
 def chunk_lanes(compiled: Compiled) -> int:
@@ -130,7 +121,7 @@ def chunks(inputs: Arrays, size: int) -> Iterator[Arrays]:
 
 
 def _compare(
-    model: str | os.PathLike[str], compiled: Compiled, inputs: Arrays, labels: npt.NDArray[Any] | None,
+    model: ModelLike, compiled: Compiled, inputs: Arrays, labels: npt.NDArray[Any] | None,
     seconds_compile: float, progress: Progress, limits: Limits, synthetic: bool,
 ) -> Verification:  # fmt: skip
     engine = StepEngine(compiled.program, compiled.weights, compiled.target)
@@ -166,7 +157,7 @@ def _compare(
     lost = 100 * (top1["float"] - top1["chip"]) if top1 else None
     faithful, warnings = doubts(book, noise, lost, limits, synthetic)
     return Verification(
-        model=os.fspath(model),
+        model=place_of(model).file or compiled.graph.name,
         target=compiled.target.name,
         oracle=oracle.name,
         inputs=lanes,

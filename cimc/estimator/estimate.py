@@ -10,37 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
+from cimc.base.quantities import counted, si
+from cimc.base.shown import Facts, Shown
+from cimc.driver.options import EstimateOptions
 from cimc.estimator.cut import Cut, cut_matrix
 from cimc.estimator.left_out import left_out
 from cimc.estimator.whole import Whole, whole_estimate
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
-from cimc.passes.balance import Balance, Load, Objective, at_pace_of, balance, copies_in_one, judge, require_objective
+from cimc.passes.balance import Balance, Load, at_pace_of, balance, copies_in_one, judge, require_objective
 from cimc.passes.duplicate import Duplication
-from cimc.target import Target, load_target
-
-
-@dataclass(frozen=True, slots=True)
-class EstimateOptions:
-    """What a user may choose. rows: "dense" or "channels", how matrices are cut. bind: values of symbolic dimensions.
-
-    Copies: `copies` by layer (the others have one); or `pace`, as many as let every layer keep up with one copy of
-    this one (ISAAC's rule); or `budget` in MVMUs with an `objective`; rate: inputs a second, of objective "area".
-    Without any of them every layer has one copy.
-    """
-
-    target: str = "puma"
-    rows: str = "dense"
-    weight_bits: int | None = None
-    bind: Mapping[str, int] = field(default_factory=dict)
-    copies: Mapping[str, int] = field(default_factory=dict)
-    pace: str | None = None
-    budget: int | None = None
-    objective: Objective = "throughput"
-    rate: float | None = None
+from cimc.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +59,8 @@ class LayerEstimate:
     joules: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+@dataclass(frozen=True, slots=True, repr=False)
+class Estimate(Shown):
     """A network's estimate. Sums over layers, and:
 
     crossbars: of the MVMUs of one copy; crossbars_with_copies. tiles, chips: at least, if every MVMU of a tile is
@@ -116,11 +99,39 @@ class Estimate:
     whole: Whole | None
     excluded: tuple[str, ...]
 
+    def facts(self) -> Facts:
+        """The network in a few numbers."""
+        facts = [
+            ("network", self.network),
+            ("target", f"{self.target}, at least {counted(self.tiles, 'tile')} on {counted(self.chips, 'chip')}"),
+            ("weights", f"{self.weights:,} in {self.devices:,} devices"),
+            (
+                "work",
+                f"{self.flops:,} floating-point operations, {self.ops:,} vectors, {self.tile_ops:,} MVMU products",
+            ),
+            ("one copy of each", f"{self.mvmus:,} MVMUs, {self.crossbars:,} crossbars"),
+            ("with copies", f"{self.mvmus_with_copies:,} MVMUs, {self.crossbars_with_copies:,} crossbars"),
+        ]
+        one, many = self.pipelined_latency, self.pipelined_latency_with_copies
+        if self.latency is not None and self.latency_with_copies is not None and one is not None and many is not None:
+            facts += [
+                ("one input", f"{si(self.latency, 's')} layer after layer, {si(one, 's')} pipelined"),
+                ("with copies", f"{si(self.latency_with_copies, 's')} layer after layer, {si(many, 's')} pipelined"),
+                ("a stream", f"{self.inputs_per_second:,.0f} inputs a second"),
+            ]
+        if self.joules is not None:
+            facts.append(("energy", f"{si(self.joules, 'J')} an input"))
+        facts.append(("slowest", f"{self.bottleneck}: {self.reason}"))
+        if self.left_over:
+            facts.append(("left over", f"{self.left_over:,} of the budget's MVMUs, which buy nothing more"))
+        if not self.exact:
+            facts.append(("copies", "chosen step by step: too many for the exact least sum"))
+        return facts
+
 
 def estimate_file(path: str, options: EstimateOptions) -> Estimate:
     """Estimate an ONNX file. Raises CimcError for all that is wrong with the network, the target or the options."""
-    target = load_target(options.target)
-    return estimate(load_structure(path, options.bind), target, options)
+    return estimate(load_structure(path, options.bind), options.sourced().target, options)
 
 
 def estimate(structure: Structure, target: Target, options: EstimateOptions) -> Estimate:
@@ -153,7 +164,7 @@ def estimate(structure: Structure, target: Target, options: EstimateOptions) -> 
     busy = [load.busy(copies) for load, copies in zip(loads, found.copies, strict=True)]
     mvmus = found.crossbars
     tiles = math.ceil(mvmus / (target.tile.cores * target.core.mvmus))
-    chosen = None if options.budget is None or options.rate else Duplication(options.budget, options.objective)
+    chosen = None if options.mvmus is None or options.rate else Duplication(options.mvmus, options.objective)
     whole, uncounted = whole_estimate(structure, target, bits, options.rows, found.copies, chosen)
     return Estimate(
         network=structure.name,
@@ -207,13 +218,13 @@ def _copies(loads: list[Load], options: EstimateOptions) -> Balance:
         for name, given in (
             ("--copies", bool(options.copies)),
             ("--pace", options.pace is not None),
-            ("--budget", options.budget is not None or options.rate is not None),
+            ("--budget", options.mvmus is not None or options.rate is not None),
         )
         if given
     ]
     if len(asked) > 1:
         raise fail("options.copies", f"{' and '.join(asked)} each say how many copies", todo="give one of them")
-    require_objective(options.objective, options.rate, options.budget, "--budget")
+    require_objective(options.objective, options.rate, options.mvmus, "--budget")
     names = [load.name for load in loads]
     if options.copies:
         _check_copies(loads, options.copies)
@@ -223,9 +234,9 @@ def _copies(loads: list[Load], options: EstimateOptions) -> Balance:
             raise CimcError([_no_layer(options.pace, names, "--pace")])
         return judge(loads, at_pace_of(loads, options.pace))
     if options.rate is not None:
-        return balance(loads, options.budget, "area", 1 / Fraction(repr(float(options.rate))))
-    if options.budget is not None:
-        return balance(loads, options.budget, options.objective)
+        return balance(loads, options.mvmus, "area", 1 / Fraction(repr(float(options.rate))))
+    if options.mvmus is not None:
+        return balance(loads, options.mvmus, options.objective)
     return judge(loads, (1,) * len(loads))
 
 

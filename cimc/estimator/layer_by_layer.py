@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cimc.base.diagnostics import Place, fail
+from cimc.base.quantities import counted, si, time_span
+from cimc.base.shown import Facts, Shown
 from cimc.estimator.cut import Cut, cut_matrix
 from cimc.estimator.left_out import not_apart
 from cimc.frontends.structure import MatrixShape, Structure
@@ -45,8 +47,8 @@ class Residence:
     compute_joules: float
 
 
-@dataclass(frozen=True, slots=True)
-class LayerByLayer:
+@dataclass(frozen=True, slots=True, repr=False)
+class LayerByLayer(Shown):
     """A network's estimate on a target that holds one layer at a time.
 
     batch: inputs of each residence. mvmus: that the chip offers; largest: the layer with the most MVMUs. latency: s
@@ -78,6 +80,27 @@ class LayerByLayer:
     worn_seconds: float | None
     spread_seconds: float | None
     excluded: tuple[str, ...]
+
+    def facts(self) -> Facts:
+        """The network in a few numbers."""
+        inputs = counted(self.batch, "input")
+        parts = f"{si(self.write_seconds, 's')} writing, {si(self.compute_seconds, 's')} computing"
+        facts = [
+            ("network", self.network),
+            ("target", f"{self.target}, {self.mvmus:,} MVMUs, one layer at a time"),
+            ("largest layer", f"{self.largest}: {self.largest_mvmus:,} MVMUs; all layers {self.all_mvmus:,}"),
+            ("a batch", f"{inputs}, {si(self.latency, 's')}: {parts}"),
+            ("a stream", f"{self.inputs_per_second:,.0f} inputs a second"),
+            ("energy", f"{si(self.joules, 'J')} an input, {si(self.write_joules, 'J')} of it for writing"),
+        ]
+        if self.worn_after is None or self.worn_seconds is None or self.spread_seconds is None:
+            return [*facts, ("endurance", "the only layer stays: nothing is written again")]
+        worn = f"{self.worn_after:,} inputs, {time_span(self.worn_seconds)}"
+        return [
+            *facts,
+            ("endurance", f"{self.endurance:,} writes a cell; the most written one has {self.writes:,} a batch"),
+            ("worn out", f"after {worn}; {time_span(self.spread_seconds)} if writes were spread over all cells"),
+        ]
 
 
 def estimate_layer_by_layer(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import defaultdict
 
+from cimc.base.diagnostics import Diagnostic
+from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.driver.sizes import sizes_of
 from cimc.ir.layers import Binding, Layer, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.ir.scheduled import ScheduledGraph
-from cimc.isa.binary import encode
 from cimc.isa.program import CoreCode, Program, TileCode
 from cimc.isa.usage import TileUsage, tile_usage
 from cimc.numerics.quant import Quant
 from cimc.report.cost_model import LayerCost
+from cimc.report.folder import program_digest
 from cimc.report.model import (
     REPORT_FORMAT,
     CoreReport,
@@ -31,7 +32,6 @@ from cimc.report.model import (
     Warned,
 )
 from cimc.report.pricing import CoreCost, Priced, price
-from cimc.report.quantities import percent
 from cimc.report.writing import cells_of, writing_of
 from cimc.target import Target
 
@@ -42,14 +42,15 @@ SOFTMAX_OPERATIONS = 2
 def build_report(compiled: Compiled) -> Report:
     """The report of a compiled network."""
     mapped, program, target = compiled.mapped, compiled.program, compiled.target
+    names = compiled.names.shown
     placed: dict[int, list[tuple[int, int]]] = defaultdict(list)
     on_core: dict[tuple[int, int], dict[str, None]] = defaultdict(dict)
     for task in compiled.scheduled.tasks:
         placed[task.layer].append((task.tile, task.core))
-        on_core[task.tile, task.core][mapped.layers[task.layer].layer.name] = None
+        on_core[task.tile, task.core][names[task.layer]] = None
     priced = price(compiled)
     costs = [None] * len(mapped.layers) if isinstance(priced, str) else priced.layers
-    layers = tuple(_layer(mapped, index, target, placed[index], cost) for index, cost in enumerate(costs))
+    layers = tuple(_layer(mapped, index, names[index], target, placed[index], cost) for index, cost in enumerate(costs))
     tiles = tuple(_tile(tile, tile_usage(tile, target.numbers), target, on_core, priced) for tile in program.tiles)
     return Report(
         format=REPORT_FORMAT,
@@ -68,9 +69,14 @@ def build_report(compiled: Compiled) -> Report:
     )
 
 
-def program_digest(program: Program) -> str:
-    """sha256 (hex) of a program's binary form, the same whichever form it was read from."""
-    return hashlib.sha256(encode(program)).hexdigest()
+def missed_rate(wanted: float | None, report: Report) -> list[Diagnostic]:
+    """A warning where a program takes fewer inputs a second than were asked for: layers wait for each other."""
+    reached = None if report.cost is None else report.cost.rate
+    if wanted is None or reached is None or reached >= wanted:
+        return []
+    what = f"{wanted:,.6g} inputs a second were asked for; the program takes {reached:,.6g}"
+    todo = f"layers wait for each other: ask for a little more, as --rate {wanted * wanted / reached:.4g}"
+    return [Diagnostic("balance.rate", what, todo=todo)]
 
 
 def _summary(
@@ -106,13 +112,13 @@ def _travel(scheduled: ScheduledGraph) -> TravelReport | None:
 
 
 def _layer(
-    mapped: MappedGraph, index: int, target: Target, placed: list[tuple[int, int]], cost: LayerCost | None
+    mapped: MappedGraph, index: int, name: str, target: Target, placed: list[tuple[int, int]], cost: LayerCost | None
 ) -> LayerReport:
     one = mapped.layers[index]
     out = mapped.maps[one.layer.output]
     matrix = _matrix(mapped, one, target) if isinstance(one.layer, MatrixLayer) else None
     return LayerReport(
-        name=one.layer.name,
+        name=name,
         origin=one.layer.origin,
         kind=_kind(one.layer),
         output=one.layer.output,

@@ -6,8 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from cimc.base.quantities import per_second, si
+from cimc.base.shown import Facts, Shown
 from cimc.report.model import LayerReport, Report
 
+MISSING = "-"
 COMPARISON_FORMAT = 1
 """The version of a comparison as JSON."""
 
@@ -26,6 +29,16 @@ class Figure:
     b: float | None
     difference: float | None
     ratio: float | None
+
+    def text(self, value: float | None) -> str:
+        """A value in its unit."""
+        if value is None:
+            return MISSING
+        if self.unit in ("s", "J"):
+            return si(value, self.unit)
+        if self.unit == "%":
+            return f"{value:.1f} %"
+        return per_second(value) if self.unit == "1/s" else f"{value:,.0f} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +62,8 @@ class Side:
     limit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Shown):
     """Two mappings. a, b: the programs; figures: of the whole programs; layers: in the order of A, then B's others."""
 
     format: int
@@ -58,6 +71,15 @@ class Comparison:
     b: Side
     figures: tuple[Figure, ...]
     layers: tuple[LayerPair, ...]
+
+    def facts(self) -> Facts:
+        """Both programs, and each figure of A and B."""
+        sides = [(name, f"{side.source}: {side.network} for {side.target}") for name, side in self.sides()]
+        return [*sides, *((one.name, f"{one.text(one.a)} → {one.text(one.b)}") for one in self.figures)]
+
+    def sides(self) -> tuple[tuple[str, Side], ...]:
+        """The programs with their letters."""
+        return ("A", self.a), ("B", self.b)
 
 
 Number = int | float | None

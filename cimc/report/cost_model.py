@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cimc.base.quantities import per_second, si
+from cimc.base.shown import Facts
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -65,6 +68,14 @@ class CostReport:
     elsewhere: tuple[Share, ...]
     limit: Limit
 
+    def facts(self) -> Facts:
+        """Latency, rate and energy."""
+        return [
+            ("latency", si(self.latency, "s")),
+            ("between inputs", f"{si(self.interval, 's')}, {per_second(self.rate)} inputs a second"),
+            ("energy", f"{si(self.joules, 'J')} an input"),
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Writing:
@@ -80,3 +91,9 @@ class Writing:
     seconds: float | None
     joules: float | None
     unpriced: str
+
+    def __str__(self) -> str:
+        what = f"{self.cells:,} cells, at most {self.rows:,} rows an MVMU"
+        if self.seconds is None or self.joules is None:
+            return f"{what}; time and energy not known: {self.unpriced}"
+        return f"{si(self.seconds, 's')} and {si(self.joules, 'J')}, once; {what}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,19 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.reading import REPORT_LIMIT, read_text
+from cimc.isa.binary import encode
 from cimc.isa.program import Program
-from cimc.report.build import program_digest
 from cimc.report.files import check_outside
 from cimc.report.json_text import json_text, read_report
 from cimc.report.model import Report
-from cimc.runtime.package import save_package
+from cimc.runtime.package import load_package, save_package
 
 REPORT = "report.json"
+
+
+def program_digest(program: Program) -> str:
+    """sha256 (hex) of a program's binary form, the same whichever form it was read from."""
+    return hashlib.sha256(encode(program)).hexdigest()
 
 
 def save_folder(
@@ -43,3 +50,16 @@ def load_report(folder: Path, program: Program) -> Report:
         what = f'the report is not of the program "{program.name}" in this folder'
         raise fail("report.program", what, Place(str(path)), "compile the network again")
     return report
+
+
+def report_at(place: Path) -> Report:
+    """The report of a compiled program, or one that `cimc report --json` wrote."""
+    if os.path.isdir(place) or not os.path.lexists(place):
+        return load_report(place, load_package(place).program)
+    try:
+        text = read_text(place, REPORT_LIMIT)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        todo = "give a folder that `cimc compile` wrote, or a report as JSON"
+        raise fail("report.file", f"the report cannot be read: {reason}", Place(str(place)), todo) from None
+    return read_report(text, str(place))

@@ -5,7 +5,7 @@ The same program gives the same bytes. Its parts stand in html_tables, html_floo
 
 from __future__ import annotations
 
-from cimc import __version__
+from cimc.base.version import __version__
 from cimc.isa.program import Program
 from cimc.report.html_floor import floor_part
 from cimc.report.html_markup import Markup, element, join

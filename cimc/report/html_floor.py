@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
+from cimc.base.quantities import si
 from cimc.report.html_markup import Markup, element, join, scrolled, section, shortened
 from cimc.report.html_style import hue_class
 from cimc.report.html_ways import WAYS, scale, shade
 from cimc.report.model import CoreReport, Report, TileReport
-from cimc.report.quantities import si
 from cimc.target.mesh import TILES_A_ROUTER, Mesh
 from cimc.target.model import Target
 

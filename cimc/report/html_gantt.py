@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from cimc.base.quantities import si
 from cimc.report.html_markup import Markup, shortened
 from cimc.report.html_style import hue
 from cimc.report.plot import IDLE, TEXT, drawn, new_figure, own_settings
-from cimc.report.quantities import si
 from cimc.runtime.timing_account import HOST
 from cimc.runtime.timing_result import Timing
 

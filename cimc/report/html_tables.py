@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from cimc.base.quantities import si
 from cimc.isa.program import Instruction, Program
 from cimc.report.html_markup import Markup, bar, element, join, number, section, shortened, table
 from cimc.report.html_style import hue_class
-from cimc.report.model import LayerReport, PlugReport, Report
-from cimc.report.quantities import per_second, si, tiles_text, travel_text
+from cimc.report.model import LayerReport, Report
 
 SHORT = 26
 """Characters of a layer's name where a table has little room."""
@@ -19,53 +19,14 @@ def summary_part(report: Report) -> Markup:
     """The whole program in a few numbers, what it takes, and what of the work is done in memory."""
     s = report.summary
     operations = s.memory_operations + s.vector_operations
-    facts = [
-        ("target", s.target),
-        ("inputs", ", ".join(map(_plug, report.inputs))),
-        ("outputs", ", ".join(map(_plug, report.outputs))),
-        ("tiles", tiles_text(s.tiles, s.chips, s.tiles_of_chip)),
-        ("cores", f"{s.cores:,}"),
-        ("MVMUs in use", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
-        ("weights", f"{s.weights:,}"),
-        ("tile memory in use", f"{s.memory_words:,} words"),
-        ("instructions", f"{s.instructions:,} in {s.code_bytes:,} bytes"),
-    ]
-    t = report.travel
-    if t is not None and t.hops:
-        facts.append(("flits times routers passed", travel_text(t.hops, t.hops_in_order)))
-    if t is not None and (t.off_chip or s.chips > 1):
-        facts.append(("flits between chips", travel_text(t.off_chip, t.off_chip_in_order)))
     share = f"{number(s.in_memory_percent)} % of {operations:,} operations of one input are done in memory"
     return section(
         "summary",
         "Summary",
-        fact_list(facts),
-        fact_list(cost_facts(report)),
+        fact_list(report.facts()),
         element("p", f"{share}, {s.vector_operations:,} on vector units."),
         bar(100, s.in_memory_percent) if operations else "",
     )
-
-
-def cost_facts(report: Report) -> list[tuple[str, str]]:
-    """Time and energy of an input, and of writing the weights, or what lacks for them."""
-    cost, writing = report.cost, report.writing
-    facts = [("time and energy", f"not known: {report.unpriced}")]
-    if cost is not None:
-        facts = [
-            ("latency of the first input", si(cost.latency, "s")),
-            ("time between inputs", si(cost.interval, "s")),
-            ("inputs a second", per_second(cost.rate)),
-            ("energy of one input", si(cost.joules, "J")),
-        ]
-    cells = f"{writing.cells:,} cells, at most {writing.rows:,} rows an MVMU"
-    if writing.seconds is None or writing.joules is None:
-        return [*facts, ("writing the weights", f"{cells}; time and energy not known: {writing.unpriced}")]
-    return [
-        *facts,
-        ("time to write the weights", f"{si(writing.seconds, 's')}, once"),
-        ("energy to write the weights", f"{si(writing.joules, 'J')}, once"),
-        ("written", cells),
-    ]
 
 
 def fact_list(facts: list[tuple[str, str]]) -> Markup:
@@ -186,7 +147,3 @@ def warnings_part(report: Report) -> Markup:
         for warning in report.warnings
     ]
     return section("warnings", "Warnings", element("div", join(shown), class_="warning"))
-
-
-def _plug(plug: PlugReport) -> str:
-    return f"{plug.name} {plug.dtype} {'×'.join(map(str, plug.shape)) or 'scalar'}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cimc.base.quantities import si
 from cimc.report.cost_model import CostReport, Share
 from cimc.report.html_gantt import gantt
 from cimc.report.html_markup import Markup, bar, element, section, table
 from cimc.report.model import Report
-from cimc.report.quantities import si
 from cimc.runtime.timing_result import Timing
 
 
@@ -31,9 +31,11 @@ def timing_part(report: Report, timing: Timing | None) -> Markup:
     cost = report.cost
     if cost is None or timing is None:
         return section("timing", "Time and energy", element("p", f"No time and energy: {report.unpriced}."))
+    called: dict[str, str] = {}  # layers of one origin have their time under the first one's name
     keys: dict[str, tuple[int, ...]] = {}
     for index, layer in enumerate(report.layers):
-        keys[layer.origin] = (*keys.get(layer.origin, ()), index)
+        name = called.setdefault(layer.origin or layer.name, layer.name)
+        keys[name] = (*keys.get(name, ()), index)
     note = (
         f"{timing.inputs} inputs one after the other. The stronger the colour, the more of a layer's cores are at "
         "work; dashed lines stand where an input is out."

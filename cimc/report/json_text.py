@@ -7,7 +7,7 @@ import json
 import math
 import types
 import typing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.names import in_json
@@ -31,12 +31,17 @@ def json_text(record: object) -> str:
     return in_json(text) + "\n"
 
 
+def fields_of(record: Any) -> dict[str, object]:
+    """The fields of a dataclass by name, to which a command may add its own."""
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
 def to_json(value: object) -> Json:
     """A record, a tuple, a mapping by name or a plain value as JSON has it."""
     if isinstance(value, Diagnostic):
         return {"code": value.code, "what": value.what, "where": str(value.where), "todo": value.todo}
     if dataclasses.is_dataclass(value):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {name: to_json(item) for name, item in fields_of(value).items()}
     if isinstance(value, typing.Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cimc.base.quantities import si
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
 from cimc.passes.duplicate import load_of
 from cimc.passes.lie_beside import lie_beside
 from cimc.report.cost_model import Limit
-from cimc.report.quantities import si
 from cimc.runtime.timing_result import StreamTime, Timing
 from cimc.target.model import Target
 
@@ -54,14 +54,16 @@ class LayerLoad:
 
 def loads_of(
     mapped: MappedGraph,
+    names: Sequence[str],
     target: Target,
     seconds: Mapping[int, Mapping[tuple[int, int], float]],
     products: Mapping[tuple[int, int], float],
 ) -> list[LayerLoad]:
-    """Every layer, by index. seconds: by layer, by core; products: what of a core's work is products, as a share."""
+    """Every layer, by index. names: of them. seconds: by layer, by core; products: what of a core's work is products,
+    as a share."""
     found = []
     beside = lie_beside(mapped, target)
-    for index, one in enumerate(mapped.layers):
+    for index, (one, name) in enumerate(zip(mapped.layers, names, strict=True)):
         offers: tuple[tuple[int, int], ...] = ()
         if isinstance(one.layer, MatrixLayer):
             load = load_of(mapped, target, one)
@@ -71,7 +73,7 @@ def loads_of(
         busiest = max(cores, key=lambda core: cores[core], default=None)
         fewer = 1 - one.beside / max(one.beside, beside.layers[index].beside)
         eased = 1.0 if busiest is None else 1 - fewer * products.get(busiest, 0.0)
-        found.append(LayerLoad(one.layer.name, cores, mvmus, one.copies, offers, eased))
+        found.append(LayerLoad(name, cores, mvmus, one.copies, offers, eased))
     return found
 
 

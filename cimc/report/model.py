@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cimc.base.layer_names import LayerNames
+from cimc.base.quantities import tiles_text, travel_text
+from cimc.base.shown import Facts, Shown
 from cimc.report.cost_model import CostReport, LayerCost, Writing
 
-REPORT_FORMAT = 2
+REPORT_FORMAT = 3
 """The version of report.json; it changes when a field changes its meaning, comes or goes away."""
 
 
@@ -57,6 +60,9 @@ class PlugReport:
     dtype: str
     format: Format
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} {'x'.join(map(str, self.shape)) or 'scalar'}"
+
 
 @dataclass(frozen=True, slots=True)
 class MatrixReport:
@@ -102,8 +108,9 @@ class MatrixReport:
 class LayerReport:
     """A layer. kind: "matrix", "max pool", "average pool", "sum", "product", "max", "min" or "softmax".
 
-    origin: its ONNX nodes. output: the tensor it makes, height x width x channels, and its format. tiles, cores: how
-    many it runs on. operations: see Summary. matrix: None where it has none. cost: None where the report has none.
+    name: see cimc.base.layer_names. origin: its ONNX nodes. output: the tensor it makes, height x width x channels, and
+    its format. tiles, cores: how many it runs on. operations: see Summary. matrix: None where it has none. cost: None
+    where the report has none.
     """
 
     name: str
@@ -194,8 +201,8 @@ class Warned:
     todo: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(Shown):
     """The mapping report of a program. program: sha256 of its binary form (hex); weights: of its arrays.
 
     cost: time and energy of a stream of inputs; None where the target lacks prices for it, which `unpriced` then says.
@@ -215,3 +222,35 @@ class Report:
     layers: tuple[LayerReport, ...]
     tiles: tuple[TileReport, ...]
     warnings: tuple[Warned, ...]
+
+    def facts(self) -> Facts:
+        """The whole program in a few numbers, and what it takes."""
+        s, t = self.summary, self.travel
+        operations = s.memory_operations + s.vector_operations
+        facts = [
+            ("network", s.network),
+            ("target", s.target),
+            ("tiles", tiles_text(s.tiles, s.chips, s.tiles_of_chip)),
+            ("cores", f"{s.cores:,}"),
+            ("MVMUs", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
+            ("inputs", ", ".join(map(str, self.inputs))),
+            ("outputs", ", ".join(map(str, self.outputs))),
+            ("weights", f"{s.weights:,}"),
+            ("tile memory", f"{s.memory_words:,} words"),
+        ]
+        if t is not None and t.hops:
+            facts.append(("flit hops", travel_text(t.hops, t.hops_in_order)))
+        if t is not None and (t.off_chip or s.chips > 1):
+            facts.append(("between chips", travel_text(t.off_chip, t.off_chip_in_order, "flits")))
+        return [
+            *facts,
+            ("instructions", f"{s.instructions:,}, {s.code_bytes:,} bytes"),
+            ("work in memory", f"{s.in_memory_percent:.2f} % of {operations:,} operations an input"),
+            *([("time and energy", f"not known: {self.unpriced}")] if self.cost is None else self.cost.facts()),
+            ("writing weights", str(self.writing)),
+        ]
+
+    @property
+    def names(self) -> LayerNames:
+        """What its layers are called."""
+        return LayerNames((layer.output, layer.origin) for layer in self.layers)

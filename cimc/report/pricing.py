@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cimc.base.diagnostics import CimcError
+from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.ir.mapped import MappedGraph
 from cimc.isa.costs import PriceList
@@ -14,8 +15,7 @@ from cimc.isa.operands import Name, Port
 from cimc.isa.program import ChannelCode, Program, TileCode
 from cimc.report.cost_model import CostReport, LayerCost, Share
 from cimc.report.limits import limit_of, loads_of
-from cimc.report.quantities import percent
-from cimc.runtime.timing import time_program
+from cimc.report.timed import timed
 from cimc.runtime.timing_account import settle
 from cimc.runtime.timing_ops import cost_stream
 
@@ -54,8 +54,10 @@ class _Sums:
 
 def price(compiled: Compiled) -> Priced | str:
     """The costs of a compiled network, or what its target lacks for them, in words."""
+    names = compiled.names.shown
+    origins = ((one.layer.origin, name) for one, name in zip(compiled.mapped.layers, names, strict=True))
     try:
-        timing = time_program(compiled.program, compiled.target, INPUTS)
+        timing = timed(compiled.program, origins, compiled.target, INPUTS)
     except CimcError as error:
         return "; ".join(diagnostic.what for diagnostic in error.diagnostics)
     assert timing.interval is not None and timing.rate is not None, "several inputs have a time between them"
@@ -72,7 +74,7 @@ def price(compiled: Compiled) -> Priced | str:
     products = {
         (s.tile, s.number): s.by_unit.get("mvmu", 0.0) / s.busy for s in timing.streams if s.unit == "core" and s.busy
     }
-    loads = loads_of(compiled.mapped, compiled.target, sums.core_seconds, products)
+    loads = loads_of(compiled.mapped, names, compiled.target, sums.core_seconds, products)
     report = CostReport(
         inputs=timing.inputs,
         latency=timing.latency,

@@ -9,11 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from cimc.base.names import in_json
 from cimc.runtime.timing_result import Interval, Timing
 
 Event = dict[str, str | int | float | dict[str, str | int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a trace holds: slices of so many streams over so many seconds. spans: before short ones were joined to at
+    least the resolution in seconds; 0 where none were."""
+
+    slices: int
+    streams: int
+    seconds: float
+    spans: int
+    resolution: float
+
 
 HOST_TRACKS = 1000
 """Thread numbers of the host's streams start here, those of channels 500 lower, behind a tile's cores."""

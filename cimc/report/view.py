@@ -10,9 +10,8 @@ from rich.text import Text
 
 from cimc.base.names import printable
 from cimc.report.model import Format, LayerReport, Report, TileReport
-from cimc.report.quantities import tiles_text, travel_text
-from cimc.report.view_cost import cost_facts, cost_view
-from cimc.report.view_table import grid, new_table
+from cimc.report.view_cost import cost_view
+from cimc.report.view_table import facts_table, new_table
 
 LEGEND = """\
 matrix: rows x columns, /groups of a grouped convolution
@@ -26,7 +25,7 @@ TILES = 32
 
 def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableType]:
     """The whole report, part after part."""
-    yield _summary(report)
+    yield facts_table(report.facts())
     matrices = [layer for layer in report.layers if layer.matrix is not None]
     if matrices:
         encoding = matrices[0].matrix.encoding if matrices[0].matrix is not None else ""
@@ -48,40 +47,6 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
         yield Text(f"\nwarning[{warning.code}]: {printable(warning.what)}", style="yellow")
         if warning.todo:
             yield Text(f"  help: {printable(warning.todo)}")
-
-
-def _summary(report: Report) -> Table:
-    s = report.summary
-    table = grid()
-    shapes = [f"{p.name} {p.dtype} {_shape(p.shape)}" for p in (*report.inputs, *report.outputs)]
-    operations = s.memory_operations + s.vector_operations
-    rows = [
-        ("network", s.network),
-        ("inputs", ", ".join(shapes[: len(report.inputs)])),
-        ("outputs", ", ".join(shapes[len(report.inputs) :])),
-        ("target", s.target),
-        ("tiles", tiles_text(s.tiles, s.chips, s.tiles_of_chip)),
-        ("cores", f"{s.cores:,}"),
-        ("MVMUs", f"{s.mvmus:,} of {s.mvmus_on_tiles:,} on these tiles"),
-        ("weights", f"{s.weights:,}"),
-        ("tile memory", f"{s.memory_words:,} words"),
-        *_travel(report),
-        ("instructions", f"{s.instructions:,}, {s.code_bytes:,} bytes"),
-        ("work in memory", f"{s.in_memory_percent:.2f} % of {operations:,} operations an input"),
-        *cost_facts(report),
-    ]
-    for name, value in rows:
-        table.add_row(Text(name, style="bold"), value)
-    return table
-
-
-def _travel(report: Report) -> list[tuple[str, str]]:
-    """Ways between tiles and between chips, where there are any."""
-    t = report.travel
-    if t is None or not t.hops:
-        return []
-    found = [("flit hops", travel_text(t.hops, t.hops_in_order))]
-    return [*found, ("between chips", travel_text(t.off_chip, t.off_chip_in_order, "flits"))] if t.off_chip else found
 
 
 def _crossbars(layers: list[LayerReport]) -> Table:
@@ -144,7 +109,3 @@ def _format(form: Format) -> str:
     sign = "int" if form.low < 0 else "uint"
     zero = f" zero {form.zero}" if form.zero else ""
     return f"{sign}{form.bits} x {form.scale:.3g}{zero}"
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"

@@ -9,18 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from cimc.base.names import printable
-from cimc.report.compare import Comparison, Figure, LayerPair
-from cimc.report.quantities import per_second, si
-from cimc.report.view_table import grid, new_table
+from cimc.report.compare import MISSING, Comparison, Figure, LayerPair
+from cimc.report.view_table import facts_table, new_table
 
 SHOWN = ("MVMUs", "copies", "cores", "busy", "energy")
 """Figures of a layer that the terminal shows; JSON has all."""
-MISSING = "-"
 
 
 def comparison_view(found: Comparison) -> Iterator[RenderableType]:
     """The whole comparison, part after part."""
-    yield _sides(found)
+    yield facts_table(found.facts()[:2])
     yield Text("")
     yield _figures(found)
     yield from _notes(found)
@@ -34,13 +32,6 @@ def comparison_view(found: Comparison) -> Iterator[RenderableType]:
                 yield Text(f"only in {side}: {', '.join(names)}", style="dim")
 
 
-def _sides(found: Comparison) -> Table:
-    table = grid()
-    for name, side in (("A", found.a), ("B", found.b)):
-        table.add_row(Text(name, style="bold"), f"{side.source}: {side.network} for {side.target}")
-    return table
-
-
 def _figures(found: Comparison) -> Table:
     table = new_table("", "A>", "B>", "difference>", "B / A>")
     for figure in found.figures:
@@ -48,8 +39,8 @@ def _figures(found: Comparison) -> Table:
             continue
         table.add_row(
             figure.name,
-            _text(figure, figure.a),
-            _text(figure, figure.b),
+            figure.text(figure.a),
+            figure.text(figure.b),
             _signed(figure),
             MISSING if figure.ratio is None else f"{figure.ratio:.3g}",
         )
@@ -58,7 +49,7 @@ def _figures(found: Comparison) -> Table:
 
 def _notes(found: Comparison) -> Iterator[RenderableType]:
     """What limits each side, and what it has no prices for."""
-    for name, side in (("A", found.a), ("B", found.b)):
+    for name, side in found.sides():
         yield from _note(f"\n{name} is limited by: ", side.limit)
         yield from _note(f"\n{name} lacks prices: ", side.unpriced)
 
@@ -84,23 +75,10 @@ def _of(pair: LayerPair, name: str) -> Figure | None:
 def _both(figure: Figure | None, side: str) -> str:
     if figure is None:
         return ""
-    a, b = _text(figure, figure.a), _text(figure, figure.b)
+    a, b = figure.text(figure.a), figure.text(figure.b)
     if side != "both":
         return a if side == "A" else b
     return a if a == b else f"{a} → {b}"
-
-
-def _text(figure: Figure, value: float | None) -> str:
-    """A value in its unit."""
-    if value is None:
-        return MISSING
-    if figure.unit in ("s", "J"):
-        return si(value, figure.unit)
-    if figure.unit == "%":
-        return f"{value:.1f} %"
-    if figure.unit == "1/s":
-        return per_second(value)
-    return f"{value:,.0f}" + (f" {figure.unit}" if figure.unit else "")
 
 
 def _signed(figure: Figure) -> str:
@@ -109,4 +87,4 @@ def _signed(figure: Figure) -> str:
         return MISSING
     if not figure.difference:
         return "0"
-    return ("+" if figure.difference > 0 else "-") + _text(figure, abs(figure.difference))
+    return ("+" if figure.difference > 0 else "-") + figure.text(abs(figure.difference))

@@ -8,31 +8,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cimc.base.names import printable
-from cimc.report.cost_model import CostReport, Writing
+from cimc.base.quantities import si
+from cimc.report.cost_model import CostReport
 from cimc.report.model import Report
-from cimc.report.quantities import per_second, si
 from cimc.report.view_table import new_table
-
-
-def cost_facts(report: Report) -> list[tuple[str, str]]:
-    """Time and energy of the whole program, and of writing its weights, as lines of a summary."""
-    cost = report.cost
-    facts = [("time and energy", f"not known: {report.unpriced}")]
-    if cost is not None:
-        facts = [
-            ("latency", si(cost.latency, "s")),
-            ("between inputs", f"{si(cost.interval, 's')}, {per_second(cost.rate)} inputs a second"),
-            ("energy", f"{si(cost.joules, 'J')} an input"),
-        ]
-    return [*facts, ("writing weights", writing_text(report.writing))]
-
-
-def writing_text(writing: Writing) -> str:
-    """What writing the weights takes, in words."""
-    what = f"{writing.cells:,} cells, at most {writing.rows:,} rows an MVMU"
-    if writing.seconds is None or writing.joules is None:
-        return f"{what}; time and energy not known: {writing.unpriced}"
-    return f"{si(writing.seconds, 's')} and {si(writing.joules, 'J')}, once; {what}"
 
 
 def cost_view(report: Report) -> Iterator[RenderableType]:

@@ -35,13 +35,6 @@ def new_table(*columns: str) -> Table:
     return table
 
 
-def grid() -> Table:
-    """Columns without lines and headings."""
-    table = _Table.grid(padding=(0, 2))
-    assert isinstance(table, _Table)
-    return table
-
-
 def facts_table(facts: Iterable[tuple[str, str]]) -> Table:
     """Names and values below each other, without a heading."""
     table = new_table("", "")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from importlib import resources
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import TypeVar
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
@@ -14,9 +15,14 @@ from cimc.base.reading import TEXT_LIMIT, is_path, read_text
 from cimc.target.consistency import check_consistency
 from cimc.target.fields import SECTIONS, WRITING, Path, Value
 from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Price, Target, Tile, Writing
+from cimc.target.settings import Setting, settings_file
 from cimc.target.source import Entry, TargetFile, read_target_file
+from cimc.target.write import write_target
 
 PRESETS = resources.files("cimc.target") / "presets"
+
+TargetLike = str | os.PathLike[str] | Target
+"""A preset's name, the path of a TOML file, or a target."""
 
 Part = TypeVar("Part", Numbers, Crossbar, Mvmu, Core, Tile, Chip)
 
@@ -48,10 +54,17 @@ def load_target(name_or_path: str) -> Target:
     return load_sourced(name_or_path).target
 
 
-def load_sourced(name_or_path: str) -> Sourced:
-    """Like load_target, and with the source of every value."""
+def load_sourced(wanted: TargetLike, settings: Mapping[str, Setting] = MappingProxyType({})) -> Sourced:
+    """The target of a preset's name, a TOML file or a Target, with the source of every value.
+
+    settings: values that take the place of the target's, by key, such as "crossbar.adc_bits". Raises CimcError with
+    everything that is wrong.
+    """
+    if isinstance(wanted, Target):
+        return _resolve([read_target_file(write_target(wanted), wanted.name)], settings)
+    name_or_path = os.fspath(wanted)
     if name_or_path in preset_names() or _is_path(name_or_path):
-        return _resolve(_read_chain(name_or_path))
+        return _resolve(_read_chain(name_or_path), settings)
     presets = ", ".join(preset_names())
     hint = did_you_mean(name_or_path, preset_names())
     todo = f"{hint + ' ' if hint else ''}presets: {presets}; or the path of a .toml file"
@@ -63,9 +76,9 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".toml") for file in PRESETS.iterdir() if file.name.endswith(".toml")))
 
 
-def target_file(name_or_path: str | None) -> str | None:
-    """The file that a target is read from; None for a preset."""
-    return None if name_or_path in preset_names() else name_or_path
+def target_file(wanted: TargetLike | None) -> str | os.PathLike[str] | None:
+    """The file that a target is read from; None for a preset or a Target."""
+    return None if wanted is None or isinstance(wanted, Target) or wanted in preset_names() else wanted
 
 
 def _is_path(text: str) -> bool:
@@ -114,8 +127,11 @@ def _read_text(path: str, asked: Place) -> str:
         raise fail("target.file", what, asked, f"check the path; presets: {', '.join(preset_names())}") from None
 
 
-def _resolve(files: list[TargetFile]) -> Sourced:
+def _resolve(files: list[TargetFile], settings: Mapping[str, Setting]) -> Sourced:
     """The target that the files say together; an earlier file overrides what it names in the later ones."""
+    base = files[0]
+    if settings:
+        files = [settings_file(settings, base.texts.get("name") or FilePath(base.file).stem), *files]
     diagnostics = [problem for file in files for problem in file.diagnostics]
     entries: dict[Path, Entry] = {}
     for file in reversed(files):
@@ -123,7 +139,7 @@ def _resolve(files: list[TargetFile]) -> Sourced:
             _forget_other_energy(path, entries)
             entries[path] = entry
     if not diagnostics:
-        diagnostics = _missing(entries, files[0])
+        diagnostics = _missing(entries, base)
     if diagnostics:
         raise CimcError(diagnostics)
     target = _build(entries, files)

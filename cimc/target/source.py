@@ -132,7 +132,7 @@ def _read_section(table: Path, keys: Mapping[str, object], result: TargetFile) -
         if found is None:
             _unknown_key(path, result)
         else:
-            _read_entry(path, found, given, result)
+            read_entry(path, found, given, result)
 
 
 def _read_prices(prices: Mapping[str, object], result: TargetFile) -> None:
@@ -149,7 +149,8 @@ def _read_prices(prices: Mapping[str, object], result: TargetFile) -> None:
                 result.complain("target.inconsistent", what, (*path, "watts"), "keep one: joules = watts x seconds")
 
 
-def _read_entry(path: Path, found: Field, given: object, result: TargetFile) -> None:
+def read_entry(path: Path, found: Field, given: object, result: TargetFile) -> None:
+    """Read what is given for a key: an entry of the file, or a diagnostic."""
     name = ".".join(path)
     example = _example(path[-1], found)
     if not isinstance(given, dict):

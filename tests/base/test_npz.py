@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.cli import arrays
-from cimc.cli.arrays import ONLY, read_arrays
+from cimc.driver import arrays
+from cimc.driver.arrays import ONLY, read_arrays
 
 X = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
 

@@ -9,13 +9,17 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
+from cimc.base.options import options_of
+from cimc.driver import options
 from tests.cli.commands import cimc
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "cli.md"
 
 _BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- options: (\w+), from \S+ -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _SECONDS = re.compile(r"\d+\.\d+ s\b")
 
 
@@ -26,7 +30,8 @@ def outputs(folder: Path) -> str:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        return _BLOCK.sub(lambda block: _with_outputs(block[0]), PAGE.read_text(encoding="utf-8"))
+        page = _TABLE.sub(lambda found: found[1] + _options(found[2]) + found[4], PAGE.read_text(encoding="utf-8"))
+        return _BLOCK.sub(lambda block: _with_outputs(block[0]), page)
     finally:
         os.chdir(before)
 
@@ -34,6 +39,19 @@ def outputs(folder: Path) -> str:
 def without_times(page: str) -> str:
     """A page in which times, which differ from run to run, are all the same."""
     return _SECONDS.sub("0.0 s", page)
+
+
+def _options(kind: str) -> str:
+    """The options of a class as a table."""
+    shown: type = getattr(options, kind)
+    text = "| option | default | what it does |\n|---|---|---|\n"
+    for name, (hint, option) in options_of(shown).items():
+        default = getattr(shown(), name)
+        words = "\\|".join(get_args(hint)) if get_origin(hint) is Literal else ""
+        value = option.metavar.replace("|", "\\|") or words or ("" if hint is bool else "N")
+        plain = f"`{default}`" if isinstance(default, str | int) and not isinstance(default, bool) else ""
+        text += f"| `--{name.replace('_', '-')} {value}".rstrip() + f"` | {plain} | {option.help} |\n"
+    return text
 
 
 def _with_outputs(block: str) -> str:

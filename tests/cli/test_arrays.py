@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.cli import arrays
-from cimc.cli.arrays import ONLY, named, read_arrays, write_arrays
+from cimc.driver import arrays
+from cimc.driver.arrays import ONLY, named, read_arrays, write_arrays
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 

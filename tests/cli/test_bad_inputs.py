@@ -318,7 +318,7 @@ def test_an_amount_of_memory_that_is_none(here: Path, program: Path) -> None:
 
 def test_a_negative_seed(here: Path) -> None:
     assert refused(here, "compile", DIGITS, "--target", "puma", "--seed", "-1", "-o", "out") == (
-        "error[options.seed]: the seed is -1\n  at --seed\n  help: give a number from 0\n"
+        "error[options.value]: seed is -1\n  at --seed\n  help: give 0 or more\n"
     )
 
 

@@ -42,7 +42,18 @@ def test_help_teaches_with_an_example(command: str) -> None:
 @pytest.mark.parametrize("target", ["ideal", "puma"])
 def test_verify_prints_one_json_object(model: str, target: str) -> None:
     done = cimc(
-        "verify", model, "--target", target, "--calibration", CALIBRATION, "--data", TEST, "--limit", "16", "--json"
+        "verify",
+        model,
+        "--target",
+        target,
+        "--calibration",
+        CALIBRATION,
+        "--data",
+        TEST,
+        "--limit",
+        "16",
+        "--json",
+        "-",
     )
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out)
@@ -163,3 +174,103 @@ def test_a_shown_target_is_a_target(tmp_path: Path) -> None:
     a, b = compiled(tmp_path / "a"), compiled(tmp_path / "b", target=str(tmp_path / "mine.toml"))
     assert tree(a)["program.cimb"] == tree(b)["program.cimb"]
     assert tree(a)["target.toml"] == tree(b)["target.toml"]
+
+
+JSON = {
+    "verify": ("verify", DIGITS, "--calibration", CALIBRATION, "--data", TEST, "--limit", "2"),
+    "report": ("report", "net"),
+    "compare": ("compare", "net", "net"),
+    "estimate": ("estimate", DIGITS),
+    "time": ("time", "net"),
+    "inspect": ("inspect", "net"),
+    "inspect a weight": ("inspect", "net", "--weight", "fc,130,3"),
+    "targets": ("targets",),
+}
+
+
+@pytest.mark.parametrize("name", JSON)
+def test_json_is_printed_or_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    compiled(Path("net"))
+    printed, written = cimc(*JSON[name], "--json", "-"), cimc(*JSON[name], "--json", "out.json")
+    assert (printed.code, written.code, written.out) == (0, 0, "")
+    found, kept = json.loads(printed.out), json.loads(Path("out.json").read_text())
+    if name == "verify":
+        found.pop("seconds"), kept.pop("seconds")
+    assert found == kept
+    refused = cimc(*JSON[name], "--json", "net/report.json")
+    assert refused.code == 2 and "is a compiled program" in refused.err
+
+
+def test_compile_gives_its_report_as_json(tmp_path: Path) -> None:
+    done = cimc("compile", DIGITS, "--calibration", CALIBRATION, "-o", tmp_path / "net", "--json", "-")
+    assert json.loads(done.out) == json.loads((tmp_path / "net" / "report.json").read_text())
+
+
+def test_a_weight_as_json(tmp_path: Path) -> None:
+    found = json.loads(cimc("inspect", compiled(tmp_path / "net"), "--weight", "fc,130,3", "--json", "-").out)
+    assert (found["layer"], found["weight"], found["in_mvmu"], found["row"]) == ("fc", -3137, [2, 3], 128)
+    assert found["levels"] == [[0, 0, 3, 1, 0, 0, 3, 1]]
+
+
+def test_targets_say_whether_they_run_code() -> None:
+    found = json.loads(cimc("targets", "--json", "-").out)
+    assert {name for name, one in found.items() if not one["runs"]} >= {"atomlayer"}
+    assert found["puma"]["runs"] and found["puma"]["crossbar"]["rows"] == 128
+
+
+@pytest.mark.parametrize(
+    "command", [("run", "net", "--input", TEST, "-o"), ("trace", "net", "-o"), ("time", "net", "--json")]
+)
+def test_a_file_that_is_named_as_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    compiled(Path("net"))
+    done = cimc(*command, "new/")
+    assert (done.code, done.err) == (
+        2,
+        "error[output.write]: this cannot be written: this names a folder\n  at new\n  help: name a file in it\n",
+    )
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize("name", ["conv2", "relu2", "relu2_out"])
+def test_only_a_layer_is_disassembled(tmp_path: Path, name: str) -> None:
+    folder = compiled(tmp_path / "net")
+    text = cimc("disasm", folder / "program.cimb", "--layer", name).out
+    assert "conv2, relu2" in text and "store" in text
+    cores = [line for line in text.splitlines() if line.strip().startswith(".core")]
+    assert len(cores) == 1
+    wrong = cimc("disasm", folder / "program.cimb", "--layer", "conv3")
+    assert wrong.code == 2 and 'there is no layer "conv3"\n  at --layer\n' in wrong.err
+
+
+def test_an_edited_program_is_verified(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "net")
+    text = (folder / "program.casm").read_text(encoding="utf-8")
+    (tmp_path / "same.casm").write_text(text, encoding="utf-8")
+    options = ("--calibration", CALIBRATION, "--data", TEST, "--limit", "4", "--program")
+    assert cimc("verify", DIGITS, *options, tmp_path / "same.casm").code == 0
+    edited = text.replace("rmax    r[0:8], r[8:24]", "rmax    r[0:8], r[8:16]")  # one element of a window is left out
+    assert edited != text
+    (tmp_path / "edited.casm").write_text(edited, encoding="utf-8")
+    done = cimc("verify", DIGITS, *options, tmp_path / "edited.casm")
+    assert done.code == 1 and "WRONG: " in done.out and "  first: pool1_out[" in done.out
+    other = compiled(tmp_path / "other", RESIDUAL) / "program.casm"
+    refused = cimc("verify", DIGITS, *options, other)
+    assert (
+        refused.code == 2 and "error[package.weights]: the program is not of the weights in this network" in refused.err
+    )
+
+
+def test_labels_that_are_asked_for_are_missed_before_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cimc.driver.compile.map_network", lambda *_: pytest.fail("it was compiled"))
+    np.savez(tmp_path / "x.npz", input=INPUTS)
+    done = cimc("verify", DIGITS, "--data", tmp_path / "x.npz", "--max-loss", "1")
+    assert done.code == 2
+    assert done.err.startswith("error[options.limits]: --max-loss is given, and the data hold no labels to lose\n")
+
+
+def test_a_shell_can_complete() -> None:
+    assert "--install-completion" in cimc("--help").out

@@ -19,7 +19,7 @@ def compiled(folder: Path, *options: str) -> Path:
 
 def timed(folder: Path) -> float:
     """Inputs a second."""
-    return float(json.loads(cimc("time", folder, "--json").out)["rate"])
+    return float(json.loads(cimc("time", folder, "--json", "-").out)["rate"])
 
 
 def mvmus(folder: Path) -> int:
@@ -41,7 +41,7 @@ def test_copies_for_one_input_shorten_it(tmp_path: Path) -> None:
     plain = compiled(tmp_path / "plain")
     budget = str(2 * mvmus(plain))
     short = compiled(tmp_path / "short", "--mvmus", budget, "--objective", "latency")
-    latency = {folder: json.loads(cimc("time", folder, "--json").out)["latency"] for folder in (plain, short)}
+    latency = {folder: json.loads(cimc("time", folder, "--json", "-").out)["latency"] for folder in (plain, short)}
     assert latency[short] < 0.8 * latency[plain]
 
 
@@ -74,14 +74,13 @@ REFUSED = {
         "  help: write --objective area --rate INPUTS_PER_SECOND\n",
     ),
     "a rate without prices": (
-        ["--objective", "area", "--rate", "100"],
+        ["--target", "ideal", "--objective", "area", "--rate", "100"],
         "error[options.copies]: ideal has no price for a product, so no rate can be kept\n"
         "  at target ideal, prices.mvm\n  help: take a target with prices, or give --mvmus\n",
     ),
     "an endless rate": (
         ["--target", "puma", "--objective", "area", "--rate", "inf"],
-        "error[options.copies]: a rate of inf inputs a second cannot be kept\n  at --rate\n"
-        "  help: give a number above 0\n",
+        "error[options.value]: rate is inf\n  at --rate\n  help: give a finite number\n",
     ),
     "packed and copied": (
         ["--target", "puma", "--pack", "--objective", "area", "--rate", "100"],

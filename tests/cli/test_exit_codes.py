@@ -14,7 +14,7 @@ import pytest
 
 import cimc as api
 from cimc.cli import building
-from cimc.driver.verify import Mismatch, Verification
+from cimc.driver.verification import Mismatch, Verification
 from cimc.runtime.sites import BlockedStream, Deadlock
 from tests.cli.commands import CALIBRATION, DIGITS, TEST, cimc
 
@@ -53,7 +53,7 @@ def test_a_mismatch_is_named_and_exits_with_1(monkeypatch: pytest.MonkeyPatch, w
 
 def test_a_mismatch_in_json(monkeypatch: pytest.MonkeyPatch, wrong: Verification) -> None:
     answer(monkeypatch, replace(wrong, snr_db=None, max_abs_error=float("inf")))
-    done = cimc(*ARGUMENTS, "--json")
+    done = cimc(*ARGUMENTS, "--json", "-")
     assert done.code == 1
     found: Mapping[str, Any] = json.loads(done.out)
     assert found["first_mismatch"] == {
@@ -115,7 +115,9 @@ def into(words: str, output: str, cwd: Path) -> tuple[int, str]:
 TEXT = f"verify {DIGITS} --data {TEST} --limit 2"
 
 
-@pytest.mark.parametrize(("more", "code"), [("", 0), ("--json", 0), ("--min-snr 300", 1), ("--min-snr 300 --json", 1)])
+@pytest.mark.parametrize(
+    ("more", "code"), [("", 0), ("--json -", 0), ("--min-snr 300", 1), ("--min-snr 300 --json -", 1)]
+)
 def test_a_verdict_is_the_same_where_nobody_reads_it(more: str, code: int, tmp_path: Path) -> None:
     """Standard output is closed before anything is written."""
     got, messages = into(f"{TEXT} {more}", "| true", tmp_path)
@@ -124,7 +126,7 @@ def test_a_verdict_is_the_same_where_nobody_reads_it(more: str, code: int, tmp_p
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-@pytest.mark.parametrize("more", ["", "--json"])
+@pytest.mark.parametrize("more", ["", "--json -"])
 def test_output_without_room_is_no_mistake_of_cimc(more: str, tmp_path: Path) -> None:
     got, messages = into(f"{TEXT} {more}", "> /dev/full", tmp_path)
     assert got == 2

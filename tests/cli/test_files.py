@@ -250,7 +250,7 @@ def test_a_limit_bounds_what_is_unpacked(here: Path) -> None:
     np.savez_compressed("many.npz", input=np.zeros((50_000, 1, 8, 8), np.float32), labels=np.zeros(50_000, np.int64))
     done = cimc("run", "net", "--input", "many.npz", "--limit", "3", "-o", "out.npz")
     assert (done.code, done.out) == (0, "out.npz: logits 3x10; 3 inputs, 621 instructions for each\n")
-    done = cimc("verify", "net.onnx", "--target", "puma", "--data", "many.npz", "--limit", "3", "--json")
+    done = cimc("verify", "net.onnx", "--target", "puma", "--data", "many.npz", "--limit", "3", "--json", "-")
     assert done.code == 0
     assert '"inputs": 3' in done.out
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cimc.cli.inspecting import cells_of, find_cell, find_weight, matrices_of
+from cimc.report.folder import load_report
 from cimc.runtime.package import Package, load_package
 from cimc.runtime.probe import Probe, Stopped
 from cimc.runtime.step import StepEngine
@@ -26,8 +27,9 @@ def package(folder: Path) -> Package:
 def test_every_matrix_is_listed(folder: Path, package: Package) -> None:
     done = cimc("inspect", folder)
     assert done.code == 0
-    for stored in matrices_of(package.program):
-        assert stored.matrix.layer in done.out
+    listed = [line.split()[0] for line in done.out.splitlines()[3:]]
+    assert listed == ["conv1", "conv2", "fc", "fc"]
+    assert len(listed) == len(matrices_of(package.program))
 
 
 def test_the_cells_hold_the_weights(package: Package) -> None:
@@ -37,18 +39,18 @@ def test_the_cells_hold_the_weights(package: Package) -> None:
 
 
 def test_a_weight_and_its_cell_are_one(folder: Path, package: Package) -> None:
-    stored, row, column = find_weight(package.program, "logits,130,3")
+    stored, row, column = find_weight(package.program, load_report(folder, package.program), "fc,130,3")
     assert (stored.matrix.row, row, column) == (128, 2, 3)
     place = f"{stored.tile},{stored.core},{stored.matrix.mvmu},{row},{column}"
     assert find_cell(package.program, place) == (stored, row, column)
-    by_weight, by_cell = cimc("inspect", folder, "--weight", "logits,130,3"), cimc("inspect", folder, "--cell", place)
+    by_weight, by_cell = cimc("inspect", folder, "--weight", "fc,130,3"), cimc("inspect", folder, "--cell", place)
     assert by_weight == by_cell
     value = int(package.weights[stored.matrix.array].reshape(stored.matrix.rows, -1)[row, column])
-    assert by_weight.out.startswith(f"logits[130, 3] = {value}\n")
+    assert by_weight.out.startswith(f"fc[130, 3] = {value}\n")
 
 
 def test_what_the_cells_are_worth_adds_up(folder: Path) -> None:
-    lines = cimc("inspect", folder, "--weight", "logits,130,3").out.splitlines()
+    lines = cimc("inspect", folder, "--weight", "fc,130,3").out.splitlines()
     value = int(lines[0].split("=")[1])
     worth = [int(line.split()[-1]) for line in lines if line.strip() and line.split()[0].isdigit()]
     assert len(worth) == 8
@@ -70,7 +72,7 @@ def test_stop_at_an_instruction(folder: Path, package: Package) -> None:
 
 
 def test_stop_at_a_layer(folder: Path) -> None:
-    done = cimc("inspect", folder, "--input", TEST, "--stop", "relu2_out", "--lane", "3")
+    done = cimc("inspect", folder, "--input", TEST, "--stop", "relu2", "--lane", "3")
     assert done.code == 0
     assert "->" in done.out and "mvm" in done.out.split("->")[1].splitlines()[0]
     pool = cimc("inspect", folder, "--input", TEST, "--stop", "pool1_out")
@@ -99,12 +101,15 @@ def test_a_probe_shows_what_the_product_is_made_of(package: Package) -> None:
     [
         (
             ["--weight", "logit,0,0"],
-            'error[inspect.layer]: no MVMU holds weights of a layer "logit"\n  at --weight\n'
-            '  help: did you mean "logits"?\n',
+            'error[layer.unknown]: there is no layer "logit"\n  at --weight\n  help: did you mean "logits"?\n',
         ),
         (
             ["--weight", "logits,256,0"],
-            'error[inspect.weight]: "logits" has 256 rows x 10 columns; there is no [256, 0]\n',
+            'error[inspect.weight]: "fc" has 256 rows x 10 columns; there is no [256, 0]\n',
+        ),
+        (
+            ["--weight", "pool1,0,0"],
+            'error[inspect.layer]: no MVMU holds weights of the layer "pool1": it is a max pool\n  at --weight\n',
         ),
         (["--weight", "logits"], 'error[options.place]: "logits" is not LAYER,ROW,COLUMN\n'),
         (
@@ -129,7 +134,7 @@ def test_a_probe_shows_what_the_product_is_made_of(package: Package) -> None:
         ),
         (
             ["--input", TEST, "--stop", "relu3_out"],
-            'error[inspect.layer]: there is no layer "relu3_out"\n  at --stop\n  help: did you mean "relu',
+            'error[layer.unknown]: there is no layer "relu3_out"\n  at --stop\n  help: did you mean "relu',
         ),
         (
             ["--input", TEST, "--stop", "logits", "--lane", "600"],
@@ -141,3 +146,12 @@ def test_questions_without_an_answer(folder: Path, arguments: list[str], message
     done = cimc("inspect", folder, *arguments)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(message)
+
+
+@pytest.mark.parametrize("name", ["conv2", "relu2", "relu2_out"])
+def test_a_layer_has_many_names(folder: Path, name: str) -> None:
+    stop = cimc("inspect", folder, "--input", TEST, "--stop", name)
+    assert stop == cimc("inspect", folder, "--input", TEST, "--stop", "conv2")
+    assert stop.code == 0
+    weight = cimc("inspect", folder, "--weight", f"{name},3,1")
+    assert weight.out.startswith("conv2[3, 1] = ")

@@ -16,8 +16,9 @@ from onnx import TensorProto, helper
 from benchmarks.bram_table import COLUMNS, TABLE, Published, ours, printed_like, values
 from benchmarks.networks import lenet, resnet50, vgg16
 from cimc.base.diagnostics import CimcError
-from cimc.driver.compile import CompileOptions, compile_network, synthetic_inputs
-from cimc.estimator.estimate import Estimate, EstimateOptions, estimate_file
+from cimc.driver.compile import compile_network, synthetic_inputs
+from cimc.driver.options import CompileOptions, EstimateOptions
+from cimc.estimator.estimate import Estimate, estimate_file
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure import load_structure
 from cimc.passes.formats import Widths
@@ -171,14 +172,14 @@ def test_the_command_prints_tables_and_json() -> None:
     told = cimc("estimate", DIGITS, "--target", "bram-soc", "--budget", "2tiles")
     assert told.code == 0, told.err
     assert "slowest" in told.out and "next faster step" in told.out
-    printed = json.loads(cimc("estimate", DIGITS, "--target", "bram-soc", "--budget", "8", "--json").out)
+    printed = json.loads(cimc("estimate", DIGITS, "--target", "bram-soc", "--budget", "8", "--json", "-").out)
     assert printed["mvmus_with_copies"] == 8 and len(printed["layers"]) == 3
     assert cimc("estimate", DIGITS, "--copies", "conv1=4,fc=1").code == 0
 
 
 def test_every_field_is_explained() -> None:
     page = (Path(__file__).parents[2] / "docs" / "estimate.md").read_text(encoding="utf-8")
-    printed = json.loads(cimc("estimate", DIGITS, "--json").out)
+    printed = json.loads(cimc("estimate", DIGITS, "--json", "-").out)
     whole = printed["whole"]
     tables = {"fields": printed, "layer fields": printed["layers"][0], "whole fields": whole,
               "whole layer fields": whole["layers"][0]}  # fmt: skip

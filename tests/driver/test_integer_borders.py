@@ -15,8 +15,10 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from cimc.base.diagnostics import CimcError
-from cimc.driver.compile import CompileOptions, compile_network
-from cimc.driver.verify import Verification, verify_network
+from cimc.driver.compile import compile_network
+from cimc.driver.options import CompileOptions
+from cimc.driver.verification import Verification
+from cimc.driver.verify import verify_network
 from cimc.frontends import load_onnx
 from cimc.ir.lanes import lanes_of
 from cimc.runtime.step import StepEngine

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import networks
 from benchmarks.large_networks import MVMUS, measured
-from cimc.driver.compile import CompileOptions
+from cimc.driver.options import CompileOptions
 from cimc.driver.verify import verify_network
 
 SECONDS, GIB = 60, 6

@@ -13,8 +13,9 @@ import pytest
 
 from benchmarks.networks import vgg16
 from cimc.base.diagnostics import CimcError
+from cimc.driver.options import EstimateOptions
 from cimc.estimator.cut import cut_matrix
-from cimc.estimator.estimate import EstimateOptions, estimate_file
+from cimc.estimator.estimate import estimate_file
 from cimc.estimator.layer_by_layer import LayerByLayer, Residence, _residence, estimate_layer_by_layer
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
 from cimc.target.load import load_target
@@ -176,7 +177,7 @@ def test_the_command_prints_tables_and_json() -> None:
     told = cimc("estimate", DIGITS, "--target", "atomlayer", "--batch", "64")
     assert told.code == 0, told.err
     assert "one layer at a time" in told.out and "worn out" in told.out
-    printed = json.loads(cimc("estimate", DIGITS, "--target", "atomlayer", "--batch", "64", "--json").out)
+    printed = json.loads(cimc("estimate", DIGITS, "--target", "atomlayer", "--batch", "64", "--json", "-").out)
     assert (printed["batch"], printed["mvmus"], printed["writes"]) == (64, 1056, 3)
     assert sorted(printed) == sorted(field.name for field in fields(LayerByLayer))
     assert sorted(printed["layers"][0]) == sorted(field.name for field in fields(Residence))

@@ -13,9 +13,11 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from cimc.base.diagnostics import CimcError
 from cimc.cli.building import show_verification, verification_json
-from cimc.driver.compile import CompileOptions, synthetic_inputs
+from cimc.driver.compile import synthetic_inputs
 from cimc.driver.onnx_oracle import ONNXRUNTIME, REFERENCE
-from cimc.driver.verify import Verification, verify_network
+from cimc.driver.options import CompileOptions
+from cimc.driver.verification import Verification
+from cimc.driver.verify import verify_network
 from cimc.frontends.foreign import foreign
 from cimc.ir.graph import Graph, Tensor
 from tests.frontends.against_onnxruntime import floats, model, node

@@ -16,8 +16,9 @@ from benchmarks.estimate_agreement import MVMUS, NETWORKS, agreement, estimated
 from benchmarks.networks import lenet, resnet50, vgg16
 from cimc.backends import matrix
 from cimc.backends.body import Body
+from cimc.driver.options import EstimateOptions
 from cimc.estimator import whole as whole_module
-from cimc.estimator.estimate import EstimateOptions, estimate, estimate_file
+from cimc.estimator.estimate import estimate, estimate_file
 from cimc.estimator.whole import Whole
 from cimc.frontends.structure import load_structure
 from cimc.isa.operands import Reg

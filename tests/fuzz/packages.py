@@ -22,7 +22,7 @@ from tests.fuzz.values import FLOATS, HUGE, INTS, NAMES, changed_bytes
 COMMANDS = (
     ("run", NET, "--input", "input.npz", "--limit", "2", "-o", "out.npz"),
     ("time", NET),
-    ("time", NET, "--json", "--inputs", "2"),
+    ("time", NET, "--json", "-", "--inputs", "2"),
     ("trace", NET, "-o", "trace.json"),
     ("report", NET),
     ("report", NET, "--json", "report.json"),

@@ -128,7 +128,7 @@ def target_example(draw: Draw) -> Example:
         ("verify", model, *chosen, "--data", data, "--limit", "2"),
         ("targets", "show", TARGET),
         ("estimate", model, "--target", target),
-        ("estimate", model, "--target", target, "--budget", "1chip", "--json"),
+        ("estimate", model, "--target", target, "--budget", "1chip", "--json", "-"),
     ]
     commands = draw.sample(commands, 2)
     if draw.random() < 0.3:

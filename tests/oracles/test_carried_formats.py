@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from cimc.driver.compile import CompileOptions
+from cimc.driver.options import CompileOptions
 from cimc.driver.verify import verify_network
 from tests.oracles.inputs import INPUTS
 from tests.shared_data import MODELS, require

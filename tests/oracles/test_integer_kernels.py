@@ -16,7 +16,8 @@ import pytest
 from onnx import helper
 
 from cimc import examples
-from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.compile import compile_network
+from cimc.driver.options import CompileOptions
 from cimc.driver.verify import reference_maps
 from cimc.ir.lanes import lanes_of
 from cimc.runtime.step import StepEngine

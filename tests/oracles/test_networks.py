@@ -11,9 +11,11 @@ import numpy.typing as npt
 import pytest
 
 from cimc import examples
-from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.compile import compile_network
 from cimc.driver.onnx_oracle import OnnxOracle
-from cimc.driver.verify import Verification, differences, reference_maps, verify_network
+from cimc.driver.options import CompileOptions
+from cimc.driver.verification import Verification
+from cimc.driver.verify import differences, reference_maps, verify_network
 from cimc.ir.borders import from_maps
 from cimc.ir.lanes import lanes_of
 from cimc.isa.binary import decode, encode

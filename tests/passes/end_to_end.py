@@ -12,7 +12,8 @@ from onnx import ModelProto
 
 from cimc.backends.emit import emit
 from cimc.driver.compile import Compiled
-from cimc.driver.verify import Mismatch, differences, reference_maps
+from cimc.driver.verification import Mismatch
+from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
 from cimc.ir.graph import Graph

@@ -94,7 +94,7 @@ def test_the_command(tmp_path: Path, one: Report) -> None:
     done = command("compare", folder, file)
     assert (done.code, done.err) == (0, "")
     assert "MVMUs" in done.out and str(file) in done.out.replace("\n", "")
-    found = json.loads(command("compare", folder, file, "--json").out)
+    found = json.loads(command("compare", folder, file, "--json", "-").out)
     assert (found["format"], found["a"]["network"], found["b"]["program"]) == (1, "digits_plain", one.program)
     assert len(found["layers"]) == len(one.layers)
 

@@ -14,9 +14,9 @@ COMMANDS = (
     ("compile", RESIDUAL, "--target", "puma", "--calibration", CALIBRATION, "--mvmus", "16", "-o", "net"),
     ("report", "net", "--json", "report.json"),
     ("report", "net", "--html", "report.html"),
-    ("compare", "net", "report.json", "--json"),
+    ("compare", "net", "report.json", "--json", "-"),
     ("trace", "net", "-o", "trace.json", "--slices", "30"),
-    ("time", "net", "--json"),
+    ("time", "net", "--json", "-"),
 )
 """What is run, in a folder of its own; standard output is kept too."""
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.compile import compile_network
+from cimc.driver.options import CompileOptions
 from cimc.runtime.timing import time_program
 from cimc.runtime.timing_result import StreamTime, Timing
 from tests.cli.commands import DIGITS

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.driver.compile import CompileOptions, compile_network
+from cimc.driver.compile import compile_network
+from cimc.driver.options import CompileOptions
 from cimc.driver.verify import verify_network
 from cimc.isa.program import Matrix
 from cimc.runtime.crossbar import program_mvmu

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+_SPANS = ((365.25 * 86400, "years"), (86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 
 
 def si(value: float, unit: str) -> str:
@@ -35,3 +36,21 @@ def travel_text(now: int, in_order: int, unit: str = "") -> str:
 def tiles_text(tiles: int, chips: int, tiles_of_chip: int) -> str:
     """How many tiles are in use, and of how many chips."""
     return f"{tiles:,} of {tiles_of_chip:,}" if chips <= 1 else f"{tiles:,} on {chips:,} chips of {tiles_of_chip:,}"
+
+
+def counted(number: int, thing: str) -> str:
+    """How many of a thing."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def decibels(value: float | None) -> str:
+    """A signal-to-noise ratio; None where there is no noise."""
+    return "exact" if value is None else f"{value:.1f}"
+
+
+def time_span(seconds: float) -> str:
+    """A time in the largest unit that it fills."""
+    for unit, name in _SPANS:
+        if seconds >= unit:
+            return f"{seconds / unit:,.3g} {name}"
+    return f"{seconds:.3g} seconds"

@@ -6,17 +6,23 @@ import io
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.base.npz import Damaged, Member, members_of, read_array, read_header, write_npz
-from cimc.base.reading import open_regular
+from cimc.base.options import shown
+from cimc.base.reading import FilePath, open_regular
 from cimc.report.files import write_whole
 
+if TYPE_CHECKING:
+    from cimc.frontends.onnx_file import ModelLike
+
 Arrays = dict[str, npt.NDArray[Any]]
+Data = Mapping[str, npt.NDArray[Any]] | FilePath
+"""Arrays by name, or the file that holds them."""
 Read = TypeVar("Read")
 
 LIMIT = 16 << 30
@@ -58,11 +64,14 @@ def named(arrays: Arrays, inputs: tuple[str, ...], path: str) -> Arrays:
     return {inputs[0]: arrays[ONLY]}
 
 
-def data_for(model: str, file: str, first: int | None = None) -> Arrays:
-    """The arrays of a file for a network, one for each of its inputs at least; that of an .npy file gets its name.
-    first: as for read_arrays."""
+def data_for(model: ModelLike, data: Data, first: int | None = None) -> Arrays:
+    """The arrays for a network, by name. Those of a file are one for each of its inputs at least; that of an .npy file
+    gets its name. first: as for read_arrays."""
+    if not isinstance(data, str | os.PathLike):
+        return arrays_of(data)
     from cimc.frontends.onnx_file import read_model  # onnx is loaded only for this
 
+    file = os.fspath(data)
     graph = read_model(model).graph
     constants = {tensor.name for tensor in graph.initializer}
     inputs = tuple(info.name for info in graph.input if info.name not in constants)
@@ -75,6 +84,22 @@ def data_for(model: str, file: str, first: int | None = None) -> Arrays:
     if wrong:
         raise CimcError(wrong)
     return arrays
+
+
+def arrays_of(data: object) -> Arrays:
+    """Arrays by name, as a Python program has them."""
+    if not isinstance(data, Mapping):
+        todo = "give a dict of numpy arrays, named as the inputs, or the path of an .npz file"
+        raise fail("data.type", f"the data are {shown(data)}, neither arrays by name nor a file", todo=todo)
+    return {name: _array(name, values) for name, values in data.items()}
+
+
+def _array(name: str, values: object) -> npt.NDArray[Any]:
+    """What is an array, or of another library that hands its numbers over as one."""
+    if not hasattr(values, "__array__"):
+        what = f'the values of "{name}" are {shown(values)}, not an array'
+        raise fail("data.type", what, Place(item=str(name)), "make one of them: numpy.asarray(values)")
+    return np.asarray(values)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

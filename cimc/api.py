@@ -1,0 +1,231 @@
+"""The Python API: what the commands do, for data and programs in memory. docs/python.md shows it at work.
+
+Options of a command are keyword arguments of the same name (cimc.driver.options); what is wrong raises CimcError, and
+what one should know is a CimcWarning. Compiler, oracle and plots are imported where they are used: they take a while.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy.typing as npt
+
+from cimc.base.diagnostics import CimcWarning, Diagnostic, Place, fail
+from cimc.base.options import Checked, fits, made, options_of, shown
+from cimc.base.reading import TEXT_LIMIT, FilePath, read_text
+from cimc.base.shown import Facts, Shown
+from cimc.driver.arrays import Arrays, Data, arrays_of, data_for
+from cimc.driver.options import DEFAULT_TARGET, CompileOptions, EstimateOptions, Limits
+from cimc.driver.running import lanes_for, run_program
+from cimc.isa.printer import print_program
+from cimc.isa.program import Program
+from cimc.report.compare import Comparison
+from cimc.report.compare import compare as compare_reports
+from cimc.report.files import check_writable, write_whole
+from cimc.report.folder import load_report, report_at, save_folder
+from cimc.report.model import Report
+from cimc.report.thin import thinned
+from cimc.report.timed import names_in, timed
+from cimc.report.trace import Trace, trace_text
+from cimc.runtime.package import TARGET, load_package
+from cimc.runtime.step import StepEngine
+from cimc.runtime.timing_result import Timing
+from cimc.target.load import TargetLike
+from cimc.target.model import Target
+
+if TYPE_CHECKING:
+    from cimc.driver.verification import Verification
+    from cimc.estimator.estimate import Estimate
+    from cimc.estimator.layer_by_layer import LayerByLayer
+    from cimc.frontends.onnx_file import ModelLike
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+MOST_INPUTS = 1000
+"""Inputs that a timing run streams at most."""
+
+
+def _takes(*kinds: type[Checked]) -> Callable[[Function], Function]:
+    """A function whose **options are those of these classes: help() lists them."""
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        names = {one.name for one in own}
+        more = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(kind(), name), annotation=what[0])
+            for kind in kinds
+            for name, what in options_of(kind).items()
+            if name not in names
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+@dataclass(slots=True, repr=False)
+class CompiledProgram(Shown):
+    """A program with its weights, its target and its mapping report."""
+
+    program: Program
+    weights: Mapping[str, npt.NDArray[Any]]
+    target: Target
+    mapping: Report
+    target_toml: str
+    _engine: StepEngine | None = None
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]], max_memory: int | None = None) -> Arrays:
+        """Outputs by name for inputs by name, on the emulator. Axis 0 of every array is the lane, one run each.
+
+        max_memory: bound of the emulated state in bytes. Raises CimcError where an input does not fit the network.
+        """
+        if self._engine is None:
+            self._engine = StepEngine(self.program, self.weights, self.target)
+        return run_program(self._engine, lanes_for(self.program, arrays_of(inputs)), max_memory)[0]
+
+    def save(self, folder: FilePath) -> None:
+        """Write a folder that stands alone, as `cimc compile` does."""
+        save_folder(_path(folder), self.program, self.weights, self.target_toml, self.mapping)
+
+    def report(self) -> Report:
+        """The mapping report."""
+        return self.mapping
+
+    def text(self) -> str:
+        """The program as assembly."""
+        return print_program(self.program)
+
+    def facts(self) -> Facts:
+        """What it is, in a few lines."""
+        return self.mapping.facts()
+
+
+@_takes(CompileOptions)
+def compile(
+    model: ModelLike, target: TargetLike = DEFAULT_TARGET, calibration: Data | None = None, **options: Any
+) -> CompiledProgram:
+    """Compile an ONNX model: a path, bytes or an onnx.ModelProto. The options are those of `cimc compile`.
+
+    calibration: arrays by input, or an .npz file, to choose number formats with. Raises CimcError with everything that
+    is wrong.
+    """
+    from cimc.driver.compile import compile_network
+    from cimc.report.build import build_report, missed_rate
+
+    chosen = made(CompileOptions, {"target": target, **options})
+    compiled = compile_network(model, chosen, _arrays(model, calibration))
+    report = build_report(compiled)
+    _warn([*compiled.warnings, *missed_rate(chosen.rate, report)])
+    return CompiledProgram(compiled.program, compiled.weights, compiled.target, report, compiled.target_toml)
+
+
+@_takes(CompileOptions, Limits)
+def verify(
+    model: ModelLike,
+    data: Data,
+    target: TargetLike = DEFAULT_TARGET,
+    calibration: Data | None = None,
+    *,
+    limit: int | None = None,
+    program: FilePath | None = None,
+    **options: Any,
+) -> Verification:
+    """Compile, emulate and compare. The options are those of `cimc verify`; docs/verify.md explains the result."""
+    from cimc.driver.verify import verify_network
+
+    given = {"target": target, **options}
+    chosen, limits = made(CompileOptions, given, Limits), made(Limits, given, CompileOptions)
+    inputs = data_for(model, data, limit if fits(limit, int) else None)
+    found = verify_network(model, inputs, chosen, _arrays(model, calibration), limit, limits=limits, program=program)
+    _warn(found.warnings)
+    return found
+
+
+@_takes(EstimateOptions)
+def estimate(model: ModelLike, target: TargetLike = DEFAULT_TARGET, **options: Any) -> Estimate | LayerByLayer:
+    """Crossbars, copies, time and energy from a network's structure. The options are those of `cimc estimate`.
+
+    A target whose crossbars hold one layer at a time gives a LayerByLayer; docs/estimate.md explains both.
+    """
+    from cimc.estimator.estimating import estimate_network
+
+    return estimate_network(model, made(EstimateOptions, {"target": target, **options}))
+
+
+def load(folder: FilePath) -> CompiledProgram:
+    """A program that `cimc compile` or CompiledProgram.save wrote."""
+    place = _path(folder)
+    package = load_package(place)
+    report = load_report(place, package.program)
+    toml = read_text(place / TARGET, TEXT_LIMIT)
+    return CompiledProgram(package.program, package.weights, package.target, report, toml)
+
+
+def time(program: CompiledProgram | FilePath, inputs: int = 4) -> Timing:
+    """Latency, rate, energy and bottleneck of a stream of so many inputs, as `cimc time` shows them."""
+    return _timed(_loaded(program), inputs, record=False)
+
+
+def trace(program: CompiledProgram | FilePath, out: FilePath, inputs: int = 2, slices: int = 100_000) -> Trace:
+    """Write what every core does when, as `cimc trace` does. slices: about how many there may be; 0 keeps all."""
+    check_writable(_path(out))
+    if not (fits(slices, int) and slices >= 0):
+        raise fail("options.slices", f"slices is {shown(slices)}", Place(item="--slices"), "give a whole number from 0")
+    timing = _timed(_loaded(program), inputs, record=True)
+    kept, resolution = thinned(timing.intervals, slices or len(timing.intervals))
+    write_whole(Path(out), trace_text(timing, kept, resolution).encode("utf-8"))
+    return Trace(len(kept), len(timing.streams), timing.completions[-1], len(timing.intervals), resolution)
+
+
+def page(program: CompiledProgram | FilePath, out: FilePath) -> None:
+    """Write the report as a page for a browser, as `cimc report --html` does."""
+    from cimc.report.html import html_page
+
+    check_writable(_path(out))
+    found = _loaded(program)
+    cost = found.mapping.cost
+    timing = None if cost is None else _timed(found, cost.inputs, record=True)
+    write_whole(Path(out), html_page(found.mapping, found.program, found.target, timing).encode("utf-8"))
+
+
+def compare(a: CompiledProgram | FilePath, b: CompiledProgram | FilePath) -> Comparison:
+    """Two mappings side by side: programs, their folders, or their reports as JSON files."""
+    (one, source_a), (other, source_b) = (
+        (side.mapping, side.program.name) if isinstance(side, CompiledProgram) else (report_at(_path(side)), str(side))
+        for side in (a, b)
+    )
+    return compare_reports(one, other, source_a, source_b)
+
+
+def _loaded(program: CompiledProgram | FilePath) -> CompiledProgram:
+    return program if isinstance(program, CompiledProgram) else load(program)
+
+
+def _path(path: FilePath) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise fail("options.path", f"{shown(path)} is no path", todo="give the path of a file or folder")
+    return Path(path)
+
+
+def _timed(program: CompiledProgram, inputs: int, record: bool) -> Timing:
+    if not (fits(inputs, int) and 1 <= inputs <= MOST_INPUTS):
+        todo = f"give a whole number, 1 to {MOST_INPUTS}"
+        raise fail("options.inputs", f"inputs is {shown(inputs)}", Place(item="--inputs"), todo)
+    return timed(program.program, names_in(program.mapping), program.target, inputs, record)
+
+
+def _arrays(model: ModelLike, data: Data | None) -> Arrays | None:
+    return None if data is None else data_for(model, data)
+
+
+def _warn(found: Iterable[Diagnostic]) -> None:
+    """Warnings as Python has them, at the caller's line."""
+    for diagnostic in found:
+        warnings.warn(CimcWarning(diagnostic), stacklevel=3)

@@ -1,0 +1,107 @@
+"""What a verification found, as data and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cimc.base.diagnostics import Diagnostic
+from cimc.base.names import printable
+from cimc.base.quantities import counted, decibels
+from cimc.base.shown import Facts, Shown
+from cimc.driver.fidelity import LayerError
+from cimc.driver.options import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The first place where emulator and reference differ: tensor, element (lane, row, column, channel), both values,
+    and the instruction that stored it with its line of the printed program."""
+
+    tensor: str
+    element: tuple[int, ...]
+    expected: int
+    got: int
+    instruction: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verification(Shown):
+    """Everything that verify reports; see docs/verify.md for the meaning of every field."""
+
+    model: str
+    target: str
+    oracle: str
+    inputs: int
+    mismatches: int
+    bit_exact: bool
+    faithful: bool
+    limits: Limits
+    first_mismatch: Mismatch | None
+    snr_db: float | None
+    max_abs_error: float
+    layers: tuple[LayerError, ...]
+    top1_float: float | None
+    top1_chip: float | None
+    instructions: int
+    code_bytes: int
+    crossbars: int
+    cores: int
+    tiles: int
+    seconds: Mapping[str, float]
+    warnings: tuple[Diagnostic, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the check succeeds: exact, and faithful where the user says how much that has to be."""
+        asked = self.limits.min_snr is not None or self.limits.max_loss is not None
+        return self.bit_exact and (self.faithful or not asked)
+
+    def facts(self) -> Facts:
+        """The verdict, and what stands in the table of `cimc verify`."""
+        verdict = f"{'exact' if self.bit_exact else 'WRONG'}, {'faithful' if self.faithful else 'NOT FAITHFUL'}"
+        return [("verdict", verdict), *self.figures()]
+
+    def figures(self) -> Facts:
+        """Network, target, sizes, times and errors."""
+        size = f"{counted(self.tiles, 'tile')}, {counted(self.cores, 'core')}, {counted(self.crossbars, 'MVMU')}"
+        against = f"SNR {decibels(self.snr_db)} dB, largest error {self.max_abs_error:.3g}"
+        found = [
+            ("network", Path(self.model).name),
+            ("target", f"{self.target}: {size}"),
+            ("program", f"{self.instructions:,} instructions, {self.code_bytes:,} bytes"),
+            ("time", ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())),
+            (f"against {self.oracle}", against),
+        ]
+        if self.top1_float is not None and self.top1_chip is not None:
+            right = f"{self.oracle} {100 * self.top1_float:.2f} %, chip {100 * self.top1_chip:.2f} %"
+            found.append(("right labels", right))
+        return found
+
+    def faithfulness(self) -> str:
+        """One line: what the chip's numbers cost against the network."""
+        cost = "equal to it" if self.snr_db is None else f"{self.snr_db:.1f} dB"
+        if self.top1_float is not None and self.top1_chip is not None:
+            cost += f", {100 * (self.top1_float - self.top1_chip):.2f} points of right labels lost"
+        asked = [f"at least {self.limits.min_snr:g} dB"] if self.limits.min_snr is not None else []
+        asked += [f"at most {self.limits.max_loss:g} points lost"] if self.limits.max_loss is not None else []
+        wanted = f" (asked for: {', '.join(asked)})" if asked else ""
+        return f"{'faithful' if self.faithful else 'NOT FAITHFUL'}: against {self.oracle} {cost}{wanted}"
+
+    def exactness(self) -> str:
+        """One line, and where something differs, what and where."""
+        inputs = counted(self.inputs, "input")
+        if self.bit_exact:
+            return f"exact: {inputs}, every stored value equals the quantised reference, bit for bit"
+        text = f"WRONG: {counted(self.mismatches, 'value')} of {inputs} differ from the quantised reference"
+        first = self.first_mismatch
+        if first is None:
+            return text
+        element = ", ".join(map(str, first.element))
+        line = f", line {first.line} of the program" if first.line else ""
+        return (
+            f"{text}\n  first: {printable(first.tensor)}[{element}] is {first.got}, should be {first.expected}"
+            f"\n  stored by {first.instruction}{line}"
+        )
