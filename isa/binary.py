@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.isa.bytestream import Reader, double, signed, sized, unsigned
-from cimc.isa.code import Names, decode_stream, encode_each
-from cimc.isa.directives import DIRECTIVE, Value
+from cimc.isa.bytestream import Reader, Texts, signed, sized, unsigned
+from cimc.isa.code import decode_stream, encode_each
+from cimc.isa.directives import DIRECTIVE
 from cimc.isa.program import (
     ChannelCode,
     CoreCode,
@@ -26,13 +25,13 @@ from cimc.isa.program import (
     Plug,
     Program,
     Ring,
-    RingRef,
     Scale,
     Table,
     TileCode,
     Vector,
 )
 from cimc.isa.table import ISA_VERSION
+from cimc.isa.tree import loop_of
 from cimc.isa.wellformed import problems
 
 MAGIC = b"\x7fCIM"
@@ -44,7 +43,7 @@ _Record = TypeVar("_Record", Plug, Ring, Scale, Vector, Table, Matrix)
 
 def encode(program: Program) -> bytes:
     """The program, which must be well formed, as bytes."""
-    texts = _Texts()
+    texts = Texts()
     body = _program(program, texts)
     table = [text.encode("utf-8") for text in texts.order]
     payload = unsigned(len(table)) + b"".join(map(sized, table)) + body
@@ -109,22 +108,7 @@ def _payload(data: bytes, file: str) -> Reader:
     return Reader(payload, file, _HEADER.size)
 
 
-class _Texts:
-    """Texts in the order of their first use."""
-
-    def __init__(self) -> None:
-        self.order: list[str] = []
-        self._numbers: dict[str, int] = {}
-
-    def number(self, text: str) -> bytes:
-        """The index of a text, added if need be."""
-        if text not in self._numbers:
-            self._numbers[text] = len(self.order)
-            self.order.append(text)
-        return unsigned(self._numbers[text])
-
-
-def _program(program: Program, texts: _Texts) -> bytes:
+def _program(program: Program, texts: Texts) -> bytes:
     out = [texts.number(program.name), texts.number(program.target), texts.number(program.weights)]
     out += [signed(program.chips), signed(program.word), signed(program.accumulator)]
     out.append(unsigned(len(program.strings)))
@@ -148,21 +132,19 @@ def _program(program: Program, texts: _Texts) -> bytes:
     return b"".join(out)
 
 
-def _records(name: str, records: Sequence[object], texts: _Texts) -> bytes:
+def _records(name: str, records: Sequence[object], texts: Texts) -> bytes:
     """How many, then the fields of each in the order of the directive."""
     directive = DIRECTIVE[name]
     out = [unsigned(len(records))]
     for record in records:
         for key in directive.leading + directive.keys:
-            out.append(_WRITERS[key.kind](getattr(record, key.attribute), texts))
+            out.append(key.kind.encode(getattr(record, key.attribute), texts))
     return b"".join(out)
 
 
-def _stream(stream: Sequence[Instruction], tile: TileCode, texts: _Texts) -> bytes:
+def _stream(stream: Sequence[Instruction], tile: TileCode, texts: Texts) -> bytes:
     """Code, names of counters, runs of equal origins."""
-    counters = [
-        texts.number(cast(str, instruction.operands[0])) for instruction in stream if instruction.mnemonic == "loop"
-    ]
+    counters = [texts.number(loop[0]) for instruction in stream if (loop := loop_of(instruction)) is not None]
     runs = [(origin, len(list(run))) for origin, run in groupby(instruction.origin for instruction in stream)]
     return b"".join(
         [
@@ -209,27 +191,27 @@ class _Decoder:
             self._records("vector", Vector),
             self._records("table", Table),
         )
-        names = Names.of(tile)
         cores = tuple(
-            CoreCode(self.reader.signed(), self._records("mvmu", Matrix), self._stream(names))
+            CoreCode(self.reader.signed(), self._records("mvmu", Matrix), self._stream(tile))
             for _ in range(self.reader.count())
         )
-        channels = tuple(ChannelCode(self.reader.signed(), self._stream(names)) for _ in range(self.reader.count()))
+        channels = tuple(ChannelCode(self.reader.signed(), self._stream(tile)) for _ in range(self.reader.count()))
         return TileCode(tile.number, tile.rings, tile.scales, tile.vectors, tile.tables, cores, channels)
 
     def _records(self, name: str, record: type[_Record]) -> tuple[_Record, ...]:
         directive = DIRECTIVE[name]
         keys = directive.leading + directive.keys
-        build = cast(Callable[..., _Record], record)
+        build: Callable[..., _Record] = record
         return tuple(
-            build(**{key.attribute: _READERS[key.kind](self) for key in keys}) for _ in range(self.reader.count())
+            build(**{key.attribute: key.kind.decode(self.reader, self.text) for key in keys})
+            for _ in range(self.reader.count())
         )
 
-    def _stream(self, names: Names) -> tuple[Instruction, ...]:
+    def _stream(self, tile: TileCode) -> tuple[Instruction, ...]:
         code = self.reader.sized()
         counters = [self.text() for _ in range(self.reader.count())]
-        stream = decode_stream(code, names, counters)
-        loops = sum(instruction.mnemonic == "loop" for instruction in stream)
+        stream = decode_stream(code, tile, counters)
+        loops = sum(loop_of(instruction) is not None for instruction in stream)
         if loops != len(counters):
             raise self.reader.fail("structure", f"{len(counters)} counters of {loops} loops have names")
         placed: list[Instruction] = []
@@ -244,54 +226,3 @@ class _Decoder:
         if len(placed) < len(stream):
             raise self.reader.fail("structure", f"{len(placed)} of {len(stream)} instructions have an origin")
         return tuple(placed)
-
-    def bool(self) -> bool:
-        """A truth value, one byte."""
-        return bool(self.reader.index(2, "truth value"))
-
-    def ints(self) -> tuple[int, ...]:
-        """Numbers after their count."""
-        return tuple(self.reader.signed() for _ in range(self.reader.count()))
-
-    def rings(self) -> tuple[RingRef, ...]:
-        """References to rings after their count."""
-        return tuple(
-            RingRef(self.reader.signed(), self.text(), self.reader.signed()) for _ in range(self.reader.count())
-        )
-
-
-def _write_ints(value: Value, texts: _Texts) -> bytes:
-    numbers = cast(tuple[int, ...], value)
-    return unsigned(len(numbers)) + b"".join(map(signed, numbers))
-
-
-def _write_rings(value: Value, texts: _Texts) -> bytes:
-    refs = cast(tuple[RingRef, ...], value)
-    return unsigned(len(refs)) + b"".join(signed(ref.tile) + texts.number(ref.ring) + signed(ref.port) for ref in refs)
-
-
-_WRITERS: Mapping[str, Callable[[Value, _Texts], bytes]] = MappingProxyType(
-    {
-        "int": lambda value, texts: signed(cast(int, value)),
-        "float": lambda value, texts: double(cast(float, value)),
-        "bool": lambda value, texts: bytes((bool(value),)),
-        "name": lambda value, texts: texts.number(cast(str, value)),
-        "text": lambda value, texts: texts.number(cast(str, value)),
-        "ints": _write_ints,
-        "rings": _write_rings,
-    }
-)
-
-_READERS: Mapping[str, Callable[[_Decoder], Value]] = MappingProxyType(
-    {
-        "int": lambda decoder: decoder.reader.signed(),
-        "float": lambda decoder: decoder.reader.double(),
-        "bool": _Decoder.bool,
-        "name": _Decoder.text,
-        "text": _Decoder.text,
-        "ints": _Decoder.ints,
-        "rings": _Decoder.rings,
-    }
-)
-
-assert set(_READERS) == set(_WRITERS), "a kind is encoded and not decoded, or the other way round"

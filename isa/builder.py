@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import cast
 
-from cimc.isa.directives import DIRECTIVE, Value
+from cimc.isa.directives import DIRECTIVE, Values
 from cimc.isa.operands import Operand
 from cimc.isa.program import (
     ChannelCode,
@@ -23,9 +22,6 @@ from cimc.isa.program import (
     Vector,
 )
 from cimc.isa.table import ISA_VERSION
-
-Values = Mapping[str, Value]
-"""Values of a directive by attribute, those left out at their defaults."""
 
 
 class Misplaced(Exception):
@@ -122,21 +118,16 @@ class Builder:
                 'add `.program "name" target="..." weights="..."` after `.isa`',
             )
         return Program(
-            str(self._head["name"]),
-            str(self._head["target"]),
-            str(self._head["weights"]),
-            tuple(self._strings),
-            tuple(self._inputs),
-            tuple(self._outputs),
-            tuple(tile.frozen() for tile in self._tiles),
-            cast(int, self._head["chips"]),
-            cast(int, self._head["word"]),
-            cast(int, self._head["accumulator"]),
+            **self._head,
+            strings=tuple(self._strings),
+            inputs=tuple(self._inputs),
+            outputs=tuple(self._outputs),
+            tiles=tuple(tile.frozen() for tile in self._tiles),
         )
 
     def add_isa(self, values: Values) -> None:
         """The version of the instruction set."""
-        version = cast(int, values["version"])
+        version = values["version"]
         if version != ISA_VERSION:
             raise Misplaced(
                 "isa-version",
@@ -161,38 +152,34 @@ class Builder:
             )
         self._strings.append(str(values["text"]))
 
-    def add_plug(self, plugs: list[Plug], values: Values) -> None:
-        """An input or an output."""
-        plugs.append(cast(Callable[..., Plug], Plug)(**values))
-
     def add_input(self, values: Values) -> None:
         """A network input."""
-        self.add_plug(self._inputs, values)
+        self._inputs.append(Plug(**values))
 
     def add_output(self, values: Values) -> None:
         """A network output."""
-        self.add_plug(self._outputs, values)
+        self._outputs.append(Plug(**values))
 
     def add_tile(self, values: Values) -> None:
         """A new tile."""
-        self._tiles.append(_Tile(cast(int, values["number"])))
+        self._tiles.append(_Tile(values["number"]))
         self.unit = None
 
     def add_ring(self, values: Values) -> None:
         """A ring of the present tile."""
-        self._tiles[-1].rings.append(cast(Callable[..., Ring], Ring)(**values))
+        self._tiles[-1].rings.append(Ring(**values))
 
     def add_scale(self, values: Values) -> None:
         """A scale of the present tile."""
-        self._tiles[-1].scales.append(cast(Callable[..., Scale], Scale)(**values))
+        self._tiles[-1].scales.append(Scale(**values))
 
     def add_vector(self, values: Values) -> None:
         """A constant vector of the present tile."""
-        self._tiles[-1].vectors.append(cast(Callable[..., Vector], Vector)(**values))
+        self._tiles[-1].vectors.append(Vector(**values))
 
     def add_table(self, values: Values) -> None:
         """A lookup table of the present tile."""
-        self._tiles[-1].tables.append(cast(Callable[..., Table], Table)(**values))
+        self._tiles[-1].tables.append(Table(**values))
 
     def add_core(self, values: Values) -> None:
         """A new core."""
@@ -205,15 +192,15 @@ class Builder:
     def add_mvmu(self, values: Values) -> None:
         """A matrix of the present core."""
         assert self.unit is not None
-        self.unit.matrices.append(cast(Callable[..., Matrix], Matrix)(**values))
+        self.unit.matrices.append(Matrix(**values))
 
     def add_origin(self, values: Values) -> None:
         """Where the following instructions come from."""
         assert self.unit is not None
-        self.unit.origin = cast(int, values["number"])
+        self.unit.origin = values["number"]
 
     def _add_unit(self, kind: str, values: Values) -> None:
-        self.unit = Unit(kind, cast(int, values["number"]))
+        self.unit = Unit(kind, values["number"])
         self._tiles[-1].units.append(self.unit)
 
 

@@ -49,6 +49,21 @@ def sized(data: bytes) -> bytes:
     return unsigned(len(data)) + data
 
 
+class Texts:
+    """Texts in the order of their first use."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> bytes:
+        """The index of a text, added if need be."""
+        if text not in self._numbers:
+            self._numbers[text] = len(self.order)
+            self.order.append(text)
+        return unsigned(self._numbers[text])
+
+
 class Reader:
     """A place in a run of bytes. Whatever is wrong with them is raised as CimcError with a code binary.*."""
 

@@ -9,11 +9,11 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import cast
 
 from cimc.isa.directives import DIRECTIVE
 from cimc.isa.findings import Findings
 from cimc.isa.program import Plug, Program, Ring, TileCode
+from cimc.isa.values import Int, Ints
 from cimc.target.model import Target
 
 LARGEST_MAP = 1 << 20
@@ -104,7 +104,7 @@ _ELSEWHERE: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 for _name, _directive in DIRECTIVE.items():
-    _whole = {key.attribute for key in _directive.leading + _directive.keys if key.kind in ("int", "ints")}
+    _whole = {key.attribute for key in _directive.leading + _directive.keys if isinstance(key.kind, Int | Ints)}
     _known = RANGES.get(_name, {}).keys() | _ELSEWHERE.get(_name, frozenset())
     assert _whole == _known, f"numbers of .{_name} that have no range, or ranges without a number: {_whole ^ _known}"
 
@@ -221,6 +221,6 @@ def _plug_errors(plug: Plug) -> Iterator[str]:
 def _is_single(value: float) -> bool:
     """Whether a positive number stays positive and finite as a float32."""
     try:
-        return cast(float, struct.unpack("<f", struct.pack("<f", value))[0]) > 0
+        return bool(struct.unpack("<f", struct.pack("<f", value))[0] > 0)
     except OverflowError:
         return False

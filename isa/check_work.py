@@ -6,11 +6,11 @@ Control does not depend on data: a loop's body runs as often as the loops around
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterator, Sequence
 
 from cimc.isa.findings import Findings
 from cimc.isa.program import Instruction, Program
+from cimc.isa.tree import ends_loop, loop_of
 from cimc.isa.wiring import Wiring
 
 MOST_INSTRUCTIONS = 1_000_000_000
@@ -46,20 +46,19 @@ def check_work(program: Program, wiring: Wiring, findings: Findings) -> None:
 def _longest(stream: Sequence[Instruction]) -> int | None:
     """The first loop that goes around more than MOST_INSTRUCTIONS times an input."""
     for index, (instruction, (_, times)) in enumerate(zip(stream, _times(stream, 1), strict=True)):
-        if instruction.mnemonic == "loop" and times * cast(int, instruction.operands[1]) > MOST_INSTRUCTIONS:
+        loop = loop_of(instruction)
+        if loop is not None and times * loop[1] > MOST_INSTRUCTIONS:
             return index
     return None
 
 
-def _times(stream: Sequence[Instruction], images: int) -> list[tuple[str, int]]:
+def _times(stream: Sequence[Instruction], images: int) -> Iterator[tuple[str, int]]:
     """Each instruction's mnemonic, and how often it runs."""
-    found = []
     times = [1]
     for instruction in stream:
-        found.append((instruction.mnemonic, times[-1]))
-        if instruction.mnemonic == "loop":
-            count = cast(int, instruction.operands[1])
-            times.append(times[-1] * (images if count < 0 else count))
-        elif instruction.mnemonic == "end":
+        yield instruction.mnemonic, times[-1]
+        loop = loop_of(instruction)
+        if loop is not None:
+            times.append(times[-1] * (images if loop[1] < 0 else loop[1]))
+        elif ends_loop(instruction):
             times.pop()
-    return found

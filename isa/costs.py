@@ -12,16 +12,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.isa.actions import (
-    PARTS,
-    Counts,
-    Setting,
-    count_actions,
-    full_product,
-    multiplied,
-    product_share,
-)
+from cimc.isa.actions import count_actions
+from cimc.isa.kinds.numbers import Mask
+from cimc.isa.products import PARTS, Counts, Setting, full_product, multiplied, product_share
 from cimc.isa.program import Instruction
+from cimc.isa.table import FORM
 from cimc.target.fields import ACTIONS
 from cimc.target.model import Target
 
@@ -107,8 +102,9 @@ class PriceList:
         return max(self.seconds("memory_word", words), self.seconds("memory_bus_word", words))
 
     def _unit_seconds(self, instruction: Instruction, setting: Setting, counts: Counts) -> float:
-        if instruction.mnemonic == "mvm":
-            chosen = multiplied(instruction, setting).values()
+        form = FORM[instruction.mnemonic]
+        if form.has(Mask):
+            chosen = multiplied(form.operand(instruction, Mask), setting).values()
             widths = [max(m.input_bits for m in held) for held in chosen]
             return self.seconds("mvm", max((product_share(self.target, bits) for bits in widths), default=0.0))
         ports = [self.seconds(action, counts.get(action, 0)) for action in ("xin_read", "xin_write")]

@@ -11,13 +11,13 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cimc.isa.effects import access_of
 from cimc.isa.findings import Findings
-from cimc.isa.operands import Axis, Window
+from cimc.isa.operands import Axis
 from cimc.isa.program import Ring
 from cimc.isa.reach import Reach
 from cimc.isa.tree import build_tree, leaves
@@ -77,9 +77,9 @@ def _writes(stream: Stream) -> dict[str, list[_Write]]:
     """What a stream writes, by ring."""
     found: dict[str, list[_Write]] = defaultdict(list)
     for loops, leaf in leaves(build_tree(stream.instructions)):
-        if leaf.instruction.mnemonic in ("store", "receive"):
-            window = cast(Window, leaf.instruction.operands[0])
-            around = tuple((loop.counter, loop.count) for loop in loops)
+        access = access_of(leaf.instruction)
+        if access is not None and access.writes:
+            window, around = access.window, tuple((loop.counter, loop.count) for loop in loops)
             found[window.ring].append((around, (window.rows, window.columns, window.channels)))
     return found
 

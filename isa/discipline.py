@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
-from cimc.base.tokens import RELEASE, SEND, SIGNAL, SPACE, WAIT, Event
+from cimc.base.tokens import RELEASE, SIGNAL, SPACE, WAIT, Event
+from cimc.isa.effects import token_of
 from cimc.isa.findings import Findings
-from cimc.isa.operands import Name, Port
-from cimc.isa.program import Instruction, Ring
+from cimc.isa.program import Ring
 from cimc.isa.reach import Reach
-from cimc.isa.steps import SYNCHRONISATION, Access, Step, Sync, Unrolled, body_of, prepare
+from cimc.isa.steps import Reached, Step, Tokens, Unrolled, body_of, prepare
 from cimc.isa.wiring import FifoKey, RingKey, Stream
 
 LONGEST_WALK = 250_000
@@ -91,15 +90,16 @@ class _Walker:
         self.reached: dict[tuple[int, str, int], int] = {}
         self.ports: dict[str, list[int]] = {}
         self.produces: set[str] = set()
-        for instruction in stream.instructions:
-            match instruction.mnemonic:
-                case "wait" | "release":
-                    port = cast(Port, instruction.operands[0])
-                    ports = self.ports.setdefault(port.ring, [])
-                    if port.number not in ports:
-                        ports.append(port.number)
-                case "space" | "signal":
-                    self.produces.add(cast(Name, instruction.operands[0]).name)
+        self.last: dict[tuple[int, str, int], int] = {}
+        for index, instruction in enumerate(stream.instructions):
+            token = token_of(instruction)
+            if token is None:
+                continue
+            self.last[token[:3]] = index
+            if token.kind in (SPACE, SIGNAL):
+                self.produces.add(token.ring)
+            elif token.port not in self.ports.setdefault(token.ring, []):
+                self.ports[token.ring].append(token.port)
 
     def run(self, steps: Sequence[Step]) -> None:
         """Take the steps in order."""
@@ -111,14 +111,16 @@ class _Walker:
                 for number in range(step.count):
                     self.counters[step.counter] = number
                     self.run(step.body)
-            elif isinstance(step, Access):
+            elif isinstance(step, Reached):
                 self.access(step)
-            elif isinstance(step, Sync):
+            elif isinstance(step, Tokens):
                 self.synchronise(step)
             else:
-                self.transfer(SYNCHRONISATION[step.instruction.mnemonic], step.index, step.instruction)
+                fifo = step.message.fifo
+                self.messages[fifo].append(step.index)
+                self.events.append(Event(step.message.kind, self.named.fifos[fifo], mark=step.index))
 
-    def synchronise(self, sync: Sync) -> None:
+    def synchronise(self, sync: Tokens) -> None:
         """A wait, space, release or signal."""
         ticket = sync.ticket.constant
         for name, coefficient in sync.ticket.terms:
@@ -129,14 +131,7 @@ class _Walker:
             self.reached[sync.key] = ticket
         self.events.append(Event(kind, self.named.rings[ring], port, ticket, sync.index))
 
-    def transfer(self, kind: int, index: int, instruction: Instruction) -> None:
-        """A message."""
-        tile = cast(int, instruction.operands[1]) if kind == SEND else self.stream.tile
-        fifo = tile, cast(int, instruction.operands[-1])
-        self.messages[fifo].append(index)
-        self.events.append(Event(kind, self.named.fifos[fifo], mark=index))
-
-    def access(self, access: Access) -> None:
+    def access(self, access: Reached) -> None:
         """A load, store, send or receive: its tickets must be covered."""
         span = _span(access, self.counters)
         if span is None:
@@ -155,7 +150,7 @@ class _Walker:
         """The ticket that the stream has come to."""
         return self.reached.get((kind, ring, port), 0)
 
-    def complain(self, access: Access, low: int, high: int) -> None:
+    def complain(self, access: Reached, low: int, high: int) -> None:
         """An access that is not covered: say by how much."""
         ring = access.ring.name
         span = f"slots {low} to {high - 1} of ring {ring} are {'written' if access.writes else 'read'} here"
@@ -173,22 +168,17 @@ class _Walker:
             todo = f"put `wait {ring}.{self.ports[ring][0]}, ...` before it and the release after it"
         else:
             had, todo = "the stream has no port of the ring", "give it one, with waits and releases"
-        self.findings.at(self.stream.spot(access.leaf.index), "discipline", f"{span}{when}; {had}", todo)
+        self.findings.at(self.stream.spot(access.index), "discipline", f"{span}{when}; {had}", todo)
 
     def check_ends(self) -> None:
         """After an input every ring is signalled and every port released to the end."""
-        last = {
-            (kind, ring, port): index
-            for index, instruction in enumerate(self.stream.instructions)
-            for kind, ring, port in _targets(instruction)
-        }
         for ring in sorted(self.produces):
-            self.check_end(SIGNAL, ring, 0, last)
+            self.check_end(SIGNAL, ring, 0)
         for ring, ports in self.ports.items():
             for port in ports:
-                self.check_end(RELEASE, ring, port, last)
+                self.check_end(RELEASE, ring, port)
 
-    def check_end(self, kind: int, ring: str, port: int, last: Mapping[tuple[int, str, int], int]) -> None:
+    def check_end(self, kind: int, ring: str, port: int) -> None:
         """One ring or port has come to the end of the input."""
         tickets, reached = self.rings[self.stream.tile, ring].tickets, self.at(kind, ring, port)
         if reached == tickets:
@@ -196,23 +186,13 @@ class _Walker:
         verb, code = ("signalled", "signals") if kind == SIGNAL else ("released", "releases")
         thing = f"ring {ring}" if kind == SIGNAL else f"port {port} of ring {ring}"
         what = f"{thing} is {verb} up to {reached} of {tickets} slots in an input"
-        if (kind, ring, port) in last:
-            self.findings.at(self.stream.spot(last[kind, ring, port]), code, what, "every slot must be")
+        if (kind, ring, port) in self.last:
+            self.findings.at(self.stream.spot(self.last[kind, ring, port]), code, what, "every slot must be")
         else:
             self.findings.add(code, what, str(self.stream), "every slot must be")
 
 
-def _targets(instruction: Instruction) -> list[tuple[int, str, int]]:
-    """Event kind, ring and port of a release or signal."""
-    if instruction.mnemonic == "release":
-        port = cast(Port, instruction.operands[0])
-        return [(RELEASE, port.ring, port.number)]
-    if instruction.mnemonic == "signal":
-        return [(SIGNAL, cast(Name, instruction.operands[0]).name, 0)]
-    return []
-
-
-def _span(access: Access, counters: Mapping[str, int]) -> tuple[int, int] | None:
+def _span(access: Reached, counters: Mapping[str, int]) -> tuple[int, int] | None:
     """First ticket that an access covers and one past the last; None if it lies outside the map."""
     ring = access.ring
     rows = _inside(access.rows, counters, ring.height)

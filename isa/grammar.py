@@ -168,10 +168,10 @@ class _Shapes(Transformer[Token, Line]):
         return Index(start.column, start.value, stop=stop.value)
 
     def run(self, start: Expression, mark: Token, count: Token) -> Index:
-        return Index(start.column, start.value, count=_int(count))
+        return Index(start.column, start.value, length=_int(count))
 
     def strided(self, start: Expression, mark: Token, count: Token, colon: Token, step: Token) -> Index:
-        return Index(start.column, start.value, count=_int(count), step=_int(step))
+        return Index(start.column, start.value, length=_int(count), step=_int(step))
 
     def indexed(self, name: tuple[int, str], *indices: Index) -> Indexed:
         return Indexed(name[0], name[1], indices)
@@ -203,6 +203,6 @@ class _Shapes(Transformer[Token, Line]):
         return _column(token), str(token)[:-1].rstrip(), value
 
     def directive(self, name: Token, *parts: ValueShape | tuple[int, str, ValueShape]) -> DirectiveLine:
-        values = tuple(part for part in parts if not isinstance(part, tuple))
-        keys = tuple(part for part in parts if isinstance(part, tuple))
+        values = tuple(part for part in parts if isinstance(part, Word | Listed))
+        keys = tuple(part for part in parts if not isinstance(part, Word | Listed))
         return DirectiveLine(_column(name), str(name)[1:], values, keys)

@@ -11,11 +11,12 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.isa.builder import Builder, Misplaced, Unit
 from cimc.isa.directives import DIRECTIVE
 from cimc.isa.grammar import LONGEST_NUMBER, TERMINALS, NumberTooLong, line_parser, parse_line
+from cimc.isa.kinds.base import NAME, STREAM
 from cimc.isa.program import Program
-from cimc.isa.reader import Refused, read_operands, read_values, unknown_mnemonic
-from cimc.isa.syntax import InstructionLine
+from cimc.isa.reader import read_operands, read_values, unknown_mnemonic
+from cimc.isa.syntax import InstructionLine, Refused
 from cimc.isa.table import FORM
-from cimc.isa.wellformed import NAME, STREAM, Problem, problems
+from cimc.isa.wellformed import Problem, problems
 
 _EMPTY = re.compile(r"[ \t\r]*(;.*)?")
 _FIRST_WORD = re.compile(r"[ \t\r]*([A-Za-z_][A-Za-z0-9_]*)")

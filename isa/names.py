@@ -13,6 +13,9 @@ import re
 BARE = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 QUOTED = r'"(?:[^"\\\n]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*"'
 
+UTF8 = "without halves of surrogate pairs"
+"""What makes a text one that both forms of a program can hold."""
+
 _BARE = re.compile(BARE)
 
 
@@ -33,3 +36,12 @@ def read_name(token: str) -> str:
     text = json.loads(token, strict=False)
     assert isinstance(text, str), token
     return text
+
+
+def is_text(value: str) -> bool:
+    """Whether UTF-8 has the text: it holds no half of a surrogate pair."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from cimc.base.tokens import Event, Script
 from cimc.isa.discipline import Named, walk
+from cimc.isa.effects import access_of, message_of, token_of
 from cimc.isa.findings import Findings
-from cimc.isa.operands import Affine, Axis, Name, Port, Window
+from cimc.isa.operands import Axis
+from cimc.isa.program import Instruction
+from cimc.isa.tree import steers_loop
 from cimc.isa.wiring import FifoKey, RingKey, Stream, Wiring, producer_numbers
 
 
@@ -58,7 +60,7 @@ def walk_all(wiring: Wiring, indices: Indices, findings: Findings) -> list[Playe
                 clean[key] = events, messages
         script = Script(events, named.things, named.producers)
         words = {
-            fifo: [cast(Window, stream.instructions[index].operands[0]).words for index in sent]
+            fifo: [_words(stream.instructions[index]) for index in sent]
             for fifo, sent in zip(named.fifos, messages, strict=True)
         }
         played.append(Played(script, words, complete))
@@ -76,25 +78,20 @@ class _Keys:
         """Everything that the walk of a stream looks at, names apart; these go into `named`."""
         parts: list[object] = [len(stream.instructions)]
         for index, instruction in enumerate(stream.instructions):
-            mnemonic, operands = instruction.mnemonic, instruction.operands
-            match mnemonic:
-                case "loop" | "end":
-                    parts.append((index, *operands))
-                case "wait" | "release":
-                    port, ticket = cast("tuple[Port, Affine]", operands)
-                    place = self.ring(stream, port.ring, named, parts)
-                    parts.append((index, mnemonic, place, port.number, ticket.constant, ticket.terms))
-                case "space" | "signal":
-                    name, ticket = cast("tuple[Name, Affine]", operands)
-                    place = self.ring(stream, name.name, named, parts)
-                    parts.append((index, mnemonic, place, ticket.constant, ticket.terms))
-                case "load" | "store" | "send" | "receive":
-                    window = cast(Window, operands[1 if mnemonic == "load" else 0])
-                    place = self.ring(stream, window.ring, named, parts)
-                    parts.append((index, mnemonic, place, *_axis(window.rows), *_axis(window.columns)))
-                    if mnemonic in ("send", "receive"):
-                        tile = cast(int, operands[1]) if mnemonic == "send" else stream.tile
-                        parts.append(self.fifo((tile, cast(int, operands[-1])), named))
+            if steers_loop(instruction):
+                parts.append((index, *instruction.operands))
+                continue
+            token, access = token_of(instruction), access_of(instruction)
+            if token is not None:
+                place, ticket = self.ring(stream, token.ring, named, parts), token.ticket
+                parts.append((index, token.kind, place, token.port, ticket.constant, ticket.terms))
+            elif access is not None:
+                window = access.window
+                place = self.ring(stream, window.ring, named, parts)
+                parts.append((index, access.writes, place, *_axis(window.rows), *_axis(window.columns)))
+                message = message_of(instruction, stream.tile)
+                if message is not None:
+                    parts.append((message.kind, self.fifo(message.fifo, named)))
         return tuple(parts)
 
     def ring(self, stream: Stream, name: str, named: Named, parts: list[object]) -> int:
@@ -120,3 +117,10 @@ class _Keys:
 
 def _axis(axis: Axis) -> tuple[object, ...]:
     return axis.start.constant, axis.start.terms, axis.count, axis.step
+
+
+def _words(instruction: Instruction) -> int:
+    """Words of a message."""
+    access = access_of(instruction)
+    assert access is not None, f"{instruction} is no message"
+    return access.window.words

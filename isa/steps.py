@@ -7,28 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from cimc.base.tokens import RECEIVE, RELEASE, SEND, SIGNAL, SPACE, WAIT
+from cimc.isa.effects import Message, access_of, event_of, message_of, orders, token_of
 from cimc.isa.findings import Findings
-from cimc.isa.operands import Affine, Name, Port, Window
+from cimc.isa.operands import Affine
 from cimc.isa.program import Ring
 from cimc.isa.reach import Reach
-from cimc.isa.tree import Leaf, Loop, Node, build_tree, leaves
+from cimc.isa.tree import Loop, Node, build_tree, leaves
 from cimc.isa.wiring import RingKey, Stream
-
-SYNCHRONISATION = {"wait": WAIT, "space": SPACE, "release": RELEASE, "signal": SIGNAL, "send": SEND, "receive": RECEIVE}
-"""Instructions that are events of the token game."""
-
-ACCESSES = ("load", "store", "send", "receive")
-"""Instructions that reach a window of a ring."""
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Reached:
     """A load, store, send or receive with what it reaches while its inner loops run."""
 
-    leaf: Leaf
+    index: int
     ring: Ring
     rows: Reach
     columns: Reach
@@ -45,7 +38,7 @@ class Unrolled:
 
 
 @dataclass(frozen=True, slots=True)
-class Sync:
+class Tokens:
     """A wait, space, release or signal. key: event kind, ring and port."""
 
     index: int
@@ -53,7 +46,15 @@ class Sync:
     ticket: Affine
 
 
-Step = Leaf | Access | Sync | Unrolled
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message, sent or received."""
+
+    index: int
+    message: Message
+
+
+Step = Reached | Tokens | Sent | Unrolled
 
 
 def body_of(stream: Stream, findings: Findings) -> tuple[Node, ...] | None:
@@ -70,7 +71,7 @@ def body_of(stream: Stream, findings: Findings) -> tuple[Node, ...] | None:
         return None
     outside = [leaf for loops, leaf in leaves(nodes) if not (outer and outer[0] in loops[:1])]
     for leaf in outside:
-        if leaf.instruction.mnemonic in (*SYNCHRONISATION, *ACCESSES):
+        if event_of(leaf.instruction) is not None or access_of(leaf.instruction) is not None:
             findings.at(
                 stream.spot(leaf.index),
                 "image-loop",
@@ -95,21 +96,19 @@ def prepare(
     steps: list[Step] = []
     for node in nodes:
         if isinstance(node, Loop):
-            if any(leaf.instruction.mnemonic in SYNCHRONISATION for _, leaf in leaves(node.body)):
+            if orders(node):
                 steps.append(Unrolled(node.counter, node.count, prepare(stream, node.body, rings, inner)))
             else:
                 steps += prepare(stream, node.body, rings, {**inner, node.counter: node.count})
             continue
-        if node.instruction.mnemonic in ACCESSES:
-            writes = node.instruction.mnemonic in ("store", "receive")
-            window = cast(Window, node.instruction.operands[0 if node.instruction.mnemonic != "load" else 1])
-            ring = rings[stream.tile, window.ring]
-            steps.append(Access(node, ring, Reach.of(window.rows, inner), Reach.of(window.columns, inner), writes))
-        kind = SYNCHRONISATION.get(node.instruction.mnemonic)
-        if kind in (SEND, RECEIVE):
-            steps.append(node)
-        elif kind is not None:
-            thing, ticket = node.instruction.operands
-            name, port = (thing.ring, thing.number) if isinstance(thing, Port) else (cast(Name, thing).name, 0)
-            steps.append(Sync(node.index, (kind, name, port), cast(Affine, ticket)))
+        access, message = access_of(node.instruction), message_of(node.instruction, stream.tile)
+        if access is not None:
+            window, ring = access.window, rings[stream.tile, access.window.ring]
+            reaches = Reach.of(window.rows, inner), Reach.of(window.columns, inner)
+            steps.append(Reached(node.index, ring, *reaches, access.writes))
+        if message is not None:
+            steps.append(Sent(node.index, message))
+        token = token_of(node.instruction)
+        if token is not None:
+            steps.append(Tokens(node.index, token[:3], token.ticket))
     return tuple(steps)

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cimc.isa.operands import Affine
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Refused(Exception):
+    """A shape that does not fit: column, code, what, what to do."""
+
+    def __init__(self, column: int, code: str, what: str, todo: str = "") -> None:
+        super().__init__(what)
+        self.column = column
+        self.code = code
+        self.what = what
+        self.todo = todo
+
+
+class Expression(NamedTuple):
     """An affine number."""
 
     column: int
     value: Affine
 
 
-@dataclass(frozen=True, slots=True)
-class Star:
+class Star(NamedTuple):
     """The * of a loop over inputs."""
 
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class PortShape:
+class PortShape(NamedTuple):
     """A name with a port number."""
 
     column: int
@@ -32,19 +41,17 @@ class PortShape:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """One index in brackets: start alone, start:stop, or start:+count:step."""
 
     column: int
     start: Affine
     stop: Affine | None = None
-    count: int | None = None
+    length: int | None = None
     step: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(NamedTuple):
     """A name with indices in brackets."""
 
     column: int
@@ -55,8 +62,7 @@ class Indexed:
 OperandShape = Expression | Star | PortShape | Indexed
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A value of a directive: a number or a name as it stands in the text (a name without its quotes)."""
 
     column: int
@@ -64,8 +70,7 @@ class Word:
     is_name: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RingShape:
+class RingShape(NamedTuple):
     """tile:ring or tile:ring.port; port -1: none."""
 
     tile: int
@@ -73,8 +78,7 @@ class RingShape:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """A value in parentheses: numbers or references to rings."""
 
     column: int

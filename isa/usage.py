@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import cast
 
+from cimc.base.tokens import RECEIVE
 from cimc.isa.code import code_bytes
+from cimc.isa.effects import event_of
+from cimc.isa.kinds.numbers import Fifo
+from cimc.isa.products import multiplier_words
 from cimc.isa.program import Program, Ring, Scale, Table, TileCode, Vector
+from cimc.isa.table import FORM
 from cimc.target.model import Numbers
 
 
@@ -51,7 +54,7 @@ def words_of(record: Ring | Scale | Vector | Table, numbers: Numbers) -> int:
     if isinstance(record, Ring):
         return record.words
     if isinstance(record, Scale):
-        return record.entries * record.rows * math.ceil(32 / numbers.word)
+        return record.entries * record.rows * multiplier_words(numbers.word)
     return record.entries
 
 
@@ -59,19 +62,14 @@ def tile_usage(tile: TileCode, numbers: Numbers) -> TileUsage:
     """What the program takes of one tile."""
     regions = [
         Region(kind, record.name, record.address, words_of(record, numbers))
-        for kind, records in (
-            ("ring", tile.rings),
-            ("scale", tile.scales),
-            ("vector", tile.vectors),
-            ("table", tile.tables),
-        )
-        for record in cast("tuple[Ring | Scale | Vector | Table, ...]", records)
+        for kind, records in tile.things.items()
+        for record in records
     ]
     received = {
-        instruction.operands[1]
+        FORM[instruction.mnemonic].operand(instruction, Fifo)
         for channel in tile.channels
         for instruction in channel.stream
-        if instruction.mnemonic == "receive"
+        if event_of(instruction) == RECEIVE
     }
     return TileUsage(
         tile.number,

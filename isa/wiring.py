@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
+from cimc.base.tokens import RELEASE, SEND, WAIT
+from cimc.isa.effects import access_of, message_of, token_of
 from cimc.isa.findings import Findings
-from cimc.isa.operands import Name, Port, Window
 from cimc.isa.printer import Spot
 from cimc.isa.program import Instruction, Program, Ring, RingRef
 
@@ -94,19 +94,17 @@ def wire(program: Program) -> Wiring:
 
 
 def _connect(wiring: Wiring, stream: Stream, instruction: Instruction) -> None:
-    operands = instruction.operands
-    match instruction.mnemonic:
-        case "space" | "signal":
-            _join(wiring.producers[stream.tile, cast(Name, operands[0]).name], stream)
-        case "store" | "receive":
-            _join(wiring.producers[stream.tile, cast(Window, operands[0]).ring], stream)
-            if instruction.mnemonic == "receive":
-                _join(wiring.receivers[stream.tile, cast(int, operands[1])], stream)
-        case "wait" | "release":
-            port = cast(Port, operands[0])
-            _join(wiring.owners[(stream.tile, port.ring), port.number], stream)
-        case "send":
-            _join(wiring.senders[cast(int, operands[1]), cast(int, operands[2])], stream)
+    token = token_of(instruction)
+    if token is not None:
+        ring = stream.tile, token.ring
+        _join(wiring.owners[ring, token.port] if token.kind in (WAIT, RELEASE) else wiring.producers[ring], stream)
+        return
+    access = access_of(instruction)
+    if access is not None and access.writes:
+        _join(wiring.producers[stream.tile, access.window.ring], stream)
+    message = message_of(instruction, stream.tile)
+    if message is not None:
+        _join((wiring.senders if message.kind == SEND else wiring.receivers)[message.fifo], stream)
 
 
 def _join(members: list[Stream | Feed], member: Stream) -> None:

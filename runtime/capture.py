@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
-from cimc.isa.operands import Axis, Window
+from cimc.isa.effects import access_of
+from cimc.isa.operands import Axis
 from cimc.isa.program import Program, Ring
 from cimc.isa.tree import Loop, build_tree, leaves
 from cimc.runtime.affine import IMAGE
@@ -57,6 +57,11 @@ class Capture:
             shape = images, max(r.height for r in rings), max(r.width for r in rings), channels, lanes
             self._maps[tensor] = np.zeros(shape, np.int32)
 
+    @property
+    def wants(self) -> bool:
+        """Whether anything is kept."""
+        return bool(self._maps)
+
     def recording(self, ring: Ring, reach: Reach, source: Words) -> Callable[[], None] | None:
         """A function that keeps what a store has just written, or None where it is not wanted."""
         if ring.tensor not in self._maps:
@@ -94,9 +99,10 @@ def _stores(program: Program) -> Iterator[tuple[str, Writer]]:
         rings = {ring.name: ring for ring in tile.rings}
         for core in tile.cores:
             for loops, leaf in leaves(build_tree(core.stream)):
-                if leaf.instruction.mnemonic != "store":
+                access = access_of(leaf.instruction)
+                if access is None or not access.writes:
                     continue
-                window = cast(Window, leaf.instruction.operands[0])
+                window = access.window
                 ring = rings[window.ring]
                 if ring.tensor:
                     low, high = _extent(window.channels, loops)

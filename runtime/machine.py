@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cimc.isa.kinds.base import register_words
 from cimc.isa.program import CoreCode, Program, Ring, TileCode
 from cimc.target.model import Target
 
@@ -166,11 +167,6 @@ def build_machine(program: Program, target: Target, lanes: int) -> Machine:
     """A machine at rest: all words zero, no ticket given."""
     tiles = {tile.number: _build_tile(tile, target, lanes) for tile in program.tiles}
     return Machine(target, lanes, tiles, Scratch(lanes))
-
-
-def register_words(target: Target) -> dict[str, int]:
-    """Words of each register file of a core."""
-    return {"xin": target.xin_words, "xout": target.core.mvmus * target.xout_stride, "r": target.core.registers}
 
 
 def width_of(space: str, target: Target) -> int:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
 from cimc.isa.check_work import count_instructions
-from cimc.isa.operands import Window
+from cimc.isa.effects import access_of
+from cimc.isa.kinds.runs import Source
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCode
+from cimc.isa.table import FORM
 from cimc.runtime.capture import Capture, Writer
 from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
 from cimc.runtime.constants import Constants
 from cimc.runtime.crossbar import Mvmu, joined, program_mvmu
-from cimc.runtime.handlers import HANDLERS, CoreContext
+from cimc.runtime.handlers import CoreContext, compile_instruction
 from cimc.runtime.host import Host, quantised_inputs
 from cimc.runtime.machine import AnyArray, Wide, Words, build_machine, bytes_per_lane
 from cimc.runtime.probe import Probe
@@ -153,7 +154,7 @@ class StepEngine:
 
         def handler(index: int, instruction: Instruction, slots: dict[str, int]) -> Callable[[], None]:
             context = CoreContext(maker.machine, tile, maker.tile_state, state, mvmus, self._constants, counters, slots)
-            action = HANDLERS[instruction.mnemonic](context, instruction.operands)
+            action = compile_instruction(context, instruction)
             return _captured(context, instruction, capture, action)
 
         return maker.make("core", core, counters, handler)
@@ -170,11 +171,12 @@ def _captured(
     context: CoreContext, instruction: Instruction, capture: Capture, action: Callable[[], None]
 ) -> Callable[[], None]:
     """The action of a store, followed by keeping what it stored."""
-    if instruction.mnemonic != "store":
+    access = access_of(instruction) if capture.wants else None
+    if access is None or not access.writes:
         return action
-    reach = context.window(instruction.operands[0])
-    ring = context.tile_state.rings[cast(Window, instruction.operands[0]).ring].ring
-    record = capture.recording(ring, reach, context.register(instruction.operands[1]).words)
+    ring = context.tile_state.rings[access.window.ring].ring
+    source = context.register(FORM[instruction.mnemonic].operand(instruction, Source))
+    record = capture.recording(ring, context.window(access.window), source.words)
     if record is None:
         return action
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from cimc.isa.operands import Affine, Name, Port, Window
+from cimc.base.tokens import RELEASE, SEND, SIGNAL, WAIT
+from cimc.isa.effects import message_of, token_of
 from cimc.isa.program import ChannelCode, CoreCode, Instruction
 from cimc.isa.table import FORM
-from cimc.isa.tree import Leaf, Loop, Node, build_tree
-from cimc.runtime.affine import IMAGE, Counters, Number, compile_affine
+from cimc.isa.tree import Leaf, Loop, Node, build_tree, ends_stream, nesting
+from cimc.runtime.affine import IMAGE, Counters, compile_affine
 from cimc.runtime.machine import Machine, Thing, TileState
 from cimc.runtime.probe import Probe
 from cimc.runtime.schedule import Running
@@ -53,11 +54,7 @@ class StreamMaker:
 
 def count_depth(stream: Sequence[Instruction]) -> int:
     """How deep loops are nested."""
-    depth = deepest = 0
-    for instruction in stream:
-        depth += (instruction.mnemonic == "loop") - (instruction.mnemonic == "end")
-        deepest = max(deepest, depth)
-    return deepest
+    return max((len(around) for _, around in nesting(stream)), default=0)
 
 
 class _Body:
@@ -73,7 +70,7 @@ class _Body:
         for node in nodes:
             if isinstance(node, Loop):
                 parts.append(self._loop(node, slots))
-            elif node.instruction.mnemonic != "hlt":
+            elif not ends_stream(node.instruction):
                 parts.append(self._leaf(node, slots))
         return parts
 
@@ -116,29 +113,24 @@ class _Body:
         return probe.watched(spot, function, self.maker.machine, self.counters)
 
     def _step(self, leaf: Leaf, slots: dict[str, int]) -> Step:
-        mnemonic, operands = leaf.instruction.mnemonic, leaf.instruction.operands
-        maker, wake = self.maker, self.maker.wake
-        if mnemonic in ("send", "receive"):
-            window = cast(Window, operands[0])
-            reach = compile_window(maker.tile_state.rings[window.ring], window, self.counters, slots)
-            if mnemonic == "send":
-                fifo = maker.machine.fifo(cast(int, operands[1]), cast(int, operands[2]))
-                return compile_send(reach, fifo, wake, self._site(leaf, fifo))
-            fifo = maker.machine.fifo(maker.tile, cast(int, operands[1]))
-            return compile_receive(reach, fifo, wake, self._site(leaf, fifo))
-        thing = cast(Port | Name, operands[0])
-        ring = maker.tile_state.rings[thing.ring if isinstance(thing, Port) else thing.name]
-        number: Number = compile_affine(cast(Affine, operands[1]), self.counters, slots)
+        instruction, maker, wake = leaf.instruction, self.maker, self.maker.wake
+        message = message_of(instruction, maker.tile)
+        if message is not None:
+            ring = maker.tile_state.rings[message.window.ring]
+            window = compile_window(ring, message.window, self.counters, slots)
+            fifo = maker.machine.fifo(*message.fifo)
+            compile_message = compile_send if message.kind == SEND else compile_receive
+            return compile_message(window, fifo, wake, self._site(leaf, fifo))
+        token = token_of(instruction)
+        assert token is not None, f"{instruction.mnemonic} has no meaning"
+        ring = maker.tile_state.rings[token.ring]
+        number = compile_affine(token.ticket, self.counters, slots)
         ticket = compile_ticket(number, ring.ring.tickets, self.counters)
-        match mnemonic:
-            case "wait":
-                return compile_wait(ring, ticket, self._site(leaf, ring))
-            case "space":
-                return compile_space(ring, ticket, self._site(leaf, ring))
-            case "release":
-                return compile_release(ring, cast(Port, thing).number, ticket, wake)
-        assert mnemonic == "signal", f"{mnemonic} has no meaning"
-        return compile_signal(ring, ring.producer(self.unit, self.number), ticket, wake)
+        if token.kind == RELEASE:
+            return compile_release(ring, token.port, ticket, wake)
+        if token.kind == SIGNAL:
+            return compile_signal(ring, ring.producer(self.unit, self.number), ticket, wake)
+        return (compile_wait if token.kind == WAIT else compile_space)(ring, ticket, self._site(leaf, ring))
 
     def _site(self, leaf: Leaf, thing: Thing) -> Site:
         kind = leaf.instruction.mnemonic

@@ -17,22 +17,11 @@ from functools import partial
 
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Place, fail
+from cimc.base.tokens import RELEASE, SEND, SIGNAL, SPACE, WAIT
 from cimc.isa.costs import PriceList
 from cimc.isa.program import Program, Ring, RingRef
 from cimc.runtime.timing_account import Accounts, host_moves, link_seconds, settle
-from cimc.runtime.timing_ops import (
-    RELEASE,
-    SEND,
-    SIGNAL,
-    SPACE,
-    WAIT,
-    WORK,
-    Costed,
-    Lists,
-    Op,
-    cost_stream,
-    pieces,
-)
+from cimc.runtime.timing_ops import WORK, Costed, Lists, Op, cost_stream, pieces
 from cimc.runtime.timing_queue import TimedNetwork
 from cimc.runtime.timing_result import Timing
 from cimc.runtime.timing_state import Bound, TimedFifo, TimedRing, TimedStream

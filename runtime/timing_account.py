@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
-from cimc.isa.actions import Setting, multiplied, product_share
+from cimc.base.tokens import RECEIVE
 from cimc.isa.costs import COMPONENT, PriceList
-from cimc.isa.operands import Window
+from cimc.isa.effects import message_of
+from cimc.isa.kinds.numbers import Mask
+from cimc.isa.products import Setting, multiplied, product_share
 from cimc.isa.program import CoreCode, Program
 from cimc.isa.table import FORM
 from cimc.runtime.timing_ops import Costed
@@ -94,18 +95,18 @@ def _settle_stream(program: Program, costed: Costed, prices: PriceList, accounts
             accounts.units["memory", _memory(tile.number)] += each * cost.memory
         if form.unit in KINDS:
             accounts.units[KINDS[form.unit], f"tile {tile.number} core {code.number}"] += each * cost.own
-        elif form.unit == "mvmu":
-            for number, held in multiplied(instruction, setting).items():
+        elif form.has(Mask):
+            for number, held in multiplied(form.operand(instruction, Mask), setting).items():
                 share = product_share(prices.target, max(m.input_bits for m in held))
                 name = f"tile {tile.number} core {code.number} MVMU {number}"
                 accounts.units["MVMU", name] += each * prices.seconds("mvm", share)
-        elif instruction.mnemonic == "receive":
-            name = f"tile {tile.number} FIFO {instruction.operands[1]}"
+        message = message_of(instruction, tile.number) if form.event is not None else None
+        if message is not None and message.kind == RECEIVE:
+            name = f"tile {tile.number} FIFO {message.fifo[1]}"
             accounts.units["FIFO", name] += each * prices.seconds("fifo_word", cost.counts["fifo_word"])
-        elif instruction.mnemonic == "send":
-            words = cast(Window, instruction.operands[0]).words
-            for link in Mesh.of(prices.target).route(tile.number, cast(int, instruction.operands[1])):
-                accounts.units["link", link.name] += each * link_seconds(link, words, prices)
+        elif message is not None:
+            for link in Mesh.of(prices.target).route(tile.number, message.fifo[0]):
+                accounts.units["link", link.name] += each * link_seconds(link, message.window.words, prices)
     accounts.streams.append(times_of)
     accounts.layers.append(layers)
 

@@ -7,20 +7,22 @@ multipliers take together, and works on; its other instructions overlap with nob
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from cimc.isa.actions import Setting
+from cimc.base.tokens import RELEASE, SIGNAL, SPACE, WAIT
 from cimc.isa.costs import Cost, PriceList
+from cimc.isa.effects import orders
+from cimc.isa.products import Setting
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, TileCode
-from cimc.isa.tree import Loop, Node, build_tree, leaves
+from cimc.isa.table import FORM
+from cimc.isa.tree import Loop, Node, build_tree, ends_loop, loop_of
 
-WORK, WAIT, SPACE, RELEASE, SIGNAL, SEND, RECEIVE = range(7)
-KINDS: Mapping[str, int] = {
-    "wait": WAIT, "space": SPACE, "release": RELEASE, "signal": SIGNAL, "send": SEND, "receive": RECEIVE,
-}  # fmt: skip
-"""Instructions that order streams."""
+WORK = -1
+"""An operation that orders nothing, beside the events of cimc.base.tokens."""
+STEERING = ("control", "sync")
+"""Units whose instructions cost their fetch alone, wherever they stand."""
 TICKETS = (WAIT, SPACE, RELEASE, SIGNAL)
 """Operations that have a ticket."""
 
@@ -102,20 +104,14 @@ class Costed:
         times, inside = [1], [False]
         for instruction, cost in zip(self.code.stream, self.costs, strict=True):
             around = inside[-1]
-            if instruction.mnemonic == "loop":
-                count = cast(int, instruction.operands[1])
-                yield instruction, cost, 0 if around else times[-1], times[-1] if around else 0
-                times.append(times[-1] * max(count, 1) if count >= 0 else 1)
-                inside.append(around or count < 0)
-            else:
-                yield instruction, cost, 0 if around else times[-1], times[-1] if around else 0
-                if instruction.mnemonic == "end":
-                    times.pop()
-                    inside.pop()
-
-
-_STEERING = frozenset(("loop", "end", "hlt", *KINDS)) - {"send", "receive"}
-"""Instructions that cost their fetch alone, wherever they stand."""
+            yield instruction, cost, 0 if around else times[-1], times[-1] if around else 0
+            loop = loop_of(instruction)
+            if loop is not None:
+                times.append(times[-1] * max(loop[1], 1))
+                inside.append(around or loop[1] < 0)
+            elif ends_loop(instruction):
+                times.pop()
+                inside.pop()
 
 
 def cost_stream(tile: TileCode, code: CoreCode | ChannelCode, prices: PriceList) -> Costed:
@@ -124,7 +120,7 @@ def cost_stream(tile: TileCode, code: CoreCode | ChannelCode, prices: PriceList)
     steering: Cost | None = None
     costs = []
     for instruction in code.stream:
-        if instruction.mnemonic in _STEERING:
+        if FORM[instruction.mnemonic].unit in STEERING:
             steering = steering or prices.cost(instruction, setting)
             costs.append(steering)
         else:
@@ -144,8 +140,3 @@ def pieces(costed: Costed) -> int:
         return total
 
     return count(build_tree(costed.code.stream), 1)
-
-
-def orders(loop: Loop) -> bool:
-    """Whether a loop has synchronisation inside."""
-    return any(leaf.instruction.mnemonic in KINDS for _, leaf in leaves(loop.body))

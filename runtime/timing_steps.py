@@ -21,7 +21,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cimc.runtime import timing_ops as ops
+from cimc.base import tokens
+from cimc.runtime import timing_ops
 from cimc.runtime.timing_ops import Lists, Op
 from cimc.runtime.timing_state import Bound, Cause, Step, TimedFifo, TimedRing
 
@@ -50,7 +51,7 @@ class Reach:
 
 def bind(lists: Lists, reach: Reach, record: bool) -> Bound:
     """The steps of a stream."""
-    less = [reach.rings[op.thing][1].capacity if op.kind == ops.SPACE else 0 for op in lists.ops]
+    less = [reach.rings[op.thing][1].capacity if op.kind == tokens.SPACE else 0 for op in lists.ops]
     causes: dict[tuple[int, int], Cause] = {}
     steps = [_step(op, reach, causes) for op in lists.ops]
     woven = record or not all(op.lead for op in lists.ops)
@@ -90,27 +91,27 @@ def _woven(
 def _step(op: Op, reach: Reach, causes: dict[tuple[int, int], Cause]) -> Step:
     """The step of an operation."""
     kind, lead = op.kind, op.lead
-    if kind == ops.WORK:
+    if kind == timing_ops.WORK:
         unit = reach.memory if op.thing < 0 else op.thing
         if not op.hold:
             return PASS, lead, op.after, None, None, None, None, None
         return WORK, lead, unit, op.hold, op.after, op.times, op.gap, None
-    if kind in (ops.SEND, ops.RECEIVE):
+    if kind in (tokens.SEND, tokens.RECEIVE):
         number, fifo = reach.fifos[op.thing]
         cause = causes.setdefault((kind, number), Cause(kind, number))
-        if kind == ops.SEND:
+        if kind == tokens.SEND:
             route = reach.routes[op.thing, op.number]
             return SEND, lead, fifo, reach.memory, op.hold, op.after, route, cause
         fifo.freed.key = (reach.number,)
         return RECEIVE, lead, fifo, reach.memory, op.hold, op.after, cause, None
     number, ring = reach.rings[op.thing]
-    if kind in (ops.RELEASE, ops.SIGNAL):
-        given = ring.released[op.number] if kind == ops.RELEASE else ring.signalled[reach.producer[number]]
+    if kind in (tokens.RELEASE, tokens.SIGNAL):
+        given = ring.released[op.number] if kind == tokens.RELEASE else ring.signalled[reach.producer[number]]
         given.key = (reach.number,)
         return GIVE, lead, given.times, given, ring.tickets, None, None, None
-    assert kind in (ops.WAIT, ops.SPACE), f"operation {kind}"
+    assert kind in (tokens.WAIT, tokens.SPACE), f"operation {kind}"
     cause = causes.setdefault((kind, number), Cause(kind, number))
-    taken = ring.signalled if kind == ops.WAIT else ring.released
+    taken = ring.signalled if kind == tokens.WAIT else ring.released
     if len(taken) == 1:
         return TAKE, lead, taken[0].times, taken[0], ring.tickets, cause, None, None
     return TAKE_ALL, lead, taken, ring.tickets, cause, None, None, None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cimc.base.tokens import RECEIVE, SEND, SPACE, WAIT
 from cimc.isa.program import Program
 from cimc.runtime.timing_account import HOST, Accounts
-from cimc.runtime.timing_ops import RECEIVE, SEND, SPACE, WAIT
 from cimc.runtime.timing_result import Bottleneck, Interval, StreamTime, Timing, UnitUse
 from cimc.runtime.timing_state import Mark, TimedStream
 from cimc.target.model import Target

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 
-from cimc.isa.costs import Cost
-from cimc.isa.operands import Affine, Name, Port, Window
-from cimc.isa.program import Instruction, Ring
-from cimc.isa.tree import Leaf, Loop, Node, build_tree
-from cimc.runtime.timing_ops import KINDS, RECEIVE, RELEASE, SEND, TICKETS, WAIT, WORK, Costed, Lists, Op, Work, orders
+from cimc.base.tokens import SIGNAL
+from cimc.isa.effects import Token, event_of, message_of, orders, token_of
+from cimc.isa.tree import Leaf, Loop, Node, build_tree, steers_loop
+from cimc.runtime.timing_ops import TICKETS, WORK, Costed, Lists, Op, Work
 
 
 @dataclass(slots=True)
@@ -25,6 +23,15 @@ class Named:
     fifos: dict[tuple[int, int], int] = field(default_factory=dict)
     tickets: list[int] = field(default_factory=list)
     signals: list[str] = field(default_factory=list)
+
+    def ring(self, token: Token, tickets: int) -> int:
+        """The place of the ring of a token."""
+        if token.ring not in self.rings:
+            self.rings[token.ring] = len(self.rings)
+            self.tickets.append(tickets)
+        if token.kind == SIGNAL and token.ring not in self.signals:
+            self.signals.append(token.ring)
+        return self.rings[token.ring]
 
 
 class Unroller:
@@ -48,41 +55,19 @@ class Unroller:
         rings = {ring.name: ring for ring in costed.tile.rings}
         parts: list[object] = []
         for instruction, cost in zip(costed.code.stream, costed.costs, strict=True):
-            mnemonic = instruction.mnemonic
-            parts.append((mnemonic if mnemonic in KINDS else "", cost.fetch, cost.own, cost.memory))
+            event = event_of(instruction)
+            parts.append((event, cost.fetch, cost.own, cost.memory))
             if self.origins:
                 parts.append(instruction.origin)
-            if mnemonic == "loop":
-                parts.append(instruction.operands)
-            elif mnemonic == "end":
-                parts.append(mnemonic)
-            elif mnemonic in ("send", "receive"):
-                parts += _message(instruction, costed.tile.number, named)
-            elif mnemonic in KINDS:
-                parts += _ticket(instruction, rings, named)
+            if event is None:
+                if steers_loop(instruction):
+                    parts.append(instruction.operands)
+            elif (message := message_of(instruction, costed.tile.number)) is not None:
+                parts += named.fifos.setdefault(message.fifo, len(named.fifos)), message.window.words
+            elif (token := token_of(instruction)) is not None:
+                tickets = rings[token.ring].tickets
+                parts += named.ring(token, tickets), tickets, token.port, token.ticket.constant, token.ticket.terms
         return tuple(parts)
-
-
-def _message(instruction: Instruction, tile: int, named: Named) -> tuple[int, int]:
-    """Place of the FIFO and words of a send or receive."""
-    operands = instruction.operands
-    to = cast(int, operands[1]) if instruction.mnemonic == "send" else tile
-    place = named.fifos.setdefault((to, cast(int, operands[-1])), len(named.fifos))
-    return place, cast(Window, operands[0]).words
-
-
-def _ticket(instruction: Instruction, rings: dict[str, Ring], named: Named) -> tuple[object, ...]:
-    """Place of the ring, its tickets, port and ticket of a wait, space, release or signal."""
-    thing, ticket = instruction.operands
-    port = thing.number if isinstance(thing, Port) else 0
-    name = thing.ring if isinstance(thing, Port) else cast(Name, thing).name
-    if name not in named.rings:
-        named.rings[name] = len(named.rings)
-        named.tickets.append(rings[name].tickets)
-    if instruction.mnemonic == "signal" and name not in named.signals:
-        named.signals.append(name)
-    value = cast(Affine, ticket)
-    return named.rings[name], rings[name].tickets, port, value.constant, value.terms
 
 
 class _Builder:
@@ -205,29 +190,22 @@ class _Builder:
 
     def _leaf(self, leaf: Leaf) -> None:
         instruction = leaf.instruction
-        kind = KINDS.get(instruction.mnemonic)
-        if kind is None:
+        if event_of(instruction) is None:
             self._plain(leaf.index)
             return
+        token, message = token_of(instruction), message_of(instruction, self.costed.tile.number)
         cost = self.costed.costs[leaf.index]
         origin = instruction.origin if self.origins else -1
         if self._work.hold:
             self._flush(origin)
         lead, self._work = self._work.lead + cost.fetch, Work()
-        if kind in (SEND, RECEIVE):
-            self._transfer(kind, instruction, origin, lead, cost)
-            return
-        thing, ticket = instruction.operands
-        port = thing.number if isinstance(thing, Port) else 0
-        assert (kind in (WAIT, RELEASE)) == isinstance(thing, Port), instruction
-        place = self.named.rings[thing.ring if isinstance(thing, Port) else cast(Name, thing).name]
-        value = cast(Affine, ticket)
-        number = value.constant + sum(self.counters[name] * factor for name, factor in value.terms)
-        self._put(Op(kind, origin, lead, place, port), number)
-
-    def _transfer(self, kind: int, instruction: Instruction, origin: int, lead: float, cost: Cost) -> None:
-        place, words = _message(instruction, self.costed.tile.number, self.named)
-        self._put(Op(kind, origin, lead, place, words, cost.memory, cost.own))
+        if message is not None:
+            place, words = self.named.fifos[message.fifo], message.window.words
+            self._put(Op(message.kind, origin, lead, place, words, cost.memory, cost.own))
+        elif token is not None:
+            ticket = token.ticket
+            number = ticket.constant + sum(self.counters[name] * factor for name, factor in ticket.terms)
+            self._put(Op(token.kind, origin, lead, self.named.rings[token.ring], token.port), number)
 
     def _flush(self, origin: int) -> None:
         """Make an operation of the work so far."""

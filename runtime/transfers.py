@@ -1,4 +1,4 @@
-"""Instructions that move words: load, store, loadv, send, receive."""
+"""Instructions that move words: load, store, send, receive."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from functools import partial
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
-from cimc.runtime.arithmetic import bounds
 from cimc.runtime.machine import FifoState, Thing, Words
 from cimc.runtime.sites import Site
+from cimc.runtime.vector import Action, limits
 from cimc.runtime.windows import Reach, compile_view, is_one_run
 
-Action = Callable[[], None]
 Step = Callable[[], Site | None]
 Wake = Callable[[Thing], None]
 
@@ -36,7 +35,7 @@ def compile_load(reach: Reach, dest: Words, fill: int, bits: int | None = None) 
 
     if bits is None:
         return load
-    low, high = bounds(bits, np.int32)
+    low, high = limits(bits)
 
     def load_limited() -> None:
         load()
@@ -50,7 +49,7 @@ def compile_store(reach: Reach, source: Words, bits: int | None = None) -> Actio
     view = compile_view(reach)
     if bits is not None:
         wide, source = source, np.empty_like(source)
-        low, high = bounds(bits, np.int32)
+        low, high = limits(bits)
         limit = partial(np.clip, wide, low, high, out=source)
         store_limited = compile_store(reach, source)
 
@@ -71,17 +70,6 @@ def compile_store(reach: Reach, source: Words, bits: int | None = None) -> Actio
             piece[...] = block[rows, columns]
 
     return store
-
-
-def compile_constant(values: Words, dest: Words, bits: int) -> Action:
-    """dest = values, (words, 1), the same in all lanes. bits: of each register of dest."""
-    low, high = bounds(bits, np.int32)
-    values = np.clip(values, low, high)
-
-    def load_constant() -> None:
-        dest[...] = values
-
-    return load_constant
 
 
 def compile_send(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:

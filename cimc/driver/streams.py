@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from cimc.driver.pixel_code import Spent, words_of
 from cimc.driver.pixel_work import PixelWriter
 from cimc.driver.tiling import Floor
-from cimc.isa.actions import Counts, Setting
 from cimc.isa.costs import PriceList
+from cimc.isa.products import Counts, Setting
 from cimc.isa.program import Instruction, TileCode
 from cimc.passes.needs import Need
 from cimc.passes.works import Key, Work, partial_key

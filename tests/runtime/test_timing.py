@@ -12,10 +12,11 @@ from dataclasses import replace
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.actions import Setting, count_actions, full_product
+from cimc.isa.actions import count_actions
 from cimc.isa.check_work import count_instructions
 from cimc.isa.costs import PriceList
 from cimc.isa.operands import Affine, Name, Port, Reg, Window
+from cimc.isa.products import Setting, full_product
 from cimc.isa.program import CoreCode, Instruction, Matrix, Program, Ring, TileCode
 from cimc.runtime.timing import time_program
 from cimc.runtime.timing_ops import cost_stream
