@@ -16,7 +16,7 @@ from cimc.isa.program import Matrix, extent
 from cimc.numerics import encoding, quant
 from cimc.runtime.constants import Constants
 from cimc.runtime.machine import Scratch, Wide, Words
-from cimc.runtime.vector import Action
+from cimc.runtime.registers import Action
 from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
 

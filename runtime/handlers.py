@@ -24,8 +24,9 @@ from cimc.runtime.affine import Counters
 from cimc.runtime.constants import Constants
 from cimc.runtime.crossbar import Mvmu, compile_mvmu
 from cimc.runtime.machine import CoreState, Machine, TileState, width_of
+from cimc.runtime.registers import Action, Argument, Register
 from cimc.runtime.transfers import compile_load, compile_store
-from cimc.runtime.vector import Action, Argument, Register, compile_scalar, compile_vector
+from cimc.runtime.vector import compile_scalar, compile_vector
 from cimc.runtime.windows import Reach, compile_window
 
 

@@ -120,26 +120,27 @@ class Scratch:
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self._buffers: dict[tuple[str, int, int], AnyArray] = {}
+        self._buffers: dict[tuple[type[np.generic], int, int], AnyArray] = {}
 
     def wide(self, words: int, slot: int = 0) -> Wide:
         """int64, (words, lanes)."""
-        return self._get(np.dtype(np.int64), words, slot)
+        return self.get(np.int64, words, slot)
 
     def real(self, words: int, slot: int = 0) -> Reals:
         """float32, (words, lanes)."""
-        return self._get(np.dtype(np.float32), words, slot)
+        return self.get(np.float32, words, slot)
 
     def words(self, words: int, slot: int = 0) -> Words:
         """int32, (words, lanes)."""
-        return self._get(np.dtype(np.int32), words, slot)
+        return self.get(np.int32, words, slot)
 
     def double(self, words: int, slot: int = 0) -> npt.NDArray[np.float64]:
         """float64, (words, lanes)."""
-        return self._get(np.dtype(np.float64), words, slot)
+        return self.get(np.float64, words, slot)
 
-    def _get(self, dtype: np.dtype[Any], words: int, slot: int) -> AnyArray:
-        key = dtype.str, words, slot
+    def get(self, dtype: type[np.generic], words: int, slot: int = 0) -> AnyArray:
+        """Of a type, (words, lanes)."""
+        key = dtype, words, slot
         if key not in self._buffers:
             self._buffers[key] = np.empty((words, self.lanes), dtype)
         return self._buffers[key]

@@ -9,8 +9,8 @@ import numpy as np
 
 from cimc.base.diagnostics import Place, fail
 from cimc.runtime.machine import FifoState, Thing, Words
+from cimc.runtime.registers import Action, limits
 from cimc.runtime.sites import Site
-from cimc.runtime.vector import Action, limits
 from cimc.runtime.windows import Reach, compile_view, is_one_run
 
 Step = Callable[[], Site | None]

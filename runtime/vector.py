@@ -1,13 +1,14 @@
 """From the meaning of a vector instruction, a pure array function of the table, to a function without arguments.
 
-A NumPy ufunc works in place; any other meaning gives a new array. What it gives is limited, where it could leave the
+A NumPy ufunc works in place; any other meaning gives a new array, unless there is a quicker way to do it
+(cimc.runtime.quick). What it gives is limited, where it could leave the
 destination, or settled, and only then stored: operands may overlap the destination.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,25 +16,13 @@ import numpy as np
 from cimc.isa.form import ANY, NARROW, REDUCE, Form
 from cimc.isa.meaning import Entries, Factors
 from cimc.numerics import quant
-from cimc.runtime.machine import AnyArray, Reals, Scratch, Wide, Words
-
-Action = Callable[[], None]
+from cimc.runtime.machine import AnyArray, Reals, Scratch, Wide
+from cimc.runtime.quick import QUICK
+from cimc.runtime.registers import Action, Argument, Register, limits
 
 _UNKNOWN = 64
 _FEW_LANES = 16
 _EXACT = 1 << 24
-
-
-@dataclass(frozen=True, slots=True)
-class Register:
-    """A run of registers, or of words like them: a view (words, lanes) of int32; bits of each."""
-
-    words: Words
-    bits: int
-
-
-Argument = Register | int | Factors | Entries
-"""What an operand of a meaning holds."""
 
 
 def compile_vector(
@@ -73,11 +62,6 @@ def compile_scalar(form: Form, arguments: Sequence[Argument], scratch: Scratch, 
     return store
 
 
-def limits(bits: int, dtype: type[np.int32] | type[np.int64] = np.int32) -> tuple[AnyArray, AnyArray]:
-    """Least and largest number of `bits` bits, as arrays that ufuncs take without conversion."""
-    return np.array(-(1 << (bits - 1)), dtype), np.array((1 << (bits - 1)) - 1, dtype)
-
-
 def _bits_of(argument: Argument) -> int:
     if isinstance(argument, Register):
         return argument.bits
@@ -100,34 +84,34 @@ def _compile_meaning(
     """The meaning as a function without arguments."""
     meaning = form.meaning
     assert meaning is not None, f"{form.mnemonic} has no meaning"
-    registers = [argument for argument in arguments if isinstance(argument, Register)]
-    zeros = [zero for argument in arguments if isinstance(argument, Factors) for zero in (argument.a0, argument.b0)]
-    narrow = all(register.bits <= 30 for register in registers) and all(abs(zero) < 1 << 30 for zero in zeros)
-    widen = not (form.takes == ANY or (form.takes == NARROW and narrow))
-    ready: list[AnyArray | int | Factors | Entries] = []
-    for argument in arguments:
-        if isinstance(argument, Register):
-            words = argument.words
-            if form.lengths is REDUCE:
-                assert dest is not None, form.mnemonic
-                words = words.reshape(-1, *dest.words.shape)
-            ready.append(words)
-        else:
-            ready.append(_for_lanes(argument, scratch.lanes) if isinstance(argument, Factors) else argument)
+    ready = [_for_lanes(argument, scratch.lanes) for argument in arguments]
+    if meaning in QUICK and dest is not None:
+        return QUICK[meaning](dest.words.shape[0], scratch, *ready)
+    values: list[object] = [argument.words if isinstance(argument, Register) else argument for argument in ready]
+    if form.lengths is REDUCE:
+        assert dest is not None, form.mnemonic
+        shape = dest.words.shape
+        values = [value.reshape(-1, *shape) if isinstance(value, np.ndarray) else value for value in values]
     if form.s:
-        assert s is not None, f"{form.mnemonic} takes s"
-        ready.append(s)
-    if widen:
-        return lambda: meaning(*(x.astype(np.int64) if isinstance(x, np.ndarray) else x for x in ready))
-    return partial(meaning, *ready)
+        values.append(s)
+    if form.takes == ANY or (form.takes == NARROW and _are_narrow(arguments)):
+        return partial(meaning, *values)
+    return lambda: meaning(*(value.astype(np.int64) if isinstance(value, np.ndarray) else value for value in values))
 
 
-def _for_lanes(scale: Factors, lanes: int) -> Factors:
-    """Multipliers repeated for every lane, where few lanes make that the faster form."""
-    if lanes > _FEW_LANES:
-        return scale
-    m = np.repeat(scale.m, lanes, axis=1)
-    return replace(scale, m=m, n=m if scale.n is scale.m else np.repeat(scale.n, lanes, axis=1))
+def _are_narrow(arguments: Sequence[Argument]) -> bool:
+    """Whether words and zero points have 30 bits at most, so that 32 hold a sum or a difference of two."""
+    words = all(argument.bits <= 30 for argument in arguments if isinstance(argument, Register))
+    scales = [argument for argument in arguments if isinstance(argument, Factors)]
+    return words and all(max(abs(scale.a0), abs(scale.b0)) < 1 << 30 for scale in scales)
+
+
+def _for_lanes(argument: Argument, lanes: int) -> Argument:
+    """Multipliers are repeated for every lane, where few lanes make that the faster form."""
+    if not isinstance(argument, Factors) or lanes > _FEW_LANES:
+        return argument
+    m = np.repeat(argument.m, lanes, axis=1)
+    return replace(argument, m=m, n=m if argument.n is argument.m else np.repeat(argument.n, lanes, axis=1))
 
 
 def _in_place(ufunc: np.ufunc, dest: Register, sources: Sequence[AnyArray], bits: int, scratch: Scratch) -> Action:
@@ -135,16 +119,13 @@ def _in_place(ufunc: np.ufunc, dest: Register, sources: Sequence[AnyArray], bits
     target = dest.words
     if bits > 32:
         return _wide(ufunc, dest, sources, bits, scratch)
+    compute = partial(ufunc, *sources, out=target)
     if bits <= dest.bits:
-
-        def select() -> None:
-            ufunc(*sources, out=target)
-
-        return select
+        return compute
     low, high = limits(dest.bits)
 
     def combine() -> None:
-        ufunc(*sources, out=target)
+        compute()
         np.minimum(target, high, out=target)
         np.maximum(target, low, out=target)
 

@@ -15,7 +15,8 @@ from cimc.isa.program import Scale
 from cimc.isa.table import FORM
 from cimc.numerics import quant
 from cimc.runtime.machine import Scratch
-from cimc.runtime.vector import Argument, Register, compile_scalar, compile_vector
+from cimc.runtime.registers import Argument, Register
+from cimc.runtime.vector import compile_scalar, compile_vector
 
 Ints = npt.NDArray[np.int64]
 
