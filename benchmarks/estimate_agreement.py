@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cimc.driver.compile import Compiled, CompileOptions, compile_network, synthetic_inputs
 from cimc.driver.estimate import EstimateOptions, estimate_file
 from cimc.frontends.onnx_loader import load_onnx
-from cimc.runtime.timing import time_program
+from cimc.runtime.timing.engine import time_program
 from tests.shared_data import MODELS
 
 NETWORKS: Mapping[str, str] = {

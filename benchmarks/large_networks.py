@@ -40,7 +40,7 @@ def run(name: str, mvmus: int | None) -> dict[str, Any]:
 
     from benchmarks import networks
     from cimc.driver.compile import CompileOptions, compile_network
-    from cimc.runtime.timing import time_program
+    from cimc.runtime.timing.engine import time_program
 
     model = {"vgg16": networks.vgg16, "resnet50": networks.resnet50}[name]()
     with tempfile.TemporaryDirectory() as folder:

@@ -74,7 +74,7 @@ class CompiledProgram:
 
     def text(self) -> str:
         """The program as assembly."""
-        from cimc.isa.printer import print_program
+        from cimc.isa.text.printer import print_program
 
         return print_program(self.program)
 

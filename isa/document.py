@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from cimc.isa import meaning
-from cimc.isa.binary import FORMAT, MAGIC
-from cimc.isa.bytestream import LONGEST_VARINT
+from cimc.isa.binary.bytestream import LONGEST_VARINT
+from cimc.isa.binary.file import FORMAT, MAGIC
 from cimc.isa.directives import DIRECTIVES, Directive, Key
 from cimc.isa.document_prose import (
     BINARY,
@@ -27,9 +27,9 @@ from cimc.isa.document_prose import (
     TEXT,
     WINDOWS,
 )
-from cimc.isa.form import RULES, Form
-from cimc.isa.grammar import GRAMMAR
+from cimc.isa.form import RULES, Form, Meaning
 from cimc.isa.table import FORM, ISA_VERSION
+from cimc.isa.text.grammar import GRAMMAR
 from cimc.isa.values import VALUE_KINDS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "isa.md"
@@ -89,22 +89,13 @@ def _instructions() -> list[str]:
 
 def _meanings() -> list[str]:
     """Functions of cimc.isa.meaning, or of NumPy, that instructions are declared with."""
-    functions: dict[str, str] = {}
-    for form in _in_order():
-        if isinstance(form.meaning, np.ufunc):
-            functions[form.mnemonic] = f"{form.mnemonic} = np.{form.meaning.__name__}"
-        elif form.meaning is not None:
-            functions[form.mnemonic] = "\n" + inspect.getsource(form.meaning).rstrip()
-    helpers = (inspect.getsource(helper).rstrip() for helper in (meaning.f32, meaning.less, meaning.exact_product))
-    return [
-        *_section("## Meanings as code", MEANINGS),
-        "```py",
-        "\n\n".join(helpers),
-        "",
-        *functions.values(),
-        "```",
-        "",
-    ]
+    meanings = [form.meaning for form in _in_order() if form.meaning is not None]
+    helpers: list[Meaning] = [meaning.f32, meaning.less, meaning.exact_product]
+    functions = [function for function in meanings if not isinstance(function, np.ufunc)]
+    ufuncs = [f"{f.mnemonic} = np.{f.meaning.__name__}" for f in _in_order() if isinstance(f.meaning, np.ufunc)]
+    sources = (inspect.getsource(function).rstrip() for function in helpers + functions)
+    code = "\n\n\n".join(["\n".join(ufuncs), *sources])
+    return [*_section("## Meanings as code", MEANINGS), "```py", code, "```", ""]
 
 
 def _in_order() -> list[Form]:

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import numpy.typing as npt
 
+from cimc.isa.cost.work import Work
 from cimc.isa.kinds.base import Kind
 from cimc.isa.kinds.rings import Window
 from cimc.isa.kinds.runs import Scale
 from cimc.isa.operands import Operand
 from cimc.isa.program import Instruction
-from cimc.isa.work import Work
 
 T = TypeVar("T")
 

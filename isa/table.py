@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from cimc.base import tokens
-from cimc.isa import meaning, work
+from cimc.isa import meaning
+from cimc.isa.cost import work
+from cimc.isa.cost.work import passes
 from cimc.isa.form import ANY, BROADCAST, NARROW, REDUCE, SAME, Field, Form
 from cimc.isa.kinds.numbers import Count, Counter, Fifo, Imm, Mask, Shift, Tile
 from cimc.isa.kinds.rings import Port, Ring, Table, Ticket, Window
 from cimc.isa.kinds.runs import Dest, Scale, Source, Vector
-from cimc.isa.work import passes
 
 ISA_VERSION = 1
 

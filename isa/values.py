@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
-from cimc.isa.bytestream import Reader, Texts, double, signed, unsigned
-from cimc.isa.names import UTF8, is_text, quote, write_name
+from cimc.isa.binary.bytestream import Reader, Texts, double, signed, unsigned
 from cimc.isa.program import RingRef
-from cimc.isa.syntax import Listed, RingShape, ValueShape, Word
+from cimc.isa.text.names import UTF8, is_text, quote, write_name
+from cimc.isa.text.syntax import Listed, RingShape, ValueShape, Word
 
 V = TypeVar("V")
 

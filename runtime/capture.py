@@ -13,7 +13,7 @@ from cimc.isa.program import Program, Ring
 from cimc.isa.tree import Loop, build_tree, leaves
 from cimc.runtime.affine import IMAGE
 from cimc.runtime.machine import Words
-from cimc.runtime.windows import Reach
+from cimc.runtime.windows import BoundWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Capture:
         """Whether anything is kept."""
         return bool(self._maps)
 
-    def recording(self, ring: Ring, reach: Reach, source: Words) -> Callable[[], None] | None:
+    def recording(self, ring: Ring, reach: BoundWindow, source: Words) -> Callable[[], None] | None:
         """A function that keeps what a store has just written, or None where it is not wanted."""
         if ring.tensor not in self._maps:
             return None

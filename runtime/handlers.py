@@ -27,7 +27,7 @@ from cimc.runtime.machine import CoreState, Machine, TileState, width_of
 from cimc.runtime.registers import Action, Argument, Register
 from cimc.runtime.transfers import compile_load, compile_store
 from cimc.runtime.vector import compile_scalar, compile_vector
-from cimc.runtime.windows import Reach, compile_window
+from cimc.runtime.windows import BoundWindow, compile_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class CoreContext:
         assert reg.start >= 0 and reg.stop <= words.shape[0], f"{reg} is outside of {words.shape[0]} registers"
         return Register(words[reg.start : reg.stop], width_of(reg.space, self.machine.target))
 
-    def window(self, window: operands.Window) -> Reach:
+    def window(self, window: operands.Window) -> BoundWindow:
         """A window of a ring."""
         return compile_window(self.tile_state.rings[window.ring], window, self.counters, self.slots)
 

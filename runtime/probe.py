@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from cimc.isa.printer import Spot
 from cimc.isa.program import Instruction
+from cimc.isa.text.printer import Spot
 from cimc.isa.tree import nesting
 from cimc.runtime.affine import IMAGE, Counters
 from cimc.runtime.machine import Machine
@@ -54,7 +54,7 @@ class Probe:
 
 
 def loop_slots(stream: tuple[Instruction, ...], index: int) -> Mapping[str, int]:
-    """The loops around an instruction, outermost first: the place of each one's counter (cimc.runtime.streams)."""
+    """The loops around an instruction, outermost first: the place of each one's counter (cimc.runtime.coroutines)."""
     for place, (_, around) in enumerate(nesting(stream)):
         if place == index:
             return {name: IMAGE if count == -1 else 1 + depth for depth, (name, count) in enumerate(around)}

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
-from cimc.isa.check_work import count_instructions
 from cimc.isa.effects import access_of
 from cimc.isa.kinds.runs import Source
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCode
 from cimc.isa.table import FORM
+from cimc.isa.verify.counts import count_instructions
 from cimc.runtime.capture import Capture, Writer
 from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
 from cimc.runtime.constants import Constants
+from cimc.runtime.coroutines import StreamMaker, count_depth
 from cimc.runtime.crossbar import Mvmu, joined, program_mvmu
 from cimc.runtime.handlers import CoreContext, compile_instruction
 from cimc.runtime.host import Host, quantised_inputs
 from cimc.runtime.machine import AnyArray, Wide, Words, build_machine, bytes_per_lane
 from cimc.runtime.probe import Probe
-from cimc.runtime.schedule import Running, Scheduler
+from cimc.runtime.run_queue import Running, RunQueue
 from cimc.runtime.sites import deadlock
-from cimc.runtime.streams import StreamMaker, count_depth
 from cimc.target.model import Target
 
 MOST_STATE = 2 << 30
@@ -50,7 +50,7 @@ class Execution:
 
 
 class StepEngine:
-    """Runs a program that cimc.isa.verify finds right for the target.
+    """Runs a program that cimc.isa.verify.verifier finds right for the target.
 
     weights: the arrays that belong to it; exact: see cimc.runtime.crossbar.program_mvmu.
     max_memory: bytes of state; more lanes than fit run one chunk after the other, with the same results.
@@ -131,7 +131,7 @@ class StepEngine:
         probe: Probe | None,
     ) -> tuple[dict[str, AnyArray], dict[str, Words], dict[str, tuple[Writer, ...]]]:
         machine = build_machine(self.program, self.target, lanes)
-        scheduler = Scheduler()
+        scheduler = RunQueue()
         capture = Capture(self.program, wanted, images, lanes)
         host = Host(self.program, machine, self._indices, values, images, scheduler.wake)
         streams = list(host.streams)

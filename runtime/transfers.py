@@ -11,13 +11,13 @@ from cimc.base.diagnostics import Place, fail
 from cimc.runtime.machine import FifoState, Thing, Words
 from cimc.runtime.registers import Action, limits
 from cimc.runtime.sites import Site
-from cimc.runtime.windows import Reach, compile_view, is_one_run
+from cimc.runtime.windows import BoundWindow, compile_view, is_one_run
 
 Step = Callable[[], Site | None]
 Wake = Callable[[Thing], None]
 
 
-def compile_load(reach: Reach, dest: Words, fill: int, bits: int | None = None) -> Action:
+def compile_load(reach: BoundWindow, dest: Words, fill: int, bits: int | None = None) -> Action:
     """dest = the window; `fill` where it leaves the map. dest: (words, lanes). bits: what dest saturates to, where it
     is narrower than a word."""
     view = compile_view(reach)
@@ -44,7 +44,7 @@ def compile_load(reach: Reach, dest: Words, fill: int, bits: int | None = None) 
     return load_limited
 
 
-def compile_store(reach: Reach, source: Words, bits: int | None = None) -> Action:
+def compile_store(reach: BoundWindow, source: Words, bits: int | None = None) -> Action:
     """The window = source, (words, lanes). bits: what it saturates to, where source is wider than a word."""
     view = compile_view(reach)
     if bits is not None:
@@ -72,7 +72,7 @@ def compile_store(reach: Reach, source: Words, bits: int | None = None) -> Actio
     return store
 
 
-def compile_send(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:
+def compile_send(reach: BoundWindow, fifo: FifoState, wake: Wake, site: Site) -> Step:
     """Put the window into a FIFO; gives `site` while it is full."""
     words, lanes = reach.window.words, reach.shape[3]
     queue, depth = fifo.queue, fifo.depth
@@ -90,7 +90,7 @@ def compile_send(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:
     return send
 
 
-def compile_receive(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:
+def compile_receive(reach: BoundWindow, fifo: FifoState, wake: Wake, site: Site) -> Step:
     """The window = the oldest message of a FIFO; gives `site` while there is none."""
     queue, words = fifo.queue, reach.window.words
 

@@ -9,11 +9,11 @@ from rich.syntax import Syntax
 from cimc.base.diagnostics import Place, fail
 from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.cli.console import new_console, write_out
-from cimc.isa.assembly_files import program_from, read_program
-from cimc.isa.binary import MAGIC, encode
-from cimc.isa.checked import check_program
-from cimc.isa.printer import print_program
+from cimc.isa.binary.file import MAGIC, encode
+from cimc.isa.files import program_from, read_program
 from cimc.isa.program import Program
+from cimc.isa.text.printer import print_program
+from cimc.isa.verify.checked import check_program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.view_table import new_table
 from cimc.target.load import load_sourced, load_target, preset_names, target_file

@@ -9,7 +9,7 @@ from cimc.report.files import write_whole
 from cimc.report.folder import load_report
 from cimc.report.html import html_page
 from cimc.runtime.package import load_package
-from cimc.runtime.timing import time_program
+from cimc.runtime.timing.engine import time_program
 
 
 def page_job(folder: Path, file: Path) -> None:

@@ -16,8 +16,8 @@ from cimc.cli.arrays import Arrays, named, read_arrays, write_arrays
 from cimc.cli.console import new_console, steps, write_out
 from cimc.ir.graph import Graph, Tensor
 from cimc.ir.lanes import lanes_of
-from cimc.isa.checked import read_checked
 from cimc.isa.program import Plug, Program
+from cimc.isa.verify.checked import read_checked
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report
 from cimc.report.json_text import json_text

@@ -13,8 +13,8 @@ from cimc.cli.console import steps
 from cimc.cli.options import split_numbers
 from cimc.cli.running import lanes_in
 from cimc.isa.operands import Reg, Window
-from cimc.isa.printer import Spot, line_of, print_instruction
 from cimc.isa.program import CoreCode, Program
+from cimc.isa.text.printer import Spot, line_of, print_instruction
 from cimc.report.folder import load_report
 from cimc.report.view_table import new_table
 from cimc.runtime.machine import Machine, Words

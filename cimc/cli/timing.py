@@ -19,8 +19,8 @@ from cimc.report.view_cost import writing_text
 from cimc.report.view_table import grid, new_table
 from cimc.report.writing import writing_of
 from cimc.runtime.package import load_package
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.result import Timing
 
 STREAMS, UNITS, LAYERS = 8, 12, 40
 """Streams, units and layers that the terminal shows; JSON has all."""

@@ -16,7 +16,7 @@ from cimc.driver.pixel_code import Spent
 from cimc.driver.stalls import Stall, find_stalls
 from cimc.driver.streams import Stream, Streams
 from cimc.driver.tiling import Floor
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.passes.works import Key, Work, partial_key
 from cimc.target.model import Target
 

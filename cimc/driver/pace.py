@@ -9,7 +9,7 @@ from cimc.driver.streams import Streams
 from cimc.driver.tiling import lay_out
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.target.model import Target
 
 TICK = 10**10

@@ -11,9 +11,9 @@ from cimc.backends.loads import View, run_windows
 from cimc.ir.layers import operands_of, window_of
 from cimc.ir.mapped import Finish, MappedGraph
 from cimc.ir.scheduled import RingPlan
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
+from cimc.isa.cost.products import Setting
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Operand, Reg, Window
-from cimc.isa.products import Setting
 from cimc.isa.program import CoreCode, Instruction, Matrix, Scale, Table, TileCode
 from cimc.passes.works import Key, Work
 from cimc.target.model import Target

@@ -12,7 +12,7 @@ from cimc.driver.pixel_code import SCALES, TABLES, PixelCode, Priced, Spent
 from cimc.ir.layers import MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer, operands_of
 from cimc.ir.mapped import MappedGraph, RowRun
 from cimc.ir.scheduled import RingPlan
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.isa.operands import DataRef, Name, Reg
 from cimc.passes.works import Key, Work
 from cimc.target.model import Target

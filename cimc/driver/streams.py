@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from cimc.driver.pixel_code import Spent, words_of
 from cimc.driver.pixel_work import PixelWriter
 from cimc.driver.tiling import Floor
-from cimc.isa.costs import PriceList
-from cimc.isa.products import Counts, Setting
+from cimc.isa.cost.prices import PriceList
+from cimc.isa.cost.products import Counts, Setting
 from cimc.isa.program import Instruction, TileCode
 from cimc.passes.needs import Need
 from cimc.passes.works import Key, Work, partial_key
-from cimc.runtime.timing_account import link_seconds
+from cimc.runtime.timing.account import link_seconds
 from cimc.target.mesh import Link, Mesh
 from cimc.target.model import Target
 

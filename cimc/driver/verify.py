@@ -24,7 +24,7 @@ from cimc.ir.borders import from_maps, onto_map
 from cimc.ir.lanes import lanes_of
 from cimc.ir.layers import Ints
 from cimc.ir.reference import evaluate_mapped
-from cimc.isa.printer import line_of
+from cimc.isa.text.printer import line_of
 from cimc.runtime.step import Execution, StepEngine
 
 CHUNK_BYTES = 1 << 30  # of captured and reference values held at once

@@ -20,7 +20,7 @@ from cimc.frontends.structure import Structure
 from cimc.ir.graph import Graph
 from cimc.ir.layers import FeatureMap, MatrixLayer, PoolLayer, SoftmaxLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
-from cimc.isa.costs import COMPONENT, PriceList
+from cimc.isa.cost.prices import COMPONENT, PriceList
 from cimc.passes.duplicate import Duplication, duplicate, load_of
 from cimc.passes.lie_beside import lie_beside
 from cimc.passes.segments import largest_part, segments_of

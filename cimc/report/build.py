@@ -10,9 +10,9 @@ from cimc.driver.sizes import sizes_of
 from cimc.ir.layers import Binding, Layer, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.ir.scheduled import ScheduledGraph
-from cimc.isa.binary import encode
+from cimc.isa.binary.file import encode
 from cimc.isa.program import CoreCode, Program, TileCode
-from cimc.isa.usage import TileUsage, tile_usage
+from cimc.isa.verify.usage import TileUsage, tile_usage
 from cimc.numerics.quant import Quant
 from cimc.report.cost_model import LayerCost
 from cimc.report.model import (

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
 from cimc.ir.mapped import MappedGraph
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.isa.operands import Name, Port
 from cimc.isa.program import ChannelCode, Program, TileCode
 from cimc.report.cost_model import CostReport, LayerCost, Share
 from cimc.report.limits import limit_of, loads_of
 from cimc.report.quantities import percent
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_account import settle
-from cimc.runtime.timing_ops import cost_stream
+from cimc.runtime.timing.account import settle
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.operations import cost_stream
 
 INPUTS = 4
 """Inputs of the stream that a report times, as many as `cimc time` takes where it is not told."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from cimc.base.names import in_json
-from cimc.runtime.timing_result import Interval, Timing
+from cimc.runtime.timing.result import Interval, Timing
 
 Event = dict[str, str | int | float | dict[str, str | int]]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from cimc.base.diagnostics import did_you_mean
-from cimc.isa.bytestream import Reader
+from cimc.isa.binary.bytestream import Reader
+from cimc.isa.cost.products import Counts, Setting
 from cimc.isa.operands import Affine
-from cimc.isa.products import Counts, Setting
 from cimc.isa.program import ChannelCode, CoreCode, TileCode
-from cimc.isa.syntax import OperandShape
+from cimc.isa.text.syntax import OperandShape
 from cimc.isa.tree import Loop
 from cimc.target.model import Target
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cimc.isa.bytestream import Reader, signed, unsigned
+from cimc.isa.binary.bytestream import Reader, signed, unsigned
+from cimc.isa.cost.products import Counts, Setting, product_counts
 from cimc.isa.kinds.base import LARGEST, Complaint, Kind, Look, Scope, number_problems
-from cimc.isa.names import UTF8, is_text, write_name
-from cimc.isa.products import Counts, Setting, product_counts
 from cimc.isa.program import extent
-from cimc.isa.syntax import Expression, OperandShape, Refused, Star
+from cimc.isa.text.names import UTF8, is_text, write_name
+from cimc.isa.text.syntax import Expression, OperandShape, Refused, Star
 
 
 class Counter(Kind[str]):

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from cimc.base.diagnostics import did_you_mean
 from cimc.isa import operands
-from cimc.isa.bytestream import Reader, signed, unsigned, unzigzag, zigzag
+from cimc.isa.binary.bytestream import Reader, signed, unsigned, unzigzag, zigzag
+from cimc.isa.cost.products import Counts, Setting, memory_actions
 from cimc.isa.kinds.base import LARGEST, STREAM, Complaint, Kind, Look, Scope, number_problems
 from cimc.isa.kinds.numbers import name_in
-from cimc.isa.names import write_name
 from cimc.isa.operands import Affine, Axis, Name
-from cimc.isa.products import Counts, Setting, memory_actions
 from cimc.isa.program import Ring as RingRecord
-from cimc.isa.syntax import Expression, Index, Indexed, OperandShape, PortShape, Refused
+from cimc.isa.text.names import write_name
+from cimc.isa.text.syntax import Expression, Index, Indexed, OperandShape, PortShape, Refused
 
 _MANY_TERMS = 3
 _DEEP = 7

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cimc.base.diagnostics import did_you_mean
-from cimc.isa.bytestream import Reader, unsigned
+from cimc.isa.binary.bytestream import Reader, unsigned
+from cimc.isa.cost.products import Counts, Setting, memory_actions, multiplier_words
 from cimc.isa.kinds.base import Complaint, Kind, Look, Scope, number_problems
 from cimc.isa.kinds.rings import axis_of
-from cimc.isa.names import write_name
 from cimc.isa.operands import DataRef, Reg
-from cimc.isa.products import Counts, Setting, memory_actions, multiplier_words
-from cimc.isa.syntax import Indexed, OperandShape, Refused
+from cimc.isa.text.names import write_name
+from cimc.isa.text.syntax import Indexed, OperandShape, Refused
 
 SPACES = ("xin", "xout", "r")
 """Register files, by their number in the encoding."""

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from cimc.isa.actions import count_actions
+from cimc.isa.cost.actions import count_actions
+from cimc.isa.cost.products import Setting, product_parts, product_share
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
-from cimc.isa.products import Setting, product_parts, product_share
 from cimc.isa.program import CoreCode, Instruction, Matrix, Scale, Table, TileCode
 from cimc.target import load_target
 from cimc.target.model import Target

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from cimc.isa.costs import Cost, PriceList
+from cimc.isa.cost.prices import Cost, PriceList
+from cimc.isa.cost.products import Setting
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
-from cimc.isa.products import Setting
 from cimc.isa.program import CoreCode, Instruction, Matrix, Scale, Table, TileCode
 from cimc.target import load_target
 from cimc.target.fields import ACTIONS

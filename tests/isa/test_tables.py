@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from cimc.isa import lark_parser
-from cimc.isa.binary import decode, encode
+from cimc.isa.binary.file import decode, encode
 from cimc.isa.directives import DIRECTIVES
 from cimc.isa.document import PAGE, PROGRAM_PAGE, isa_page, program_page
-from cimc.isa.fast_parser import parse_quickly
 from cimc.isa.form import Form
-from cimc.isa.parser import parse
-from cimc.isa.printer import print_program
 from cimc.isa.table import FORM
+from cimc.isa.text import lark_parser
+from cimc.isa.text.fast_parser import parse_quickly
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
 
 HEAD = """.isa 1
 .program "net" target="puma" weights=""

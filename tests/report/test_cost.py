@@ -9,8 +9,8 @@ import pytest
 
 import cimc
 from cimc.report.limits import LayerLoad, limit_of
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_result import Bottleneck, Timing
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.result import Bottleneck, Timing
 from cimc.target import load_target
 from tests.cli.commands import CALIBRATION, DIGITS, RESIDUAL
 

@@ -14,8 +14,8 @@ from cimc.report.html_markup import Markup, element, escaped, shortened, table
 from cimc.report.html_ways import SHADES, shade
 from cimc.report.model import Report
 from cimc.report.quantities import si
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.result import Timing
 from cimc.target import load_target
 from cimc.target.model import Target
 from tests.cli.commands import CALIBRATION, DIGITS, RESIDUAL, compiled

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cimc.driver.compile import CompileOptions, compile_network
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_result import StreamTime, Timing
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.result import StreamTime, Timing
 from tests.cli.commands import DIGITS
 
 

@@ -7,14 +7,14 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.isa.costs import Cost
+from cimc.isa.cost.prices import Cost
 from cimc.isa.effects import event_of
 from cimc.isa.operands import Affine, Name, Port
 from cimc.isa.program import CoreCode, Instruction, Ring, TileCode
 from cimc.isa.tree import Leaf, Node, build_tree
-from cimc.runtime.timing_ops import WORK, Costed
-from cimc.runtime.timing_state import behind
-from cimc.runtime.timing_unroll import Unroller
+from cimc.runtime.timing.operations import WORK, Costed
+from cimc.runtime.timing.state import behind
+from cimc.runtime.timing.unroll import Unroller
 
 TICKETS = 12
 

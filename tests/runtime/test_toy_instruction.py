@@ -10,21 +10,21 @@ import numpy.typing as npt
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.actions import count_actions
-from cimc.isa.binary import decode, encode
-from cimc.isa.code import encode_each
+from cimc.isa.binary.code import encode_each
+from cimc.isa.binary.file import decode, encode
+from cimc.isa.cost.actions import count_actions
+from cimc.isa.cost.products import Setting
+from cimc.isa.cost.work import passes
 from cimc.isa.document import isa_page
-from cimc.isa.fast_parser import parse_quickly
 from cimc.isa.form import BROADCAST, Form
-from cimc.isa.lark_parser import parse_by_grammar
 from cimc.isa.operands import Reg
-from cimc.isa.printer import print_instruction, print_program
-from cimc.isa.products import Setting
 from cimc.isa.program import Program
 from cimc.isa.table import FORM, FORM_BY_OPCODE, A, B, D, declare
-from cimc.isa.verify import verify
-from cimc.isa.work import passes
-from cimc.runtime.timing import time_program
+from cimc.isa.text.fast_parser import parse_quickly
+from cimc.isa.text.lark_parser import parse_by_grammar
+from cimc.isa.text.printer import print_instruction, print_program
+from cimc.isa.verify.verifier import verify
+from cimc.runtime.timing.engine import time_program
 from cimc.target import load_target
 from tests.runtime.programs import IDEAL, i, pixel, run_vector, vector_program
 
