@@ -15,6 +15,7 @@ from cimc.isa.program import Scale
 from cimc.isa.table import FORM
 from cimc.numerics import quant
 from cimc.runtime.machine import Scratch
+from cimc.runtime.quick import QUICK
 from cimc.runtime.registers import Argument, Register
 from cimc.runtime.vector import compile_scalar, compile_vector
 
@@ -203,6 +204,25 @@ def test_shares_of_a_sum(seed: int, lanes: int, to: int, bits: int, one: tuple[S
     plain = quant.requant_by(wide(a), single.m, s[None], scale.zero, scale.low, scale.high)
     run("requants", dest, a, single, s=s)
     assert dest.words.tolist() == saturated(plain, dest)
+
+
+@given(seeds, lane_counts, st.sampled_from([8, 16, 32]), scales(), scales(2))
+def test_the_quicker_ways_are_the_meanings(
+    seed: int, lanes: int, bits: int, one: tuple[Scale, int], two: tuple[Scale, int]
+) -> None:
+    """Bit for bit, before anything is rounded to a whole number; a source of one word is broadcast."""
+    case = Case(seed, lanes)
+    a, b = case.register(LENGTH, bits), case.register(case.rng.choice([1, LENGTH]), bits)
+    arguments: dict[str, list[Argument]] = {
+        "requant": [a, factors(*one, LENGTH)],
+        "requant2": [a, b, factors(*two, LENGTH)],
+    }
+    assert {FORM[mnemonic].meaning for mnemonic in arguments} == QUICK.keys()
+    for mnemonic, given_to in arguments.items():
+        meaning = FORM[mnemonic].meaning
+        assert meaning is not None
+        plain = meaning(*(wide(argument) if isinstance(argument, Register) else argument for argument in given_to))
+        assert QUICK[meaning](LENGTH, case.scratch, *given_to)().tobytes() == plain.tobytes()
 
 
 def settled(real: int, zero: int, low: int, high: int, bits: int) -> int:
