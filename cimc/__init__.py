@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cimc.driver.verify import Verification
     from cimc.isa.program import Program
     from cimc.report.model import Report
-    from cimc.runtime.step import StepEngine
+    from cimc.runtime.execution import Engine
     from cimc.target.model import Target
 
 __all__ = ["CimcError", "CompiledProgram", "__version__", "compile", "load", "verify"]
@@ -46,7 +46,7 @@ class CompiledProgram:
     target: Target
     mapping: Report
     target_toml: str = field(repr=False)
-    _engine: StepEngine | None = field(default=None, repr=False)
+    _engine: Engine | None = field(default=None, repr=False)
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]], max_memory: int | None = None) -> dict[str, npt.NDArray[Any]]:
         """Outputs by name for inputs by name, on the emulator. Axis 0 of every array is the lane, one run each.
@@ -54,10 +54,10 @@ class CompiledProgram:
         max_memory: bound of the emulated state in bytes. Raises CimcError where an input does not fit the network.
         """
         from cimc.cli.running import lanes_for, without_batch
-        from cimc.runtime.step import StepEngine
+        from cimc.runtime.engines import engine_for
 
         if self._engine is None:
-            self._engine = StepEngine(self.program, self.weights, self.target)
+            self._engine = engine_for(self.program, self.weights, self.target)
         self._engine.max_memory = max_memory
         outputs = self._engine.run(lanes_for(self.program, dict(inputs))).outputs
         return {plug.name: without_batch(plug, outputs[plug.name]) for plug in self.program.outputs}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,31 +11,9 @@ from cimc.isa.operands import Axis
 from cimc.isa.program import Program, Ring
 from cimc.isa.tree import Loop, build_tree, leaves
 from cimc.runtime.affine import IMAGE
+from cimc.runtime.execution import Writer
 from cimc.runtime.machine import Words
 from cimc.runtime.windows import BoundWindow
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """A store that writes channels low .. high - 1 of a tensor: its tile, core and index in the core's stream.
-
-    It writes columns left .. right - 1 of rows row, row + row_step, ... (row alone where row_step is 0).
-    """
-
-    tile: int
-    core: int
-    index: int
-    low: int
-    high: int
-    left: int
-    right: int
-    row: int = 0
-    row_step: int = 1
-
-    def writes(self, row: int, column: int, channel: int) -> bool:
-        """Whether it writes this element."""
-        own = row == self.row if self.row_step == 0 else row >= self.row and (row - self.row) % self.row_step == 0
-        return own and self.left <= column < self.right and self.low <= channel < self.high
 
 
 class Capture:

@@ -7,7 +7,6 @@ a run, a function without arguments over views of registers and memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,11 +16,12 @@ from cimc.isa.kinds.runs import Source
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCode
 from cimc.isa.table import FORM
 from cimc.isa.verify.counts import count_instructions
-from cimc.runtime.capture import Capture, Writer
+from cimc.runtime.capture import Capture
 from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
 from cimc.runtime.constants import Constants
 from cimc.runtime.coroutines import StreamMaker, count_depth
 from cimc.runtime.crossbar import Mvmu, joined, program_mvmu
+from cimc.runtime.execution import MOST_STATE, Execution, Writer
 from cimc.runtime.handlers import CoreContext, compile_instruction
 from cimc.runtime.host import Host, quantised_inputs
 from cimc.runtime.machine import AnyArray, Wide, Words, build_machine, bytes_per_lane
@@ -29,24 +29,6 @@ from cimc.runtime.probe import Probe
 from cimc.runtime.run_queue import Running, RunQueue
 from cimc.runtime.sites import deadlock
 from cimc.target.model import Target
-
-MOST_STATE = 2 << 30
-"""Bytes of state that one lane may take where the user allows no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """What a run gave.
-
-    outputs: by name, (lanes, *shape), or (images, lanes, *shape) where the run had more than one input a lane.
-    counts: instructions executed by mnemonic, for one lane. stored: what cores stored into rings that hold a tensor,
-    by tensor, int32 (images, lanes, height, width, channels), as far as it was captured; writers: who stored it.
-    """
-
-    outputs: Mapping[str, AnyArray]
-    counts: Mapping[str, int]
-    stored: Mapping[str, Words]
-    writers: Mapping[str, tuple[Writer, ...]]
 
 
 class StepEngine:
@@ -87,12 +69,7 @@ class StepEngine:
         capture: Collection[str] | bool | None = None,
         probe: Probe | None = None,
     ) -> Execution:
-        """Run the program on lanes of inputs, each (lanes, *shape), or (images, lanes, *shape) for images > 1.
-
-        schedule_seed: run the streams in a random order. capture: True, or names of tensors, to keep what cores
-        store. probe: stop there, which raises Stopped (cimc.runtime.probe). Raises Deadlock where streams wait for
-        each other for ever, CimcError where the inputs are wrong.
-        """
+        """As Engine says. schedule_seed: run the streams in a random order."""
         assert images >= 1, f"{images} inputs"
         values = quantised_inputs(self.program, inputs, images, self.target.numbers.word)
         lanes = next(iter(values.values())).shape[1] if values else 1

@@ -23,9 +23,10 @@ from cimc.report.folder import load_report
 from cimc.report.json_text import json_text
 from cimc.report.schema import schema_text
 from cimc.report.view import report_view
+from cimc.runtime.engines import engine_for
+from cimc.runtime.execution import MOST_STATE
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.package import Package, load_package
-from cimc.runtime.step import MOST_STATE, StepEngine
 
 LABELS = "labels"
 
@@ -84,7 +85,7 @@ def run_job(
                 "allow more",
             )
         progress(f"running {count} input{'s' if count != 1 else ''}")
-        engine = StepEngine(package.program, package.weights, package.target, max_memory=max_memory or MOST_STATE)
+        engine = engine_for(package.program, package.weights, package.target, max_memory=max_memory or MOST_STATE)
         execution = engine.run(lanes)
         plugs = {plug.name: plug for plug in package.program.outputs}
         outputs = {name: without_batch(plugs[name], values) for name, values in execution.outputs.items()}

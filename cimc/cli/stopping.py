@@ -17,10 +17,10 @@ from cimc.isa.program import CoreCode, Program
 from cimc.isa.text.printer import Spot, line_of, print_instruction
 from cimc.report.folder import load_report
 from cimc.report.view_table import new_table
+from cimc.runtime.engines import engine_for
 from cimc.runtime.machine import Machine, Words
 from cimc.runtime.package import Package
 from cimc.runtime.probe import Probe, Stopped, loop_slots
-from cimc.runtime.step import StepEngine
 from cimc.runtime.windows import compile_window
 
 AROUND = 3
@@ -49,7 +49,7 @@ def show_stop(console: Console, package: Package, folder: Path, where: str, data
     with steps() as progress:
         progress("running")
         try:
-            StepEngine(program, package.weights, package.target).run(one, probe=probe)
+            engine_for(program, package.weights, package.target).run(one, probe=probe)
         except Stopped as stopped:
             found = stopped
         else:

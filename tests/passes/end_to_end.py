@@ -19,8 +19,9 @@ from cimc.ir.graph import Graph
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
+from cimc.runtime.execution import Execution
 from cimc.runtime.package import weights_digest
-from cimc.runtime.step import Execution, StepEngine
+from cimc.runtime.step import StepEngine
 from cimc.target import load_target
 from cimc.target.model import Target
 
