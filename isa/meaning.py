@@ -7,8 +7,7 @@ imm, int; Factors; Entries; and last, where the instruction reads it, s, int64 (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,7 @@ Words = npt.NDArray[np.integer[Any]]
 Reals = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Factors:
+class Factors(NamedTuple):
     """Entries of a scale. m, n: float32 (entries or 1, lanes or 1), n only with two rows; the other keys of .scale.
 
     infinite: both products of requant2 may be.
@@ -36,8 +34,7 @@ class Factors:
     infinite: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
+class Entries(NamedTuple):
     """A lookup table: its entries, int64 (n,), and the keys of .table."""
 
     values: npt.NDArray[np.int64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from cimc.runtime.machine import AnyArray, Words
 Action = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(NamedTuple):
     """A run of registers, or of words like them: a view (words, lanes) of int32; bits of each."""
 
     words: Words

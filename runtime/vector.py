@@ -1,14 +1,13 @@
 """From the meaning of a vector instruction, a pure array function of the table, to a function without arguments.
 
 A NumPy ufunc works in place; any other meaning gives a new array, unless there is a quicker way to do it
-(cimc.runtime.quick). What it gives is limited, where it could leave the
-destination, or settled, and only then stored: operands may overlap the destination.
+(cimc.runtime.quick). What it gives is limited, where it could leave the destination, or settled, and only then stored:
+operands may overlap the destination.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -111,7 +110,7 @@ def _for_lanes(argument: Argument, lanes: int) -> Argument:
     if not isinstance(argument, Factors) or lanes > _FEW_LANES:
         return argument
     m = np.repeat(argument.m, lanes, axis=1)
-    return replace(argument, m=m, n=m if argument.n is argument.m else np.repeat(argument.n, lanes, axis=1))
+    return argument._replace(m=m, n=m if argument.n is argument.m else np.repeat(argument.n, lanes, axis=1))
 
 
 def _in_place(ufunc: np.ufunc, dest: Register, sources: Sequence[AnyArray], bits: int, scratch: Scratch) -> Action:

@@ -19,7 +19,8 @@ def count_actions(instruction: Instruction, setting: Setting) -> Counts:
     form = FORM[instruction.mnemonic]
     counts: Counts = {}
     for field, operand in zip(form.fields, instruction.operands, strict=True):
-        add_counts(counts, field.kind.actions(operand, setting))
+        for action, count in field.kind.actions(operand, setting).items():
+            counts[action] = counts.get(action, 0) + count
     if form.work is not None:
         add_counts(counts, form.work(instruction.operands, setting))
     counts["tile_instruction" if setting.core is None else "core_instruction"] = 1

@@ -258,3 +258,13 @@ def test_shares_of_nothing_are_zero(zero: int) -> None:
     dest = Register(np.zeros((1, 4), np.int32), 16)
     run("requants", dest, a, single, s=np.array([4, 0, 0, -4]))
     assert dest.words.tolist() == [[6 + zero, zero, zero, -6 + zero]]
+
+
+@pytest.mark.parametrize("zero", [0, 7])
+def test_halves_go_to_the_even_number(zero: int) -> None:
+    """1/2, 3/2, 5/2 and their negatives; with a zero point it is added behind the rounding."""
+    scale = Scale("s", 0, 1, 1, zero, -100, 100, 0, 0, "m")
+    a = Register(np.array([[1, 3, 5, -1, -3, -5]], np.int32), 16)
+    dest = Register(np.zeros((1, 6), np.int32), 16)
+    run("requant", dest, a, of(scale, np.full((1, 1, 1), 0.5, np.float32)))
+    assert dest.words.tolist() == [[zero + n for n in (0, 2, 2, 0, -2, -2)]]
