@@ -29,6 +29,9 @@ class Loop:
 Node = Leaf | Loop
 
 
+_STEER = ("loop", "end")
+
+
 def loop_of(instruction: Instruction) -> tuple[str, int] | None:
     """Counter and count of a loop instruction; None for all others."""
     if instruction.mnemonic != "loop":
@@ -45,7 +48,7 @@ def ends_loop(instruction: Instruction) -> bool:
 
 def steers_loop(instruction: Instruction) -> bool:
     """Whether it is a loop or the end of one."""
-    return instruction.mnemonic in ("loop", "end")
+    return instruction.mnemonic in _STEER
 
 
 def ends_stream(instruction: Instruction) -> bool:
@@ -71,17 +74,18 @@ def build_tree(stream: Sequence[Instruction]) -> tuple[Node, ...]:
     nodes: list[Node] = []
     outer: list[tuple[int, str, int, list[Node]]] = []
     for index, instruction in enumerate(stream):
+        if instruction.mnemonic not in _STEER:
+            nodes.append(Leaf(index, instruction))
+            continue
         loop = loop_of(instruction)
         if loop is not None:
             outer.append((index, *loop, nodes))
             nodes = []
-        elif ends_loop(instruction):
+        else:
             assert outer, f"instruction {index} is an end without a loop"
             start, counter, count, around = outer.pop()
             around.append(Loop(start, counter, count, tuple(nodes)))
             nodes = around
-        else:
-            nodes.append(Leaf(index, instruction))
     assert not outer, f"{len(outer)} loops have no end"
     return tuple(nodes)
 
