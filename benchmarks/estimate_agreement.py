@@ -20,7 +20,7 @@ from cimc.driver.compile import Compiled, compile_network, synthetic_inputs
 from cimc.driver.options import CompileOptions, EstimateOptions
 from cimc.estimator.estimate import estimate_file
 from cimc.frontends.onnx_loader import load_onnx
-from cimc.runtime.timing import time_program
+from cimc.runtime.timing.engine import time_program
 from tests.shared_data import MODELS
 
 NETWORKS: Mapping[str, str] = {

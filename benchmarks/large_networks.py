@@ -41,7 +41,7 @@ def run(name: str, mvmus: int | None) -> dict[str, Any]:
     from benchmarks import networks
     from cimc.driver.compile import compile_network
     from cimc.driver.options import CompileOptions
-    from cimc.runtime.timing import time_program
+    from cimc.runtime.timing.engine import time_program
 
     model = {"vgg16": networks.vgg16, "resnet50": networks.resnet50}[name]()
     with tempfile.TemporaryDirectory() as folder:

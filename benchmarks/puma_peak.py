@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cimc.isa.program import CoreCode, Instruction, Matrix, Program, TileCode
-from cimc.runtime.timing import time_program
+from cimc.runtime.timing.engine import time_program
 from cimc.target import load_target
 from cimc.target.model import Target
 

@@ -24,9 +24,9 @@ from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions
 from cimc.isa.program import Program
-from cimc.isa.verify import verify
+from cimc.isa.verify.verifier import verify
 from cimc.runtime.package import load_package
-from cimc.runtime.timing import time_program
+from cimc.runtime.timing.engine import time_program
 from cimc.target import load_target
 
 CHIPS = 16

@@ -23,8 +23,8 @@ from cimc.base.shown import Facts, Shown
 from cimc.driver.arrays import Arrays, Data, arrays_of, data_for
 from cimc.driver.options import DEFAULT_TARGET, CompileOptions, EstimateOptions, Limits
 from cimc.driver.running import lanes_for, run_program
-from cimc.isa.printer import print_program
 from cimc.isa.program import Program
+from cimc.isa.text.printer import print_program
 from cimc.report.compare import Comparison
 from cimc.report.compare import compare as compare_reports
 from cimc.report.files import check_writable, write_whole
@@ -33,9 +33,10 @@ from cimc.report.model import Report
 from cimc.report.thin import thinned
 from cimc.report.timed import names_in, timed
 from cimc.report.trace import Trace, trace_text
+from cimc.runtime.engines import engine_for
+from cimc.runtime.execution import Engine
 from cimc.runtime.package import TARGET, load_package
-from cimc.runtime.step import StepEngine
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.result import Timing
 from cimc.target.load import TargetLike
 from cimc.target.model import Target
 
@@ -79,7 +80,7 @@ class CompiledProgram(Shown):
     target: Target
     mapping: Report
     target_toml: str
-    _engine: StepEngine | None = None
+    _engine: Engine | None = None
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]], max_memory: int | None = None) -> Arrays:
         """Outputs by name for inputs by name, on the emulator. Axis 0 of every array is the lane, one run each.
@@ -87,8 +88,9 @@ class CompiledProgram(Shown):
         max_memory: bound of the emulated state in bytes. Raises CimcError where an input does not fit the network.
         """
         if self._engine is None:
-            self._engine = StepEngine(self.program, self.weights, self.target)
-        return run_program(self._engine, lanes_for(self.program, arrays_of(inputs)), max_memory)[0]
+            self._engine = engine_for(self.program, self.weights, self.target)
+        lanes = lanes_for(self.program, arrays_of(inputs))
+        return run_program(self._engine, self.program, self.target, lanes, max_memory)[0]
 
     def save(self, folder: FilePath) -> None:
         """Write a folder that stands alone, as `cimc compile` does."""

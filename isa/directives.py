@@ -10,23 +10,15 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from cimc.isa.program import Matrix, Plug, Program, Ring, Scale, Table, Vector
+from cimc.isa.values import VALUE_KINDS, ValueKind
 
-Value = int | float | bool | str | tuple[object, ...]
+Values = Mapping[str, Any]
+"""Values of a directive by attribute, each as its kind says."""
 
-VALUE_KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "int": "a whole number",
-        "float": "a finite number",
-        "bool": "true or false",
-        "name": "a name",
-        "text": "a quoted text",
-        "ints": "numbers in parentheses, such as (1, 28, 28)",
-        "rings": "rings in parentheses, such as (0:x, 1:y.0)",
-    }
-)
-"""Kinds of values of directives in words."""
+_KINDS = {kind.name: kind for kind in VALUE_KINDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +27,7 @@ class Key:
 
     name: str
     attribute: str
-    kind: str
+    kind: ValueKind[Any]
     meaning: str
 
 
@@ -49,7 +41,7 @@ class Directive:
     leading: tuple[Key, ...]
     keys: tuple[Key, ...]
     meaning: str
-    defaults: Mapping[str, Value]
+    defaults: Values
 
 
 def _keys(sketch: str) -> tuple[Key, ...]:
@@ -60,7 +52,7 @@ def _keys(sketch: str) -> tuple[Key, ...]:
         assert meaning, f"key {word} has no meaning"
         name, kind = word.split(":")
         text, _, attribute = name.partition("=")
-        keys.append(Key(text, attribute or text, kind, meaning))
+        keys.append(Key(text, attribute or text, _KINDS[kind], meaning))
     return tuple(keys)
 
 
@@ -71,7 +63,7 @@ def _directive(
     keys: str,
     meaning: str,
     record: type | None = None,
-    defaults: Mapping[str, Value] | None = None,
+    defaults: Values | None = None,
 ) -> Directive:
     """A directive from its sketch; `record` is the class whose fields it gives, all of them, with their defaults."""
     defaults = dict(defaults or {})

@@ -5,17 +5,32 @@ A test sees to it that the pages are current.
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
-from cimc.isa.binary import FORMAT, MAGIC
-from cimc.isa.bytestream import LONGEST_VARINT
-from cimc.isa.directives import DIRECTIVES, VALUE_KINDS, Directive, Key
-from cimc.isa.document_prose import BINARY, INTRODUCTION, MACHINE, NUMBERS, PRODUCT, RINGS, STREAMS, TEXT, WINDOWS
-from cimc.isa.grammar import GRAMMAR
-from cimc.isa.kinds import KINDS
-from cimc.isa.lengths import RULE, RULES
-from cimc.isa.table import FORMS, ISA_VERSION, Form
+import numpy as np
+
+from cimc.isa import meaning
+from cimc.isa.binary.bytestream import LONGEST_VARINT
+from cimc.isa.binary.file import FORMAT, MAGIC
+from cimc.isa.directives import DIRECTIVES, Directive, Key
+from cimc.isa.document_prose import (
+    BINARY,
+    INTRODUCTION,
+    MACHINE,
+    MEANINGS,
+    NUMBERS,
+    PRODUCT,
+    RINGS,
+    STREAMS,
+    TEXT,
+    WINDOWS,
+)
+from cimc.isa.form import RULES, Form, Meaning
+from cimc.isa.table import FORM, ISA_VERSION
+from cimc.isa.text.grammar import GRAMMAR
+from cimc.isa.values import VALUE_KINDS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "isa.md"
 PROGRAM_PAGE = PAGE.with_name("program.md")
@@ -36,6 +51,7 @@ def isa_page() -> str:
         *_section("## Windows", WINDOWS),
         *_section("## Numbers", NUMBERS),
         *_instructions(),
+        *_meanings(),
         *_section("## The product of an MVMU", PRODUCT),
         *_operands(),
         *_section("## Text", f"{TEXT}\n```\n{GRAMMAR.strip()}\n```\n"),
@@ -62,18 +78,34 @@ def _instructions() -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {form.opcode} | {_form(form)} | {_PLACES[form.place]} | {form.unit} | {_cell(form.meaning)} | "
-        f"{RULE[form.mnemonic] if RULES[RULE[form.mnemonic]] else ''} |"
-        for form in FORMS
+        f"| {form.opcode} | {_form(form)} | {_PLACES[form.place]} | {form.unit} | {_cell(form.text)} | "
+        f"{form.lengths.name} |"
+        for form in _in_order()
     ]
     lines += ["", "Lengths, in words:", ""]
-    lines += [f"- {name}: {meaning}" for name, meaning in RULES.items() if meaning]
+    lines += [f"- {rule.name}: {rule.text}" for rule in RULES]
     return [*lines, ""]
+
+
+def _meanings() -> list[str]:
+    """Functions of cimc.isa.meaning, or of NumPy, that instructions are declared with."""
+    meanings = [form.meaning for form in _in_order() if form.meaning is not None]
+    helpers: list[Meaning] = [meaning.f32, meaning.less, meaning.exact_product]
+    functions = [function for function in meanings if not isinstance(function, np.ufunc)]
+    ufuncs = [f"{f.mnemonic} = np.{f.meaning.__name__}" for f in _in_order() if isinstance(f.meaning, np.ufunc)]
+    sources = (inspect.getsource(function).rstrip() for function in helpers + functions)
+    code = "\n\n\n".join(["\n".join(ufuncs), *sources])
+    return [*_section("## Meanings as code", MEANINGS), "```py", code, "```", ""]
+
+
+def _in_order() -> list[Form]:
+    return sorted(FORM.values(), key=lambda form: form.opcode)
 
 
 def _form(form: Form) -> str:
     operands = ", ".join(
-        f"*{field.name}* {field.kind}" if field.name != field.kind else field.kind for field in form.fields
+        f"*{field.name}* {field.kind.name}" if field.name != field.kind.name else field.kind.name
+        for field in form.fields
     )
     return f"`{form.mnemonic}` {operands}".rstrip()
 
@@ -84,8 +116,9 @@ def _cell(text: str) -> str:
 
 def _operands() -> list[str]:
     lines = ["## Operands", "", "| kind | what | such as | bytes |", "|---|---|---|---|"]
+    kinds = {field.kind.name: field.kind for form in FORM.values() for field in form.fields}
     lines += [
-        f"| {name} | {_cell(kind.what)} | `{kind.example}` | {_cell(kind.bytes)} |" for name, kind in KINDS.items()
+        f"| {name} | {_cell(kind.what)} | `{kind.example}` | {_cell(kind.layout)} |" for name, kind in kinds.items()
     ]
     return [*lines, ""]
 
@@ -100,7 +133,7 @@ def _directives() -> list[str]:
     for same in _alike():
         names = ", ".join(f"`.{directive.name}`" for directive in same)
         lines += [f"| {names} | {_key(key, same[0])} |" for key in same[0].leading + same[0].keys]
-    return [*lines, "", "Values:", "", *(f"- {name}: {meaning}" for name, meaning in VALUE_KINDS.items())]
+    return [*lines, "", "Values:", "", *(f"- {kind.name}: {kind.what}" for kind in VALUE_KINDS)]
 
 
 def _alike() -> list[list[Directive]]:
@@ -115,7 +148,7 @@ def _key(key: Key, directive: Directive) -> str:
     name = f"*{key.name}*" if key in directive.leading else f"`{key.name}`"
     default = directive.defaults.get(key.attribute, "")
     shown = f"`{json.dumps(default)}`" if key.attribute in directive.defaults else ""
-    return f"{name} | {key.kind} | {shown} | {_cell(key.meaning)}"
+    return f"{name} | {key.kind.name} | {shown} | {_cell(key.meaning)}"
 
 
 def _leading(directive: Directive) -> str:

@@ -120,6 +120,14 @@ Multipliers are finite, so only `requant2` can meet inf - inf; x counts as 0 the
                d = fit(e[k] + floor(((next - e[k]) * part + 2^(step - 1)) / 2^step))
 """
 
+MEANINGS = """\
+These are the functions that the emulator computes with, on arrays of NumPy: one way to do what the table says in words.
+They take what the operands hold, in their order and without d: words (words, or 1; lanes), whole numbers; an imm; the
+keys of a scale, with m and n (entries, or 1; 1); those of a table; and s last, where they need it. Where lengths
+reduce, words are (terms, words, lanes). They give whole numbers, which are then fitted, or, with a scale, float32,
+which is then settled.
+"""
+
 PRODUCT = '''\
 The matrices that `.mvmu` lines put into one MVMU are one matrix w, each at its at_row and at_column; all other weights
 are 0, and w ends at the last row and the last column that one of them reaches. They share no row and no column and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cimc.isa.operands import Operand
@@ -174,6 +175,11 @@ class TileCode:
     tables: tuple[Table, ...] = ()
     cores: tuple[CoreCode, ...] = ()
     channels: tuple[ChannelCode, ...] = ()
+
+    @property
+    def things(self) -> Mapping[str, Sequence[Ring | Scale | Vector | Table]]:
+        """What lies in its memory, by directive."""
+        return {"ring": self.rings, "scale": self.scales, "vector": self.vectors, "table": self.tables}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,161 +1,191 @@
-"""THE instruction table. Grammar, printer, encoder, verifier, documentation and dispatch are all derived from it."""
+"""THE instruction table: every instruction is declared here and nowhere else.
+
+Text, bytes, checks, prices, documentation and execution follow from the declaration (cimc.isa.form) and from the kinds
+of its operands (cimc.isa.kinds).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+import numpy as np
+
+from cimc.base import tokens
+from cimc.isa import meaning
+from cimc.isa.cost import work
+from cimc.isa.cost.work import passes
+from cimc.isa.form import ANY, BROADCAST, NARROW, REDUCE, SAME, Field, Form
+from cimc.isa.kinds.numbers import Count, Counter, Fifo, Imm, Mask, Shift, Tile
+from cimc.isa.kinds.rings import Port, Ring, Table, Ticket, Window
+from cimc.isa.kinds.runs import Dest, Scale, Source, Vector
 
 ISA_VERSION = 1
 
-# Kinds of fields, and what an operand of each is (cimc.isa.operands):
-#   counter  str      the name that a loop gives its counter
-#   count    int      a loop's count; -1, written *, is the number of inputs of the run
-#   dest     Reg      written          source   Reg    read; of length 1 it is broadcast where the table says so
-#   window   Window   in a ring        port     Port   a consumer's port
-#   ring     Name     a ring           ticket   Affine clamped to 0 .. the ring's tickets an input
-#   scale    DataRef  entries of a scale    vector   DataRef   entries of a constant vector
-#   table    Name     a lookup table   imm      int    a signed number
-#   mask     int      a bit set        tile     int    a tile         fifo     int    a receive FIFO
+FORM: dict[str, Form] = {}
+"""Instructions by mnemonic."""
+FORM_BY_OPCODE: dict[int, Form] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One operand of an instruction: its name in the documentation and its kind."""
-
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One instruction: mnemonic, opcode, where it may stand ("core", "tile" or "any"), unit, operands, meaning."""
-
-    mnemonic: str
-    opcode: int
-    place: str
-    unit: str
-    fields: tuple[Field, ...]
-    meaning: str
+def declare(*forms: Form) -> None:
+    """Add instructions."""
+    for form in forms:
+        known = FORM.get(form.mnemonic) or FORM_BY_OPCODE.get(form.opcode)
+        assert known is None, f"{form.mnemonic} with opcode {form.opcode}: {known} has one of them"
+        FORM[form.mnemonic] = FORM_BY_OPCODE[form.opcode] = form
 
 
-def _form(opcode: int, place: str, unit: str, text: str, meaning: str) -> Form:
-    """A form from its one-line sketch: "load dst:dest src:window fill:imm"."""
-    mnemonic, *fields = text.split()
-    return Form(mnemonic, opcode, place, unit, tuple(Field(*field.split(":")) for field in fields), meaning)
+D, A, B = Field("d", Dest()), Field("a", Source()), Field("b", Source())
+VALUE = Field("value", Imm())
+SCALE, TWO_ROWS, TABLE = Field("scale", Scale()), Field("scale", Scale(rows=2)), Field("table", Table())
+PORT, RING, TICKET = Field("port", Port()), Field("ring", Ring()), Field("ticket", Ticket())
+TILE, FIFO = Field("tile", Tile()), Field("fifo", Fifo())
+READ, WRITTEN = Field("from", Window()), Field("to", Window(writes=True))
 
 
-_BINARY = "d:dest a:source b:source"
-_IMMEDIATE = "d:dest a:source value:imm"
+def one_more(a: int, b: int) -> int:
+    """Bits of a sum."""
+    return max(a, b) + 1
 
-FORMS: tuple[Form, ...] = (
-    # control
-    _form(
-        1,
-        "any",
-        "control",
-        "loop counter:counter count:count",
+
+def of_first(a: int, *others: int) -> int:
+    """Bits of what is no larger than the first operand."""
+    return a
+
+
+# control
+declare(
+    Form(
+        "loop", 1, "any", "control", (Field("counter", Counter()), Field("count", Count())),
         "repeat up to the matching end; counter = 0, 1, ..., count - 1",
     ),
-    _form(2, "any", "control", "end", "end of the innermost loop"),
-    _form(3, "any", "control", "hlt", "end of the stream; stands last"),
-    # synchronisation
-    _form(8, "any", "sync", "wait port:port ticket:ticket", "wait until signalled(ring) >= ticket"),
-    _form(9, "any", "sync", "space ring:ring ticket:ticket", "wait until free(ring) >= ticket"),
-    _form(10, "any", "sync", "release port:port ticket:ticket", "released(port) = max(released(port), ticket)"),
-    _form(11, "any", "sync", "signal ring:ring ticket:ticket", "signalled(ring, this stream) = max(that, ticket)"),
-    # memory
-    _form(
-        16, "core", "memory", "load d:dest from:window fill:imm", "d = the window; `fill` for words outside of the map"
+    Form("end", 2, "any", "control", (), "end of the innermost loop"),
+    Form("hlt", 3, "any", "control", (), "end of the stream; stands last"),
+)  # fmt: skip
+
+# synchronisation
+declare(
+    Form("wait", 8, "any", "sync", (PORT, TICKET), "wait until signalled(ring) >= ticket", event=tokens.WAIT),
+    Form("space", 9, "any", "sync", (RING, TICKET), "wait until free(ring) >= ticket", event=tokens.SPACE),
+    Form(
+        "release", 10, "any", "sync", (PORT, TICKET), "released(port) = max(released(port), ticket)",
+        event=tokens.RELEASE,
     ),
-    _form(17, "core", "memory", "store to:window a:source", "the window = a"),
-    _form(
-        18,
-        "core",
-        "memory",
-        "loadv d:dest from:vector",
+    Form(
+        "signal", 11, "any", "sync", (RING, TICKET), "signalled(ring, this stream) = max(that, ticket)",
+        event=tokens.SIGNAL,
+    ),
+)  # fmt: skip
+
+# memory
+declare(
+    Form(
+        "load", 16, "core", "memory", (D, Field("from", Window(loose=True)), Field("fill", Imm())),
+        "d = the window; `fill` for words outside of the map", SAME,
+    ),
+    Form("store", 17, "core", "memory", (WRITTEN, A), "the window = a", SAME),
+    Form(
+        "loadv", 18, "core", "memory", (D, Field("from", Vector())),
         "d = entries of a constant vector, each saturated to a word, then to d",
+        SAME, meaning=np.positive, bits=of_first,
     ),
-    # matrix
-    _form(
-        24,
-        "core",
-        "mvmu",
-        "mvm mask:mask",
+)  # fmt: skip
+
+# matrix
+declare(
+    Form(
+        "mvm", 24, "core", "mvmu", (Field("mask", Mask()),),
         "for every MVMU k in mask: xout of k = fit((sums + half) >> shift), see The product of an MVMU",
     ),
-    # vector arithmetic; results saturate to a word, or to an accumulator in xout
-    _form(32, "core", "vfu", "set d:dest value:imm", "d = value"),
-    _form(33, "core", "vfu", "copy d:dest a:source", "d = a"),
-    _form(34, "core", "vfu", f"add {_BINARY}", "d = a + b"),
-    _form(35, "core", "vfu", f"sub {_BINARY}", "d = a - b"),
-    _form(36, "core", "vfu", f"max {_BINARY}", "d = the larger of a and b"),
-    _form(37, "core", "vfu", f"min {_BINARY}", "d = the smaller of a and b"),
-    _form(38, "core", "vfu", f"addi {_IMMEDIATE}", "d = a + value"),
-    _form(39, "core", "vfu", f"maxi {_IMMEDIATE}", "d = the larger of a and value"),
-    _form(40, "core", "vfu", f"mini {_IMMEDIATE}", "d = the smaller of a and value"),
-    _form(41, "core", "vfu", f"shri {_IMMEDIATE}", "d = floor(a / 2^value); value is 0 to 63"),
-    _form(42, "core", "vfu", f"andi {_IMMEDIATE}", "d = a & value, both in two's complement without end"),
-    _form(
-        43,
-        "core",
-        "vfu",
-        "mulshr d:dest a:source b:source value:imm",
+)  # fmt: skip
+
+# vector arithmetic; results saturate to a word, or to an accumulator in xout
+declare(
+    Form("set", 32, "core", "vfu", (D, VALUE), "d = value", work=passes(1), meaning=np.positive, bits=of_first),
+    Form("copy", 33, "core", "vfu", (D, A), "d = a", SAME, passes(1), meaning=np.positive, bits=of_first),
+    Form("add", 34, "core", "vfu", (D, A, B), "d = a + b", BROADCAST, passes(1), meaning=np.add, bits=one_more),
+    Form("sub", 35, "core", "vfu", (D, A, B), "d = a - b", BROADCAST, passes(1), meaning=np.subtract, bits=one_more),
+    Form(
+        "max", 36, "core", "vfu", (D, A, B), "d = the larger of a and b", BROADCAST, passes(1),
+        meaning=np.maximum, bits=max,
+    ),
+    Form(
+        "min", 37, "core", "vfu", (D, A, B), "d = the smaller of a and b", BROADCAST, passes(1),
+        meaning=np.minimum, bits=max,
+    ),
+    Form("addi", 38, "core", "vfu", (D, A, VALUE), "d = a + value", SAME, passes(1), meaning=np.add, bits=one_more),
+    Form(
+        "maxi", 39, "core", "vfu", (D, A, VALUE), "d = the larger of a and value", SAME, passes(1),
+        meaning=np.maximum, bits=max,
+    ),
+    Form(
+        "mini", 40, "core", "vfu", (D, A, VALUE), "d = the smaller of a and value", SAME, passes(1),
+        meaning=np.minimum, bits=max,
+    ),
+    Form(
+        "shri", 41, "core", "vfu", (D, A, Field("value", Shift(0, 63))), "d = floor(a / 2^value); value is 0 to 63",
+        SAME, passes(1), meaning=meaning.shri, takes=ANY, bits=of_first,
+    ),
+    Form(
+        "andi", 42, "core", "vfu", (D, A, VALUE), "d = a & value, both in two's complement without end",
+        SAME, passes(1), meaning=np.bitwise_and, bits=max,
+    ),
+    Form(
+        "mulshr", 43, "core", "vfu", (D, A, B, Field("value", Shift(1, 62))),
         "d = floor((a * b + 2^(value - 1)) / 2^value); value is 1 to 62",
+        BROADCAST, passes(2), meaning=meaning.mulshr, takes=ANY,  # a product and a shift
     ),
-    # requantisation: float32 multipliers; settle rounds half to even and saturates to the scale's low .. high
-    _form(48, "core", "vfu", "requant d:dest a:source scale:scale", "d = settle(f32(a) * m)"),
-    _form(
-        49,
-        "core",
-        "vfu",
-        "requant2 d:dest a:source b:source scale:scale",
-        "d = settle(f32(a - a0) * m + f32(b - b0) * n)",
+)  # fmt: skip
+
+# requantisation: float32 multipliers; settle rounds half to even and saturates to the scale's low .. high
+declare(
+    Form(
+        "requant", 48, "core", "vfu", (D, A, SCALE), "d = settle(f32(a) * m)",
+        SAME, passes(2), meaning=meaning.requant, settled=True, takes=ANY,  # a product, the zero point
     ),
-    _form(
-        50,
-        "core",
-        "vfu",
-        "requantm d:dest a:source b:source scale:scale",
-        "d = settle(f32((a - a0) * (b - b0)) * m)",
+    Form(
+        "requant2", 49, "core", "vfu", (D, A, B, TWO_ROWS), "d = settle(f32(a - a0) * m + f32(b - b0) * n)",
+        BROADCAST, passes(4), meaning=meaning.requant2, settled=True, takes=NARROW,  # two products, a sum, zero points
     ),
-    _form(
-        51,
-        "core",
-        "vfu",
-        "rsum d:dest a:source scale:scale",
-        "d[j] = settle(f32(sum over i of (a[i * len(d) + j] - a0)) * m)",
+    Form(
+        "requantm", 50, "core", "vfu", (D, A, B, SCALE), "d = settle(f32((a - a0) * (b - b0)) * m)",
+        BROADCAST, passes(5), meaning=meaning.requantm, settled=True, takes=NARROW,  # three zero points, two products
     ),
-    _form(52, "core", "vfu", "rmax d:dest a:source", "d[j] = the largest a[i * len(d) + j]"),
-    _form(
-        53,
-        "core",
-        "sfu",
-        "lut d:dest a:source table:table",
-        "d = the table at a, see Numbers",
+    Form(
+        "rsum", 51, "core", "vfu", (D, A, SCALE), "d[j] = settle(f32(sum over i of (a[i * len(d) + j] - a0)) * m)",
+        REDUCE, passes(2, source=1), meaning=meaning.rsum, settled=True, takes=ANY,  # a sum over a, then as requant
     ),
-    # scalar register s (one a core, 64 bits), for sums over more words than the registers hold
-    _form(56, "core", "sfu", "clrs", "s = 0"),
-    _form(57, "core", "sfu", "sums a:source", "s = s + the sum of a; it wraps around at 64 bits"),
-    _form(58, "core", "sfu", "requants d:dest a:source scale:scale", "d = settle(f32(a) * (m / f32(s)))"),
-    # transfers between tiles
-    _form(
-        64,
-        "tile",
-        "network",
-        "send from:window tile:tile fifo:fifo",
+    Form(
+        "rmax", 52, "core", "vfu", (D, A), "d[j] = the largest a[i * len(d) + j]",
+        REDUCE, passes(source=1), meaning=meaning.rmax, takes=ANY, bits=of_first,
+    ),
+    Form(
+        "lut", 53, "core", "sfu", (D, A, TABLE), "d = the table at a, see Numbers",
+        SAME, work.look_up, meaning=meaning.lut, takes=ANY, bits=lambda a, table: table,
+    ),
+)  # fmt: skip
+
+# scalar register s (one a core, 64 bits), for sums over more words than the registers hold
+declare(
+    Form("clrs", 56, "core", "sfu", (), "s = 0", work=passes(once=1), meaning=meaning.clrs, s=True),
+    Form(
+        "sums", 57, "core", "sfu", (A,), "s = s + the sum of a; it wraps around at 64 bits",
+        work=passes(source=1), meaning=meaning.sums, s=True, takes=ANY,
+    ),
+    Form(
+        "requants", 58, "core", "sfu", (D, A, SCALE), "d = settle(f32(a) * (m / f32(s)))",
+        SAME, passes(3, once=1),  # one division; then two products and the zero point
+        meaning=meaning.requants, settled=True, s=True, takes=ANY,
+    ),
+)  # fmt: skip
+
+# transfers between tiles
+declare(
+    Form(
+        "send", 64, "tile", "network", (READ, TILE, FIFO),
         "wait while FIFO `fifo` of `tile` is full, then put the window's words into it as one message",
+        work=work.send, event=tokens.SEND,
     ),
-    _form(
-        65,
-        "tile",
-        "network",
-        "receive to:window fifo:fifo",
+    Form(
+        "receive", 65, "tile", "network", (WRITTEN, FIFO),
         "wait for a message in FIFO `fifo` of this tile, then the window = the oldest, which leaves",
+        work=work.receive, event=tokens.RECEIVE,
     ),
-)
-
-FORM: Mapping[str, Form] = MappingProxyType({form.mnemonic: form for form in FORMS})
-FORM_BY_OPCODE: Mapping[int, Form] = MappingProxyType({form.opcode: form for form in FORMS})
-
-assert len(FORM) == len(FORMS) == len(FORM_BY_OPCODE), "a mnemonic or an opcode is declared twice"
+)  # fmt: skip

@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
-from cimc.isa.operands import Axis, Window
+from cimc.isa.effects import access_of
+from cimc.isa.operands import Axis
 from cimc.isa.program import Program, Ring
 from cimc.isa.tree import Loop, build_tree, leaves
 from cimc.runtime.affine import IMAGE
+from cimc.runtime.execution import Writer
 from cimc.runtime.machine import Words
-from cimc.runtime.windows import Reach
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """A store that writes channels low .. high - 1 of a tensor: its tile, core and index in the core's stream.
-
-    It writes columns left .. right - 1 of rows row, row + row_step, ... (row alone where row_step is 0).
-    """
-
-    tile: int
-    core: int
-    index: int
-    low: int
-    high: int
-    left: int
-    right: int
-    row: int = 0
-    row_step: int = 1
-
-    def writes(self, row: int, column: int, channel: int) -> bool:
-        """Whether it writes this element."""
-        own = row == self.row if self.row_step == 0 else row >= self.row and (row - self.row) % self.row_step == 0
-        return own and self.left <= column < self.right and self.low <= channel < self.high
+from cimc.runtime.windows import BoundWindow
 
 
 class Capture:
@@ -57,7 +34,12 @@ class Capture:
             shape = images, max(r.height for r in rings), max(r.width for r in rings), channels, lanes
             self._maps[tensor] = np.zeros(shape, np.int32)
 
-    def recording(self, ring: Ring, reach: Reach, source: Words) -> Callable[[], None] | None:
+    @property
+    def wants(self) -> bool:
+        """Whether anything is kept."""
+        return bool(self._maps)
+
+    def recording(self, ring: Ring, reach: BoundWindow, source: Words) -> Callable[[], None] | None:
         """A function that keeps what a store has just written, or None where it is not wanted."""
         if ring.tensor not in self._maps:
             return None
@@ -94,9 +76,10 @@ def _stores(program: Program) -> Iterator[tuple[str, Writer]]:
         rings = {ring.name: ring for ring in tile.rings}
         for core in tile.cores:
             for loops, leaf in leaves(build_tree(core.stream)):
-                if leaf.instruction.mnemonic != "store":
+                access = access_of(leaf.instruction)
+                if access is None or not access.writes:
                     continue
-                window = cast(Window, leaf.instruction.operands[0])
+                window = access.window
                 ring = rings[window.ring]
                 if ring.tensor:
                     low, high = _extent(window.channels, loops)

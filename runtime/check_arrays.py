@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
-from cimc.isa.check_records import signed_range
 from cimc.isa.program import Matrix, Plug, Program, TileCode
+from cimc.isa.verify.records import signed_range
 from cimc.runtime.machine import AnyArray
 from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
@@ -18,7 +18,7 @@ WIDEST = 32
 
 
 def check_arrays(program: Program, weights: Mapping[str, AnyArray], target: Target, file: str) -> None:
-    """Check the arrays of a program that cimc.isa.verify finds right for the target; file: where they come from.
+    """Check the arrays of a program that the verifier finds right for the target; file: where they come from.
 
     Raises CimcError (run.weights) with everything that is missing, misshapen or out of range.
     """

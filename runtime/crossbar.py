@@ -17,9 +17,9 @@ from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.isa.program import Matrix, extent
 from cimc.numerics import quant
 from cimc.numerics.keys import NOTHING_DRAWN, Key
-from cimc.runtime.arithmetic import Action
 from cimc.runtime.constants import Constants
 from cimc.runtime.machine import Scratch, Wide, Words
+from cimc.runtime.registers import Action
 from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
 

@@ -1,49 +1,33 @@
-"""From an instruction of a core to its function: one handler for each mnemonic of the table.
-
-A handler resolves operands once - registers to views, constants to arrays, addresses to functions of the counters.
-"""
+"""From an instruction of a core to its function. Operands are resolved once: registers to views, constants to arrays,
+addresses to functions of the counters. What an instruction of the vector unit computes, its declaration says; only
+loads, stores and products are the machine's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import cast
 
 import numpy as np
 
-from cimc.isa.operands import DataRef, Name, Operand, Reg, Window
-from cimc.isa.program import Scale, Table, TileCode, Vector
+from cimc.isa import operands
+from cimc.isa.form import Form
+from cimc.isa.kinds.numbers import Imm, Mask, members
+from cimc.isa.kinds.rings import Window
+from cimc.isa.kinds.runs import Dest, Scale, Source
+from cimc.isa.meaning import Entries, Factors
+from cimc.isa.operands import DataRef, Name, Operand, Reg
+from cimc.isa.program import Instruction, TileCode
 from cimc.isa.table import FORM
-from cimc.numerics.quant import saturate
+from cimc.numerics.quant import may_be_infinite, saturate
 from cimc.runtime.affine import Counters
-from cimc.runtime.arithmetic import (
-    Action,
-    Register,
-    compile_binary,
-    compile_copy,
-    compile_immediate,
-    compile_lut,
-    compile_mulshr,
-    compile_rmax,
-    compile_set,
-)
 from cimc.runtime.constants import Constants
 from cimc.runtime.crossbar import Mvmu, compile_mvmu
-from cimc.runtime.machine import CoreState, Machine, TileState, Wide, Words, width_of
-from cimc.runtime.requantise import (
-    Factors,
-    compile_requant,
-    compile_requant2,
-    compile_requantm,
-    compile_requants,
-    compile_rsum,
-    compile_sums,
-)
-from cimc.runtime.transfers import compile_constant, compile_load, compile_store
-from cimc.runtime.windows import Reach, compile_window
-
-Operands = tuple[Operand, ...]
+from cimc.runtime.machine import CoreState, Machine, TileState, width_of
+from cimc.runtime.registers import Action, Argument, Register
+from cimc.runtime.transfers import compile_load, compile_store
+from cimc.runtime.vector import compile_scalar, compile_vector
+from cimc.runtime.windows import BoundWindow, compile_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,59 +43,80 @@ class CoreContext:
     counters: Counters
     slots: Mapping[str, int]
 
-    def register(self, operand: Operand) -> Register:
+    def register(self, reg: Reg) -> Register:
         """A run of registers."""
-        reg = cast(Reg, operand)
         words = self.state.files[reg.space]
         assert reg.start >= 0 and reg.stop <= words.shape[0], f"{reg} is outside of {words.shape[0]} registers"
         return Register(words[reg.start : reg.stop], width_of(reg.space, self.machine.target))
 
-    def window(self, operand: Operand) -> Reach:
+    def window(self, window: operands.Window) -> BoundWindow:
         """A window of a ring."""
-        window = cast(Window, operand)
         return compile_window(self.tile_state.rings[window.ring], window, self.counters, self.slots)
 
-    def factors(self, operand: Operand) -> Factors:
+    def argument(self, operand: Operand, is_scale: bool) -> Argument:
+        """What an operand of a meaning holds."""
+        match operand:
+            case Reg():
+                return self.register(operand)
+            case int():
+                return operand
+            case DataRef():
+                return self._factors(operand) if is_scale else self._vector(operand)
+            case Name():
+                table = next(table for table in self.tile.tables if table.name == operand.name)
+                return Entries(self.constants.integers(table.array), table.first, table.step)
+        raise AssertionError(f"{operand} holds nothing")
+
+    def _factors(self, data: DataRef) -> Factors:
         """Entries of a scale."""
-        data = cast(DataRef, operand)
-        scale: Scale = next(scale for scale in self.tile.scales if scale.name == data.name)
+        scale = next(scale for scale in self.tile.scales if scale.name == data.name)
         array = self.constants.reals(scale.array).reshape(scale.rows, scale.entries, 1)
-        return Factors(array[:, data.start : data.start + data.length], scale)
+        m = array[0, data.start : data.start + data.length]
+        n = array[1, data.start : data.start + data.length] if scale.rows > 1 else m
+        infinite = scale.rows > 1 and may_be_infinite(m, n)
+        return Factors(m, n, scale.zero, scale.low, scale.high, scale.a0, scale.b0, infinite)
 
-    def vector(self, operand: Operand) -> Words:
+    def _vector(self, data: DataRef) -> Register:
         """Entries of a constant vector, (entries, 1), as words of memory hold them."""
-        data = cast(DataRef, operand)
-        vector: Vector = next(vector for vector in self.tile.vectors if vector.name == data.name)
+        vector = next(vector for vector in self.tile.vectors if vector.name == data.name)
         entries = self.constants.integers(vector.array)[data.start : data.start + data.length, None]
-        return np.asarray(saturate(entries, self.machine.target.numbers.word), np.int32)
-
-    def table(self, operand: Operand) -> tuple[Wide, Table]:
-        """A lookup table: its entries and what they stand for."""
-        name = cast(Name, operand).name
-        table = next(table for table in self.tile.tables if table.name == name)
-        return self.constants.integers(table.array), table
+        word = self.machine.target.numbers.word
+        return Register(np.asarray(saturate(entries, word), np.int32), word)
 
 
-def _load(core: CoreContext, operands: Operands) -> Action:
-    dest, word = core.register(operands[0]), core.machine.target.numbers.word
-    fill = saturate(np.asarray(cast(int, operands[2])), min(word, dest.bits))
-    return compile_load(core.window(operands[1]), dest.words, int(fill), dest.bits if dest.bits < word else None)
+def compile_instruction(core: CoreContext, instruction: Instruction) -> Action:
+    """The function of an instruction."""
+    form = FORM[instruction.mnemonic]
+    if form.meaning is None:
+        return _MACHINE[form.mnemonic](core, form, instruction)
+    arguments = [
+        core.argument(operand, isinstance(field.kind, Scale))
+        for field, operand in zip(form.fields, instruction.operands, strict=True)
+        if not isinstance(field.kind, Dest)
+    ]
+    scratch, s = core.machine.scratch, core.state.s
+    if not form.has(Dest):
+        return compile_scalar(form, arguments, scratch, s)
+    return compile_vector(form, core.register(form.operand(instruction, Dest)), arguments, scratch, s)
 
 
-def _store(core: CoreContext, operands: Operands) -> Action:
-    source, word = core.register(operands[1]), core.machine.target.numbers.word
-    return compile_store(core.window(operands[0]), source.words, word if source.bits > word else None)
+def _load(core: CoreContext, form: Form, instruction: Instruction) -> Action:
+    dest, word = core.register(form.operand(instruction, Dest)), core.machine.target.numbers.word
+    fill = saturate(np.asarray(form.operand(instruction, Imm)), min(word, dest.bits))
+    window = core.window(form.operand(instruction, Window))
+    return compile_load(window, dest.words, int(fill), dest.bits if dest.bits < word else None)
 
 
-def _loadv(core: CoreContext, operands: Operands) -> Action:
-    dest = core.register(operands[0])
-    return compile_constant(core.vector(operands[1]), dest.words, dest.bits)
+def _store(core: CoreContext, form: Form, instruction: Instruction) -> Action:
+    source, word = core.register(form.operand(instruction, Source)), core.machine.target.numbers.word
+    window = core.window(form.operand(instruction, Window))
+    return compile_store(window, source.words, word if source.bits > word else None)
 
 
-def _mvm(core: CoreContext, operands: Operands) -> Action:
-    mask, target, files = cast(int, operands[0]), core.machine.target, core.state.files
+def _mvm(core: CoreContext, form: Form, instruction: Instruction) -> Action:
+    target, files = core.machine.target, core.state.files
     products = []
-    for number in (bit for bit in range(mask.bit_length()) if mask >> bit & 1):
+    for number in members(form.operand(instruction, Mask)):
         mvmu = core.mvmus[number]
         first, out = number * target.mvmu_rows, number * target.xout_stride
         xin = files["xin"][first : first + mvmu.matrix.rows]
@@ -127,97 +132,11 @@ def _mvm(core: CoreContext, operands: Operands) -> Action:
     return multiply
 
 
-def _binary(ufunc: np.ufunc) -> Callable[[CoreContext, Operands], Action]:
-    def handler(core: CoreContext, operands: Operands) -> Action:
-        dest, a, b = map(core.register, operands)
-        return compile_binary(ufunc, dest, a, b, core.machine.scratch)
-
-    return handler
-
-
-def _immediate(mnemonic: str) -> Callable[[CoreContext, Operands], Action]:
-    def handler(core: CoreContext, operands: Operands) -> Action:
-        dest, a = map(core.register, operands[:2])
-        return compile_immediate(mnemonic, dest, a, cast(int, operands[2]), core.machine.scratch)
-
-    return handler
-
-
-def _mulshr(core: CoreContext, operands: Operands) -> Action:
-    dest, a, b = map(core.register, operands[:3])
-    return compile_mulshr(dest, a, b, cast(int, operands[3]), core.machine.scratch)
-
-
-def _requant(core: CoreContext, operands: Operands) -> Action:
-    dest, a = map(core.register, operands[:2])
-    return compile_requant(dest, a, core.factors(operands[2]), core.machine.scratch)
-
-
-def _requant2(core: CoreContext, operands: Operands) -> Action:
-    dest, a, b = map(core.register, operands[:3])
-    return compile_requant2(dest, a, b, core.factors(operands[3]), core.machine.scratch)
-
-
-def _requantm(core: CoreContext, operands: Operands) -> Action:
-    dest, a, b = map(core.register, operands[:3])
-    return compile_requantm(dest, a, b, core.factors(operands[3]), core.machine.scratch)
-
-
-def _rsum(core: CoreContext, operands: Operands) -> Action:
-    dest, a = map(core.register, operands[:2])
-    return compile_rsum(dest, a, core.factors(operands[2]), core.machine.scratch)
-
-
-def _rmax(core: CoreContext, operands: Operands) -> Action:
-    dest, a = map(core.register, operands)
-    return compile_rmax(dest, a, core.machine.scratch)
-
-
-def _lut(core: CoreContext, operands: Operands) -> Action:
-    dest, a = map(core.register, operands[:2])
-    entries, table = core.table(operands[2])
-    return compile_lut(dest, a, entries, table.first, table.step, core.machine.scratch)
-
-
-def _clrs(core: CoreContext, operands: Operands) -> Action:
-    s = core.state.s
-    return lambda: s.fill(0)
-
-
-def _sums(core: CoreContext, operands: Operands) -> Action:
-    return compile_sums(core.state.s, core.register(operands[0]), core.machine.scratch)
-
-
-def _requants(core: CoreContext, operands: Operands) -> Action:
-    dest, a = map(core.register, operands[:2])
-    return compile_requants(dest, a, core.state.s, core.factors(operands[2]), core.machine.scratch)
-
-
-HANDLERS: Mapping[str, Callable[[CoreContext, Operands], Action]] = MappingProxyType(
-    {
-        "load": _load,
-        "store": _store,
-        "loadv": _loadv,
-        "mvm": _mvm,
-        "set": lambda core, operands: compile_set(core.register(operands[0]), cast(int, operands[1])),
-        "copy": lambda core, operands: compile_copy(core.register(operands[0]), core.register(operands[1])),
-        "add": _binary(np.add),
-        "sub": _binary(np.subtract),
-        "max": _binary(np.maximum),
-        "min": _binary(np.minimum),
-        **{name: _immediate(name) for name in ("addi", "maxi", "mini", "shri", "andi")},
-        "mulshr": _mulshr,
-        "requant": _requant,
-        "requant2": _requant2,
-        "requantm": _requantm,
-        "rsum": _rsum,
-        "rmax": _rmax,
-        "lut": _lut,
-        "clrs": _clrs,
-        "sums": _sums,
-        "requants": _requants,
-    }
+_MACHINE: Mapping[str, Callable[[CoreContext, Form, Instruction], Action]] = MappingProxyType(
+    {"load": _load, "store": _store, "mvm": _mvm}
 )
-"""Handlers of the instructions of a core."""
+"""Instructions that have no meaning as a function of arrays alone."""
 
-assert set(HANDLERS) == {name for name, form in FORM.items() if form.place == "core"}, "an instruction has no handler"
+assert set(_MACHINE) == {name for name, form in FORM.items() if form.place == "core" and form.meaning is None}, (
+    "an instruction has no meaning and no function"
+)

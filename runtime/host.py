@@ -12,7 +12,7 @@ from cimc.numerics.integers import integer_range
 from cimc.numerics.quant import Quant, dequantise, quantise
 from cimc.runtime.affine import IMAGE
 from cimc.runtime.machine import AnyArray, Machine, RingState, Wide, Words
-from cimc.runtime.schedule import Running
+from cimc.runtime.run_queue import Running
 from cimc.runtime.sites import Site
 from cimc.runtime.transfers import Wake
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cimc.isa.kinds.base import register_words
 from cimc.isa.program import CoreCode, Program, Ring, TileCode
 from cimc.target.model import Target
 
@@ -119,26 +120,27 @@ class Scratch:
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self._buffers: dict[tuple[str, int, int], AnyArray] = {}
+        self._buffers: dict[tuple[type[np.generic], int, int], AnyArray] = {}
 
     def wide(self, words: int, slot: int = 0) -> Wide:
         """int64, (words, lanes)."""
-        return self._get(np.dtype(np.int64), words, slot)
+        return self.get(np.int64, words, slot)
 
     def real(self, words: int, slot: int = 0) -> Reals:
         """float32, (words, lanes)."""
-        return self._get(np.dtype(np.float32), words, slot)
+        return self.get(np.float32, words, slot)
 
     def words(self, words: int, slot: int = 0) -> Words:
         """int32, (words, lanes)."""
-        return self._get(np.dtype(np.int32), words, slot)
+        return self.get(np.int32, words, slot)
 
     def double(self, words: int, slot: int = 0) -> npt.NDArray[np.float64]:
         """float64, (words, lanes)."""
-        return self._get(np.dtype(np.float64), words, slot)
+        return self.get(np.float64, words, slot)
 
-    def _get(self, dtype: np.dtype[Any], words: int, slot: int) -> AnyArray:
-        key = dtype.str, words, slot
+    def get(self, dtype: type[np.generic], words: int, slot: int = 0) -> AnyArray:
+        """Of a type, (words, lanes)."""
+        key = dtype, words, slot
         if key not in self._buffers:
             self._buffers[key] = np.empty((words, self.lanes), dtype)
         return self._buffers[key]
@@ -166,11 +168,6 @@ def build_machine(program: Program, target: Target, lanes: int) -> Machine:
     """A machine at rest: all words zero, no ticket given."""
     tiles = {tile.number: _build_tile(tile, target, lanes) for tile in program.tiles}
     return Machine(target, lanes, tiles, Scratch(lanes))
-
-
-def register_words(target: Target) -> dict[str, int]:
-    """Words of each register file of a core."""
-    return {"xin": target.xin_words, "xout": target.core.mvmus * target.xout_stride, "r": target.core.registers}
 
 
 def width_of(space: str, target: Target) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from cimc.isa.printer import Spot
 from cimc.isa.program import Instruction
+from cimc.isa.text.printer import Spot
+from cimc.isa.tree import nesting
 from cimc.runtime.affine import IMAGE, Counters
 from cimc.runtime.machine import Machine
 
@@ -53,13 +54,8 @@ class Probe:
 
 
 def loop_slots(stream: tuple[Instruction, ...], index: int) -> Mapping[str, int]:
-    """The loops around an instruction, outermost first: the place of each one's counter (cimc.runtime.streams)."""
-    loops: list[tuple[str, int]] = []
-    for instruction in stream[:index]:
-        if instruction.mnemonic == "loop":
-            name, count = instruction.operands
-            assert isinstance(name, str), f"loop over {name}"
-            loops.append((name, IMAGE if count == -1 else 1 + len(loops)))
-        elif instruction.mnemonic == "end":
-            loops.pop()
-    return dict(loops)
+    """The loops around an instruction, outermost first: the place of each one's counter (cimc.runtime.coroutines)."""
+    for place, (_, around) in enumerate(nesting(stream)):
+        if place == index:
+            return {name: IMAGE if count == -1 else 1 + depth for depth, (name, count) in enumerate(around)}
+    return {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cimc.isa.printer import line_of, print_instruction
 from cimc.isa.program import Instruction, Program
+from cimc.isa.text.printer import line_of, print_instruction
 from cimc.runtime.affine import IMAGE, Counters
 from cimc.runtime.machine import FifoState, RingState, Thing
 

@@ -7,51 +7,34 @@ a run, a function without arguments over views of registers and memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
 from cimc.crossbar.device import Device
-from cimc.isa.check_work import count_instructions
-from cimc.isa.operands import Window
+from cimc.isa.effects import access_of
+from cimc.isa.kinds.runs import Source
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCode
+from cimc.isa.table import FORM
+from cimc.isa.verify.counts import count_instructions
 from cimc.numerics.keys import Key
-from cimc.runtime.capture import Capture, Writer
+from cimc.runtime.capture import Capture
 from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
 from cimc.runtime.constants import Constants
+from cimc.runtime.coroutines import StreamMaker, count_depth
 from cimc.runtime.crossbar import Mvmu, joined, program_mvmu
-from cimc.runtime.handlers import HANDLERS, CoreContext
+from cimc.runtime.execution import MOST_STATE, Execution, Writer
+from cimc.runtime.handlers import CoreContext, compile_instruction
 from cimc.runtime.host import Host, quantised_inputs
 from cimc.runtime.machine import AnyArray, Wide, Words, build_machine, bytes_per_lane
 from cimc.runtime.probe import Probe
-from cimc.runtime.schedule import Running, Scheduler
+from cimc.runtime.run_queue import Running, RunQueue
 from cimc.runtime.sites import deadlock
-from cimc.runtime.streams import StreamMaker, count_depth
 from cimc.target.model import Target
-
-MOST_STATE = 2 << 30
-"""Bytes of state that one lane may take where the user allows no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """What a run gave.
-
-    outputs: by name, (lanes, *shape), or (images, lanes, *shape) where the run had more than one input a lane.
-    counts: instructions executed by mnemonic, for one lane. stored: what cores stored into rings that hold a tensor,
-    by tensor, int32 (images, lanes, height, width, channels), as far as it was captured; writers: who stored it.
-    """
-
-    outputs: Mapping[str, AnyArray]
-    counts: Mapping[str, int]
-    stored: Mapping[str, Words]
-    writers: Mapping[str, tuple[Writer, ...]]
 
 
 class StepEngine:
-    """Runs a program that cimc.isa.verify finds right for the target.
+    """Runs a program that cimc.isa.verify.verifier finds right for the target.
 
     weights: the arrays that belong to it; exact, device: see cimc.runtime.crossbar.program_mvmu. seed: of what cells
     draw at random.
@@ -92,12 +75,7 @@ class StepEngine:
         capture: Collection[str] | bool | None = None,
         probe: Probe | None = None,
     ) -> Execution:
-        """Run the program on lanes of inputs, each (lanes, *shape), or (images, lanes, *shape) for images > 1.
-
-        schedule_seed: run the streams in a random order. capture: True, or names of tensors, to keep what cores
-        store. probe: stop there, which raises Stopped (cimc.runtime.probe). Raises Deadlock where streams wait for
-        each other for ever, CimcError where the inputs are wrong.
-        """
+        """As Engine says. schedule_seed: run the streams in a random order."""
         assert images >= 1, f"{images} inputs"
         values = quantised_inputs(self.program, inputs, images, self.target.numbers.word)
         lanes = next(iter(values.values())).shape[1] if values else 1
@@ -136,7 +114,7 @@ class StepEngine:
         probe: Probe | None,
     ) -> tuple[dict[str, AnyArray], dict[str, Words], dict[str, tuple[Writer, ...]]]:
         machine = build_machine(self.program, self.target, lanes)
-        scheduler = Scheduler()
+        scheduler = RunQueue()
         capture = Capture(self.program, wanted, images, lanes)
         host = Host(self.program, machine, self._indices, values, images, scheduler.wake)
         streams = list(host.streams)
@@ -159,7 +137,7 @@ class StepEngine:
 
         def handler(index: int, instruction: Instruction, slots: dict[str, int]) -> Callable[[], None]:
             context = CoreContext(maker.machine, tile, maker.tile_state, state, mvmus, self._constants, counters, slots)
-            action = HANDLERS[instruction.mnemonic](context, instruction.operands)
+            action = compile_instruction(context, instruction)
             return _captured(context, instruction, capture, action)
 
         return maker.make("core", core, counters, handler)
@@ -176,11 +154,12 @@ def _captured(
     context: CoreContext, instruction: Instruction, capture: Capture, action: Callable[[], None]
 ) -> Callable[[], None]:
     """The action of a store, followed by keeping what it stored."""
-    if instruction.mnemonic != "store":
+    access = access_of(instruction) if capture.wants else None
+    if access is None or not access.writes:
         return action
-    reach = context.window(instruction.operands[0])
-    ring = context.tile_state.rings[cast(Window, instruction.operands[0]).ring].ring
-    record = capture.recording(ring, reach, context.register(instruction.operands[1]).words)
+    ring = context.tile_state.rings[access.window.ring].ring
+    source = context.register(FORM[instruction.mnemonic].operand(instruction, Source))
+    record = capture.recording(ring, context.window(access.window), source.words)
     if record is None:
         return action
 

@@ -1,4 +1,4 @@
-"""Instructions that move words: load, store, loadv, send, receive."""
+"""Instructions that move words: load, store, send, receive."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from functools import partial
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
-from cimc.runtime.arithmetic import bounds
 from cimc.runtime.machine import FifoState, Thing, Words
+from cimc.runtime.registers import Action, limits
 from cimc.runtime.sites import Site
-from cimc.runtime.windows import Reach, compile_view, is_one_run
+from cimc.runtime.windows import BoundWindow, compile_view, is_one_run
 
-Action = Callable[[], None]
 Step = Callable[[], Site | None]
 Wake = Callable[[Thing], None]
 
 
-def compile_load(reach: Reach, dest: Words, fill: int, bits: int | None = None) -> Action:
+def compile_load(reach: BoundWindow, dest: Words, fill: int, bits: int | None = None) -> Action:
     """dest = the window; `fill` where it leaves the map. dest: (words, lanes). bits: what dest saturates to, where it
     is narrower than a word."""
     view = compile_view(reach)
@@ -36,7 +35,7 @@ def compile_load(reach: Reach, dest: Words, fill: int, bits: int | None = None) 
 
     if bits is None:
         return load
-    low, high = bounds(bits, np.int32)
+    low, high = limits(bits)
 
     def load_limited() -> None:
         load()
@@ -45,12 +44,12 @@ def compile_load(reach: Reach, dest: Words, fill: int, bits: int | None = None) 
     return load_limited
 
 
-def compile_store(reach: Reach, source: Words, bits: int | None = None) -> Action:
+def compile_store(reach: BoundWindow, source: Words, bits: int | None = None) -> Action:
     """The window = source, (words, lanes). bits: what it saturates to, where source is wider than a word."""
     view = compile_view(reach)
     if bits is not None:
         wide, source = source, np.empty_like(source)
-        low, high = bounds(bits, np.int32)
+        low, high = limits(bits)
         limit = partial(np.clip, wide, low, high, out=source)
         store_limited = compile_store(reach, source)
 
@@ -73,18 +72,7 @@ def compile_store(reach: Reach, source: Words, bits: int | None = None) -> Actio
     return store
 
 
-def compile_constant(values: Words, dest: Words, bits: int) -> Action:
-    """dest = values, (words, 1), the same in all lanes. bits: of each register of dest."""
-    low, high = bounds(bits, np.int32)
-    values = np.clip(values, low, high)
-
-    def load_constant() -> None:
-        dest[...] = values
-
-    return load_constant
-
-
-def compile_send(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:
+def compile_send(reach: BoundWindow, fifo: FifoState, wake: Wake, site: Site) -> Step:
     """Put the window into a FIFO; gives `site` while it is full."""
     words, lanes = reach.window.words, reach.shape[3]
     queue, depth = fifo.queue, fifo.depth
@@ -102,7 +90,7 @@ def compile_send(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:
     return send
 
 
-def compile_receive(reach: Reach, fifo: FifoState, wake: Wake, site: Site) -> Step:
+def compile_receive(reach: BoundWindow, fifo: FifoState, wake: Wake, site: Site) -> Step:
     """The window = the oldest message of a FIFO; gives `site` while there is none."""
     queue, words = fifo.queue, reach.window.words
 

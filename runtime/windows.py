@@ -19,7 +19,7 @@ Span = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class BoundWindow:
     """A window ready to be moved: its ring and where it begins, as functions of the counters."""
 
     state: RingState
@@ -76,10 +76,10 @@ class Reach:
             done, pixel = done + count, pixel + count * step
 
 
-def compile_window(state: RingState, window: Window, counters: Counters, slots: Mapping[str, int]) -> Reach:
+def compile_window(state: RingState, window: Window, counters: Counters, slots: Mapping[str, int]) -> BoundWindow:
     """A window of a ring of the stream's tile."""
     starts = [compile_affine(axis.start, counters, slots) for axis in (window.rows, window.columns, window.channels)]
-    return Reach(state, window, counters, *starts)
+    return BoundWindow(state, window, counters, *starts)
 
 
 def inside(start: int, count: int, step: int, size: int) -> Span:
@@ -89,7 +89,7 @@ def inside(start: int, count: int, step: int, size: int) -> Span:
     return first, last, start + first * step
 
 
-def compile_view(reach: Reach) -> Callable[[], Words | None]:
+def compile_view(reach: BoundWindow) -> Callable[[], Words | None]:
     """A function that gives the window as one view of its ring, (rows, columns, channels, lanes) or, for windows that
     are one run of memory, (words, lanes) - or None where it is not one: over the border, or around the ring's end."""
     if reach.window.rows.count == 1:
@@ -100,14 +100,14 @@ def compile_view(reach: Reach) -> Callable[[], Words | None]:
     return _rows(reach) if reach.state.by_row is not None else lambda: None
 
 
-def is_one_run(reach: Reach) -> bool:
+def is_one_run(reach: BoundWindow) -> bool:
     """Whether compile_view's views are (words, lanes)."""
     window = reach.window
     whole = window.channels.count == reach.state.ring.channels and window.columns.step == 1
     return window.rows.count == 1 and (window.columns.count == 1 or whole)
 
 
-def _one_run(reach: Reach) -> Callable[[], Words | None]:
+def _one_run(reach: BoundWindow) -> Callable[[], Words | None]:
     ring, words, counters = reach.state.ring, reach.state.words, reach.counters
     row, column, channel = reach.row, reach.column, reach.channel
     height, width, pixels, channels = ring.height, ring.width, ring.pixels, ring.channels
@@ -126,7 +126,7 @@ def _one_run(reach: Reach) -> Callable[[], Words | None]:
     return view
 
 
-def _one_row(reach: Reach) -> Callable[[], Words | None]:
+def _one_row(reach: BoundWindow) -> Callable[[], Words | None]:
     ring, by_pixel, counters = reach.state.ring, reach.state.by_pixel, reach.counters
     row, column, channel = reach.row, reach.column, reach.channel
     height, width, pixels = ring.height, ring.width, ring.pixels
@@ -146,7 +146,7 @@ def _one_row(reach: Reach) -> Callable[[], Words | None]:
     return view
 
 
-def _rows(reach: Reach) -> Callable[[], Words | None]:
+def _rows(reach: BoundWindow) -> Callable[[], Words | None]:
     ring, by_row, counters = reach.state.ring, reach.state.by_row, reach.counters
     assert by_row is not None, f"ring {ring.name} does not hold whole rows"
     row, column, channel = reach.row, reach.column, reach.channel

@@ -13,12 +13,12 @@ from cimc.base.options import made
 from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.cli.console import check_json, new_console, put_json, write_out
 from cimc.driver.options import TargetOptions
-from cimc.isa.assembly_files import program_from, read_program
-from cimc.isa.binary import MAGIC, encode
-from cimc.isa.checked import check_program
+from cimc.isa.binary.file import MAGIC, encode
+from cimc.isa.files import program_from, read_program
 from cimc.isa.operands import Window
-from cimc.isa.printer import print_program
 from cimc.isa.program import CoreCode, Program
+from cimc.isa.text.printer import print_program
+from cimc.isa.verify.checked import check_program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import new_table

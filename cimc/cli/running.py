@@ -17,7 +17,7 @@ from cimc.report.files import check_writable
 from cimc.report.json_text import json_text
 from cimc.report.schema import schema_text
 from cimc.report.view import report_view
-from cimc.runtime.step import StepEngine
+from cimc.runtime.engines import engine_for
 
 
 def run_job(
@@ -31,9 +31,8 @@ def run_job(
         lanes = lanes_in(package.program, data, limit)
         count = len(next(iter(lanes.values())))
         progress(f"running {count} input{'s' if count != 1 else ''}")
-        outputs, execution = run_program(
-            StepEngine(package.program, package.weights, package.target), lanes, max_memory
-        )
+        engine = engine_for(package.program, package.weights, package.target)
+        outputs, execution = run_program(engine, package.program, package.target, lanes, max_memory)
         write_arrays(out, outputs)
     shapes = ", ".join(f"{printable(name)} {'x'.join(map(str, values.shape))}" for name, values in outputs.items())
     executed = sum(execution.counts.values())

@@ -11,14 +11,14 @@ from cimc.cli.console import steps
 from cimc.cli.options import split_numbers
 from cimc.driver.running import lanes_in
 from cimc.isa.operands import Reg, Window
-from cimc.isa.printer import Spot, line_of, print_instruction
 from cimc.isa.program import CoreCode, Program
+from cimc.isa.text.printer import Spot, line_of, print_instruction
 from cimc.report.model import Report
 from cimc.report.view_table import new_table
+from cimc.runtime.engines import engine_for
 from cimc.runtime.machine import Machine, Words
 from cimc.runtime.package import Package
 from cimc.runtime.probe import Probe, Stopped, loop_slots
-from cimc.runtime.step import StepEngine
 from cimc.runtime.windows import compile_window
 
 AROUND = 3
@@ -47,7 +47,7 @@ def show_stop(console: Console, package: Package, report: Report, where: str, da
     with steps() as progress:
         progress("running")
         try:
-            StepEngine(program, package.weights, package.target).run(one, probe=probe)
+            engine_for(program, package.weights, package.target).run(one, probe=probe)
         except Stopped as stopped:
             found = stopped
         else:

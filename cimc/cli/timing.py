@@ -14,7 +14,7 @@ from cimc.report.cost_model import Writing
 from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import facts_table, new_table
 from cimc.report.writing import writing_of
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.result import Timing
 
 STREAMS, UNITS, LAYERS = 8, 12, 40
 """Streams, units and layers that the terminal shows; JSON has all."""

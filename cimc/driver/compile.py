@@ -24,7 +24,7 @@ from cimc.ir.lanes import lanes_of
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
-from cimc.isa.verify import verify as verify_program
+from cimc.isa.verify.verifier import verify as verify_program
 from cimc.numerics.integers import integer_range, storage_of
 from cimc.passes.balance import require_objective
 from cimc.passes.duplicate import Duplication, duplicate

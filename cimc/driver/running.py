@@ -14,11 +14,11 @@ from cimc.base.options import fits, shown
 from cimc.driver.arrays import Arrays, named, read_arrays
 from cimc.ir.graph import Graph, Tensor
 from cimc.ir.lanes import lanes_of
-from cimc.isa.checked import read_checked
 from cimc.isa.program import Plug, Program
+from cimc.isa.verify.checked import read_checked
+from cimc.runtime.execution import MOST_STATE, Engine, Execution
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.package import Package, load_package
-from cimc.runtime.step import MOST_STATE, Execution, StepEngine
 from cimc.target.model import Target
 
 LABELS = "labels"
@@ -65,16 +65,19 @@ def edited_program(file: Path, of: Program, target: Target, where: str) -> Progr
     return found
 
 
-def run_program(engine: StepEngine, lanes: Arrays, max_memory: int | None) -> tuple[Arrays, Execution]:
-    """Outputs by name as users know them, and the run. max_memory: bound of the emulated state in bytes."""
+def run_program(
+    engine: Engine, program: Program, target: Target, lanes: Arrays, max_memory: int | None
+) -> tuple[Arrays, Execution]:
+    """Outputs of a program on its engine by name as users know them, and the run. max_memory: bound of the emulated
+    state in bytes."""
     if max_memory is not None and not (fits(max_memory, int) and max_memory > 0):
         what = f"max_memory is {shown(max_memory)}"
         raise fail("options.memory", what, Place(item="--max-memory"), "give a whole number of bytes, 1 or more")
-    needed = bytes_per_lane(engine.program, engine.target)
+    needed = bytes_per_lane(program, target)
     if max_memory is not None and needed > max_memory:
         what = f"one input takes {needed} bytes of emulated state; {max_memory} are allowed"
         raise fail("run.memory", what, Place(item="--max-memory"), "allow more")
     engine.max_memory = max_memory or MOST_STATE
     execution = engine.run(lanes)
-    plugs = {plug.name: plug for plug in engine.program.outputs}
+    plugs = {plug.name: plug for plug in program.outputs}
     return {name: without_batch(plugs[name], values) for name, values in execution.outputs.items()}, execution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cimc.isa.code import code_bytes
+from cimc.isa.binary.code import code_bytes
 from cimc.isa.program import Program
 
 

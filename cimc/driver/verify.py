@@ -32,9 +32,10 @@ from cimc.ir.graph import Graph
 from cimc.ir.lanes import lanes_of
 from cimc.ir.layers import Ints
 from cimc.ir.reference import evaluate_mapped
-from cimc.isa.printer import line_of
 from cimc.isa.program import Program
-from cimc.runtime.step import Execution, StepEngine
+from cimc.isa.text.printer import line_of
+from cimc.runtime.engines import engine_for
+from cimc.runtime.execution import Execution
 
 CHUNK_BYTES = 1 << 30  # of captured and reference values held at once
 BYTES_A_VALUE = 32
@@ -124,7 +125,7 @@ def _compare(
     model: ModelLike, compiled: Compiled, inputs: Arrays, labels: npt.NDArray[Any] | None,
     seconds_compile: float, progress: Progress, limits: Limits, synthetic: bool,
 ) -> Verification:  # fmt: skip
-    engine = StepEngine(compiled.program, compiled.weights, compiled.target)
+    engine = engine_for(compiled.program, compiled.weights, compiled.target)
     oracle = OnnxOracle(model, compiled.graph)
     lanes = len(next(iter(inputs.values())))
     mismatches, first, emulated = 0, None, 0.0

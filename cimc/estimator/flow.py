@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cimc.estimator.stalls import Stall, find_stalls
 from cimc.estimator.streams import Spent, Stream, Streams
 from cimc.estimator.tiling import Floor
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.passes.works import Key, Work, partial_key
 from cimc.target.model import Target
 

@@ -9,7 +9,7 @@ from cimc.estimator.streams import Streams
 from cimc.estimator.tiling import lay_out
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.target.model import Target
 
 TICK = 10**10

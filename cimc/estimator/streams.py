@@ -14,13 +14,13 @@ from cimc.backends.emit import emit_alone
 from cimc.backends.streams import transfer_streams
 from cimc.estimator.tiling import Floor
 from cimc.ir.scheduled import RingPlan, Transfer
-from cimc.isa.actions import Counts
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
+from cimc.isa.cost.products import Counts
 from cimc.isa.program import ChannelCode, CoreCode, TileCode
 from cimc.passes.needs import Need
 from cimc.passes.works import Key, Work, partial_key
-from cimc.runtime.timing_account import link_seconds
-from cimc.runtime.timing_ops import cost_stream
+from cimc.runtime.timing.account import link_seconds
+from cimc.runtime.timing.operations import cost_stream
 from cimc.target.mesh import Link, Mesh
 from cimc.target.model import Target
 

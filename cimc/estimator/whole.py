@@ -22,12 +22,12 @@ from cimc.frontends.structure import Structure
 from cimc.ir.graph import Graph
 from cimc.ir.layers import FeatureMap, MatrixLayer, PoolLayer, SoftmaxLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
-from cimc.isa.costs import COMPONENT, PriceList
+from cimc.isa.cost.prices import COMPONENT, PriceList
 from cimc.passes.duplicate import Duplication, duplicate, load_of
 from cimc.passes.lie_beside import lie_beside
 from cimc.passes.pipelines import schedule_network
 from cimc.passes.segments import choose_segments, largest_part, segments_of
-from cimc.runtime.timing import time_program
+from cimc.runtime.timing.engine import time_program
 from cimc.target import Target
 
 MOST_UNITS = 20_000

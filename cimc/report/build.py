@@ -13,7 +13,7 @@ from cimc.ir.layers import Binding, Layer, MatrixLayer, PoolLayer, SoftmaxLayer,
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import CoreCode, Program, TileCode
-from cimc.isa.usage import TileUsage, tile_usage
+from cimc.isa.verify.usage import TileUsage, tile_usage
 from cimc.numerics.quant import Quant
 from cimc.report.cost_model import LayerCost
 from cimc.report.folder import program_digest

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.reading import REPORT_LIMIT, read_text
-from cimc.isa.binary import encode
+from cimc.isa.binary.file import encode
 from cimc.isa.program import Program
 from cimc.report.files import check_outside
 from cimc.report.json_text import json_text, read_report

@@ -21,7 +21,7 @@ from cimc.report.html_tables import (
 from cimc.report.html_timing import limits_part, timing_part
 from cimc.report.html_ways import way_styles
 from cimc.report.model import Report
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.result import Timing
 from cimc.target.model import Target
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

@@ -19,8 +19,8 @@ from cimc.base.quantities import si
 from cimc.report.html_markup import Markup, shortened
 from cimc.report.html_style import hue
 from cimc.report.plot import IDLE, TEXT, drawn, new_figure, own_settings
-from cimc.runtime.timing_account import HOST
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.account import HOST
+from cimc.runtime.timing.result import Timing
 
 BINS = 900
 WIDTH, LABELS, ROW, TOP, REST = 1120.0, 210.0, 20.0, 24.0, 10.0

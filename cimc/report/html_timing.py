@@ -9,7 +9,7 @@ from cimc.report.cost_model import CostReport, Share
 from cimc.report.html_gantt import gantt
 from cimc.report.html_markup import Markup, bar, element, section, table
 from cimc.report.model import Report
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.result import Timing
 
 
 def limits_part(report: Report) -> Markup:

@@ -15,7 +15,7 @@ from cimc.ir.mapped import MappedGraph
 from cimc.passes.duplicate import load_of
 from cimc.passes.lie_beside import lie_beside
 from cimc.report.cost_model import Limit
-from cimc.runtime.timing_result import StreamTime, Timing
+from cimc.runtime.timing.result import StreamTime, Timing
 from cimc.target.model import Target
 
 WORKS = 0.9

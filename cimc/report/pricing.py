@@ -10,14 +10,14 @@ from cimc.base.diagnostics import CimcError
 from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.ir.mapped import MappedGraph
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.isa.operands import Name, Port
 from cimc.isa.program import ChannelCode, Program, TileCode
 from cimc.report.cost_model import CostReport, LayerCost, Share
 from cimc.report.limits import limit_of, loads_of
 from cimc.report.timed import timed
-from cimc.runtime.timing_account import settle
-from cimc.runtime.timing_ops import cost_stream
+from cimc.runtime.timing.account import settle
+from cimc.runtime.timing.operations import cost_stream
 
 INPUTS = 4
 """Inputs of the stream that a report times, as many as `cimc time` takes where it is not told."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from cimc.runtime.timing_result import Interval
+from cimc.runtime.timing.result import Interval
 
 
 def thinned(intervals: Sequence[Interval], most: int) -> tuple[list[Interval], float]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from cimc.isa.program import Program
 from cimc.report.model import Report
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.result import Timing
 from cimc.target.model import Target
 
 

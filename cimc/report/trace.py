@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cimc.base.names import in_json
-from cimc.runtime.timing_result import Interval, Timing
+from cimc.runtime.timing.result import Interval, Timing
 
 Event = dict[str, str | int | float | dict[str, str | int]]
 

@@ -7,7 +7,7 @@ import pytest
 from cimc.base.diagnostics import CimcError
 from cimc.driver.sizes import sizes_of
 from cimc.frontends import load_onnx
-from cimc.isa.usage import usage
+from cimc.isa.verify.usage import usage
 from tests.laws.digits import varied
 from tests.passes.cases import CASES
 from tests.passes.cases.net import Net

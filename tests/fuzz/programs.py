@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 
-from cimc.isa.binary import FORMAT, MAGIC
+from cimc.isa.binary.file import FORMAT, MAGIC
 from cimc.isa.table import ISA_VERSION
 from cimc.runtime.package import BINARY, TARGET, TEXT
 from tests.fuzz.bases import BASES, base_files

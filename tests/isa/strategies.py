@@ -29,7 +29,7 @@ from cimc.isa.program import (
     TileCode,
     Vector,
 )
-from cimc.isa.table import FORM, FORMS
+from cimc.isa.table import FORM
 
 T = TypeVar("T")
 
@@ -162,7 +162,7 @@ class _Maker:
         """Balanced loops with hlt at the end; sometimes nothing at all."""
         if self.rng.random() < 0.1:
             return ()
-        names = [form.mnemonic for form in FORMS if form.place in (place, "any") and form.mnemonic != "hlt"]
+        names = [form.mnemonic for form in FORM.values() if form.place in (place, "any") and form.mnemonic != "hlt"]
         names += ["loop", "end"]
         stream, origin = [], -1
         chosen = self.rng.choices(names, k=self.rng.randint(0, 2 * self.size))
@@ -174,7 +174,7 @@ class _Maker:
                 continue
             if self.rng.random() < 0.3:
                 origin = self.rng.randint(-1, 3)
-            values = tuple(self.operand(field.kind) for field in FORM[mnemonic].fields)
+            values = tuple(self.operand(field.kind.name) for field in FORM[mnemonic].fields)
             stream.append(Instruction(mnemonic, values, origin))
             if mnemonic == "loop":
                 self.scope.append(cast(str, values[0]))

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from cimc.isa.actions import Setting, count_actions, product_parts, product_share
+from cimc.isa.cost.actions import count_actions
+from cimc.isa.cost.products import Setting, product_parts, product_share
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
 from cimc.isa.program import CoreCode, Instruction, Matrix, Scale, Table, TileCode
 from cimc.target import load_target

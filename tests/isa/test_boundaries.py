@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.code import code_bytes
-from cimc.isa.parser import parse
-from cimc.isa.printer import print_program
+from cimc.isa.binary.code import code_bytes
 from cimc.isa.program import ChannelCode, Instruction, Program, TileCode
-from cimc.isa.verify import verify
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
+from cimc.isa.verify.verifier import verify
 from tests.isa.chip import CHIP
 from tests.isa.small import SEND, SMALL
 

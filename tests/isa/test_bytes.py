@@ -8,8 +8,8 @@ import zlib
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.binary import FORMAT, decode, encode
-from cimc.isa.bytestream import Reader, signed, unsigned, unzigzag, zigzag
+from cimc.isa.binary.bytestream import Reader, signed, unsigned, unzigzag, zigzag
+from cimc.isa.binary.file import FORMAT, decode, encode
 from tests.isa.small import SMALL
 
 DATA = encode(SMALL)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from cimc.isa.actions import Setting
-from cimc.isa.costs import Cost, PriceList
+from cimc.isa.cost.prices import Cost, PriceList
+from cimc.isa.cost.products import Setting
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
 from cimc.isa.program import CoreCode, Instruction, Matrix, Scale, Table, TileCode
 from cimc.target import load_target

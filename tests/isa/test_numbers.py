@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.binary import decode, encode
-from cimc.isa.check_records import RANGES
-from cimc.isa.check_work import MOST_INSTRUCTIONS, check_work, count_instructions
-from cimc.isa.coverage import check_coverage
+from cimc.isa.binary.file import decode, encode
 from cimc.isa.directives import DIRECTIVE
-from cimc.isa.findings import Findings
 from cimc.isa.operands import Affine, Axis
-from cimc.isa.parser import parse
-from cimc.isa.printer import print_program
 from cimc.isa.program import Instruction, Program, Table
-from cimc.isa.reach import Reach
-from cimc.isa.verify import verify
-from cimc.isa.wellformed import MOST_NESTED
-from cimc.isa.wiring import wire
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
+from cimc.isa.verify.counts import MOST_INSTRUCTIONS, check_work, count_instructions
+from cimc.isa.verify.coverage import check_coverage
+from cimc.isa.verify.findings import Findings
+from cimc.isa.verify.reach import Reach
+from cimc.isa.verify.records import RANGES
+from cimc.isa.verify.verifier import verify
+from cimc.isa.verify.wellformed import MOST_NESTED
+from cimc.isa.verify.wiring import wire
 from tests.isa.chip import CHIP
 from tests.isa.small import CONV, SMALL
 

@@ -10,10 +10,10 @@ import pytest
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic
 from cimc.base.tokens import RECEIVE, SEND, SIGNAL, SPACE, WAIT, Event, Script, TokenGame, TokenRing
-from cimc.isa.findings import Findings
-from cimc.isa.patterns import Indices, Played, walk_all
 from cimc.isa.program import Program
-from cimc.isa.wiring import wire
+from cimc.isa.verify.findings import Findings
+from cimc.isa.verify.patterns import Indices, Played, walk_all
+from cimc.isa.verify.wiring import wire
 from tests.runtime.test_timing import convolutions
 
 

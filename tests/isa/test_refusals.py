@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.parser import parse
-from cimc.isa.printer import print_program
 from cimc.isa.program import Instruction, Program
-from cimc.isa.verify import verify
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
+from cimc.isa.verify.verifier import verify
 from tests.isa.chip import CHIP
 from tests.isa.goldens import golden
 from tests.isa.small import CONV, SMALL

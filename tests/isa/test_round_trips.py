@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.assembly_files import program_from, read_program, write_binary, write_text
-from cimc.isa.binary import FORMAT, MAGIC, decode, encode
-from cimc.isa.code import code_bytes, encode_each
-from cimc.isa.fast_parser import parse_quickly
-from cimc.isa.lark_parser import parse_by_grammar
-from cimc.isa.parser import parse
-from cimc.isa.printer import line_of, print_instruction, print_program
+from cimc.isa.binary.code import code_bytes, encode_each
+from cimc.isa.binary.file import FORMAT, MAGIC, decode, encode
+from cimc.isa.files import program_from, read_program, write_binary, write_text
 from cimc.isa.program import Instruction, Program
 from cimc.isa.table import ISA_VERSION
-from cimc.isa.wellformed import problems
+from cimc.isa.text.fast_parser import parse_quickly
+from cimc.isa.text.lark_parser import parse_by_grammar
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import line_of, print_instruction, print_program
+from cimc.isa.verify.wellformed import problems
 from tests.isa.small import CONV, SMALL
 from tests.isa.strategies import programs
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from cimc.isa import lark_parser, reader
-from cimc.isa.binary import decode, encode
+from cimc.isa.binary.file import decode, encode
 from cimc.isa.directives import DIRECTIVES
 from cimc.isa.document import PAGE, PROGRAM_PAGE, isa_page, program_page
-from cimc.isa.fast_parser import parse_quickly
-from cimc.isa.kinds import KINDS
-from cimc.isa.lengths import RULE
-from cimc.isa.parser import parse
-from cimc.isa.printer import print_program
-from cimc.isa.table import FORMS, Form
+from cimc.isa.form import Form
+from cimc.isa.table import FORM
+from cimc.isa.text import lark_parser
+from cimc.isa.text.fast_parser import parse_quickly
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
 
 HEAD = """.isa 1
 .program "net" target="puma" weights=""
@@ -25,12 +24,12 @@ HEAD = """.isa 1
 """
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.mnemonic)
+@pytest.mark.parametrize("form", FORM.values(), ids=lambda form: form.mnemonic)
 def test_every_form_goes_through_text_and_bytes(form: Form) -> None:
     """With the examples of the documentation as operands."""
     unit = ".channel 0" if form.place == "tile" else ".core 0"
     lines = {"loop": ["loop oy, 24", "end"], "end": ["loop oy, 24", "end"], "hlt": []}
-    body = lines.get(form.mnemonic, ["loop oy, 2", "loop ox, 3", reader.sample(form.mnemonic), "end", "end"])
+    body = lines.get(form.mnemonic, ["loop oy, 2", "loop ox, 3", form.sample(), "end", "end"])
     text = "\n".join([HEAD.rstrip(), unit, *body, "hlt"])
     program = parse_quickly(text)
     assert program is not None
@@ -48,17 +47,16 @@ def test_the_pages_are_current() -> None:
 
 def test_everything_is_on_the_page() -> None:
     page, program = isa_page(), PROGRAM_PAGE.read_text(encoding="utf-8")
-    assert all(f"| {kind} |" in page for kind in KINDS)
+    assert all(f"| {field.kind.name} |" in page for form in FORM.values() for field in form.fields)
     for directive in DIRECTIVES:
         rows = [line for line in program.splitlines() if f"`.{directive.name}`" in line.split(" | ")[0]]
         assert all(any(f"| *{key.name}* |" in row for row in rows) for key in directive.leading), directive.name
         assert all(any(f"| `{key.name}` |" in row for row in rows) for key in directive.keys), directive.name
-    assert set(RULE) == {form.mnemonic for form in FORMS}
 
 
 def test_opcodes_stay_as_they_are() -> None:
     """A change here is a new version of the instruction set."""
-    assert {form.mnemonic: form.opcode for form in FORMS} == {
+    assert {form.mnemonic: form.opcode for form in FORM.values()} == {
         "loop": 1,
         "end": 2,
         "hlt": 3,

@@ -8,14 +8,14 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.isa.coverage import check_coverage
-from cimc.isa.findings import Findings
 from cimc.isa.operands import Affine, Axis, Reg, Window
 from cimc.isa.program import CoreCode, Instruction, Program, Ring, TileCode
-from cimc.isa.reach import Reach
 from cimc.isa.tree import Leaf, Loop, build_tree, leaves
-from cimc.isa.usage import Region, usage
-from cimc.isa.wiring import wire
+from cimc.isa.verify.coverage import check_coverage
+from cimc.isa.verify.findings import Findings
+from cimc.isa.verify.reach import Reach
+from cimc.isa.verify.usage import Region, usage
+from cimc.isa.verify.wiring import wire
 from tests.isa.chip import CHIP
 from tests.isa.small import CONV, SMALL
 

@@ -15,7 +15,8 @@ from cimc.driver.compile import Compiled
 from cimc.driver.verify import reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.graph import Graph
-from cimc.runtime.step import Execution, StepEngine
+from cimc.runtime.execution import Execution
+from cimc.runtime.step import StepEngine
 from cimc.target.model import Target
 from tests.passes.end_to_end import build
 

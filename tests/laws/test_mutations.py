@@ -22,9 +22,9 @@ from cimc.crossbar.storage import Cells
 from cimc.driver.compile import Compiled
 from cimc.driver.verify import differences, reference_maps
 from cimc.isa.operands import Affine, Axis, DataRef, Reg, Window
-from cimc.isa.printer import print_instruction
 from cimc.isa.program import Instruction, Program, TileCode
-from cimc.isa.verify import verify as verify_program
+from cimc.isa.text.printer import print_instruction
+from cimc.isa.verify.verifier import verify as verify_program
 from cimc.numerics.keys import Key
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine

@@ -15,7 +15,7 @@ from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
 from cimc.isa.operands import Affine
 from cimc.isa.program import Program, TileCode
-from cimc.isa.verify import verify
+from cimc.isa.verify.verifier import verify
 from cimc.passes.duplicate import Duplication, duplicate
 from cimc.passes.pack import pack
 from cimc.passes.pipelines import schedule_network

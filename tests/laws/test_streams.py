@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cimc.isa.binary import decode, encode
-from cimc.isa.parser import parse
-from cimc.isa.printer import print_program
+from cimc.isa.binary.file import decode, encode
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
 from cimc.runtime.package import load_package, save_package
 from cimc.runtime.step import StepEngine
 from cimc.target.load import PRESETS

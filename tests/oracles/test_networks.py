@@ -18,10 +18,10 @@ from cimc.driver.verification import Verification
 from cimc.driver.verify import differences, reference_maps, verify_network
 from cimc.ir.borders import from_maps
 from cimc.ir.lanes import lanes_of
-from cimc.isa.binary import decode, encode
-from cimc.isa.parser import parse
-from cimc.isa.printer import print_program
-from cimc.isa.usage import usage
+from cimc.isa.binary.file import decode, encode
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
+from cimc.isa.verify.usage import usage
 from cimc.runtime.step import StepEngine
 from tests.oracles.inputs import INPUTS
 from tests.shared_data import MODELS, require

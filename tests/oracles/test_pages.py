@@ -17,9 +17,9 @@ from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
 from cimc.frontends import load_onnx
 from cimc.isa.operands import DataRef, Name, Reg, Window
-from cimc.isa.printer import print_program
 from cimc.isa.program import Matrix, Program, Scale, Table, Vector
-from cimc.isa.table import FORMS
+from cimc.isa.table import FORM
+from cimc.isa.text.printer import print_program
 from cimc.passes.pack import pack
 from cimc.runtime.package import save_package, weights_digest
 from cimc.runtime.step import StepEngine
@@ -232,4 +232,4 @@ def test_the_files_of_a_program(tmp_path: Path) -> None:
 
 
 def test_all_instructions_are_tried() -> None:
-    assert {form.mnemonic for form in FORMS} == BODIES.keys() | ELSEWHERE | {"clrs", "sums"}
+    assert {form.mnemonic for form in FORM.values()} == BODIES.keys() | ELSEWHERE | {"clrs", "sums"}

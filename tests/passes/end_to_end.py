@@ -17,11 +17,12 @@ from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
 from cimc.ir.graph import Graph
-from cimc.isa.verify import verify as verify_program
+from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
+from cimc.runtime.execution import Execution
 from cimc.runtime.package import weights_digest
-from cimc.runtime.step import Execution, StepEngine
+from cimc.runtime.step import StepEngine
 from cimc.target import load_target
 from cimc.target.model import Target
 

@@ -12,11 +12,11 @@ import pytest
 import cimc
 from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
-from cimc.isa.binary import decode, encode
-from cimc.isa.parser import parse
-from cimc.isa.printer import print_program
+from cimc.isa.binary.file import decode, encode
 from cimc.isa.program import Program
-from cimc.isa.verify import verify as verify_program
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
+from cimc.isa.verify.verifier import verify as verify_program
 from cimc.target.mesh import Mesh
 from cimc.target.model import Target
 from tests.cli.commands import CALIBRATION, INPUTS, RESIDUAL, TEST

@@ -16,7 +16,7 @@ from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, Task
-from cimc.isa.verify import verify as verify_program
+from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.passes.split import FAN_IN, partners_of

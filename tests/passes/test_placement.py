@@ -22,7 +22,7 @@ from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.ir.scheduled import RingPlan, ScheduledGraph
 from cimc.isa.operands import Name, Port
-from cimc.isa.verify import verify as verify_program
+from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.depths import Depths
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network

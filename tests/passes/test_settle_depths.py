@@ -14,7 +14,7 @@ from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
-from cimc.isa.verify import verify as verify_program
+from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.depths import Depths
 from cimc.passes.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network

@@ -14,7 +14,7 @@ from cimc.driver.verify import differences, reference_maps
 from cimc.ir.scheduled import PlacedTask
 from cimc.isa.operands import Affine, Axis, Window
 from cimc.isa.program import Instruction, Program
-from cimc.isa.verify import verify as verify_program
+from cimc.isa.verify.verifier import verify as verify_program
 from cimc.target.model import Target
 from tests.laws.digits import bits_of, compiled, digits, run, same, varied
 from tests.laws.test_mutations import Spot, exchanged, spots

@@ -9,7 +9,7 @@ import pytest
 
 import cimc
 from cimc.report.limits import LayerLoad, limit_of
-from cimc.runtime.timing_result import Bottleneck, Timing
+from cimc.runtime.timing.result import Bottleneck, Timing
 from cimc.target import load_target
 from tests.cli.commands import CALIBRATION, DIGITS, RESIDUAL
 

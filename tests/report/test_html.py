@@ -15,7 +15,7 @@ from cimc.report.html_markup import Markup, element, escaped, shortened, table
 from cimc.report.html_ways import SHADES, shade
 from cimc.report.model import Report
 from cimc.report.timed import names_in, timed
-from cimc.runtime.timing_result import Timing
+from cimc.runtime.timing.result import Timing
 from cimc.target import load_target
 from cimc.target.model import Target
 from tests.cli.commands import CALIBRATION, DIGITS, RESIDUAL, compiled

@@ -8,8 +8,8 @@ import pytest
 
 import cimc
 from cimc.report.thin import thinned
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_result import Interval
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.result import Interval
 from tests.cli.commands import CALIBRATION, RESIDUAL
 
 

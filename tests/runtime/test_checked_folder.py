@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 
 import cimc
 from cimc.base.diagnostics import CimcError
-from cimc.isa.binary import FORMAT, MAGIC, encode
-from cimc.isa.parser import parse
+from cimc.isa.binary.file import FORMAT, MAGIC, encode
 from cimc.isa.table import ISA_VERSION
+from cimc.isa.text.parser import parse
 from cimc.runtime.machine import AnyArray
 from cimc.runtime.package import BINARY, MANIFEST, TARGET, TEXT, WEIGHTS, load_package
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine
-from cimc.runtime.timing import time_program
+from cimc.runtime.timing.engine import time_program
 from cimc.runtime.weights_file import weights_digest, write_weights
 
 EXAMPLES = Path(cimc.__file__).parent / "examples"

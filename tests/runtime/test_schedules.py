@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cimc.isa.printer import print_program
 from cimc.isa.program import Instruction, Program
-from cimc.runtime.schedule import Scheduler
+from cimc.isa.text.printer import print_program
+from cimc.runtime.run_queue import RunQueue
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine
 from tests.isa.small import SMALL
@@ -53,7 +53,7 @@ def test_a_seed_makes_an_order_of_its_own() -> None:
                 log.append(number)
                 yield None
 
-        assert Scheduler().run([stream(number) for number in range(3)], seed) == []
+        assert RunQueue().run([stream(number) for number in range(3)], seed) == []
         assert sorted(log) == [0] * 6 + [1] * 6 + [2] * 6
         return tuple(log)
 

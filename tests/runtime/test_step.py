@@ -7,7 +7,7 @@ import pytest
 
 from cimc.isa.operands import DataRef, Name, Port, Reg, Window
 from cimc.isa.program import CoreCode, Matrix, Program, Ring, Scale, Table, TileCode, Vector
-from cimc.runtime.capture import Writer
+from cimc.runtime.execution import Writer
 from cimc.runtime.step import StepEngine
 from tests.isa.small import SMALL
 from tests.runtime.programs import (

@@ -8,8 +8,8 @@ import pytest
 
 from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_result import StreamTime, Timing
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.result import StreamTime, Timing
 from tests.cli.commands import DIGITS
 
 

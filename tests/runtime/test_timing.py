@@ -12,14 +12,15 @@ from dataclasses import replace
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.actions import Setting, count_actions, full_product
-from cimc.isa.check_work import count_instructions
-from cimc.isa.costs import PriceList
+from cimc.isa.cost.actions import count_actions
+from cimc.isa.cost.prices import PriceList
+from cimc.isa.cost.products import Setting, full_product
 from cimc.isa.operands import Affine, Name, Port, Reg, Window
 from cimc.isa.program import CoreCode, Instruction, Matrix, Program, Ring, TileCode
-from cimc.runtime.timing import time_program
-from cimc.runtime.timing_ops import cost_stream
-from cimc.runtime.timing_result import Timing
+from cimc.isa.verify.counts import count_instructions
+from cimc.runtime.timing.engine import time_program
+from cimc.runtime.timing.operations import cost_stream
+from cimc.runtime.timing.result import Timing
 from cimc.target import load_target
 from cimc.target.fields import ACTIONS
 from cimc.target.model import Price, Target

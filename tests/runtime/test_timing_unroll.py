@@ -7,13 +7,14 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.isa.costs import Cost
+from cimc.isa.cost.prices import Cost
+from cimc.isa.effects import event_of
 from cimc.isa.operands import Affine, Name, Port
 from cimc.isa.program import CoreCode, Instruction, Ring, TileCode
 from cimc.isa.tree import Leaf, Node, build_tree
-from cimc.runtime.timing_ops import KINDS, Costed
-from cimc.runtime.timing_state import behind
-from cimc.runtime.timing_unroll import Unroller
+from cimc.runtime.timing.operations import WORK, Costed
+from cimc.runtime.timing.state import behind
+from cimc.runtime.timing.unroll import Unroller
 
 TICKETS = 12
 
@@ -50,7 +51,7 @@ def long_way(nodes: tuple[Node, ...], counters: dict[str, int]) -> list[tuple[in
     found = []
     for node in nodes:
         if isinstance(node, Leaf):
-            kind = KINDS.get(node.instruction.mnemonic)
+            kind = event_of(node.instruction)
             if kind is not None:
                 value = node.instruction.operands[1]
                 assert isinstance(value, Affine)
@@ -76,7 +77,7 @@ def test_iterations_that_repeat_are_those_of_the_long_way(seed: int) -> None:
     costed = Costed(tile, CoreCode(0, (), tuple(instructions)), costs)
     lists, _ = Unroller(grain=1, origins=False).lists(costed)
     ops = [lists.ops[place] for place in lists.each[0]]
-    found = [(op.kind, ticket) for op, ticket in zip(ops, lists.each[1], strict=True) if op.kind in KINDS.values()]
+    found = [(op.kind, ticket) for op, ticket in zip(ops, lists.each[1], strict=True) if op.kind != WORK]
     assert found == long_way(build_tree(instructions), {"image": 0})
     spent = sum(op.lead + op.after + (op.times - 1) * (op.gap + op.after) for op in ops)
     runs = Costed(tile, costed.code, costs).executions()

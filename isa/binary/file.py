@@ -1,0 +1,228 @@
+"""A Program as bytes. decode(encode(p)) == p.
+
+Header: magic (4 bytes), FORMAT, ISA version (a byte each), CRC-32 and length of the payload (4 and 8 bytes, little-
+endian). Payload: the texts, each once; then the program's directives by cimc.isa.directives, texts as indices; every
+stream as its code (cimc.isa.binary.code), the names of its loops' counters, and its origins in runs.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.isa.binary.bytestream import Reader, Texts, signed, sized, unsigned
+from cimc.isa.binary.code import decode_stream, encode_each
+from cimc.isa.directives import DIRECTIVE
+from cimc.isa.program import (
+    ChannelCode,
+    CoreCode,
+    Instruction,
+    Matrix,
+    Plug,
+    Program,
+    Ring,
+    Scale,
+    Table,
+    TileCode,
+    Vector,
+)
+from cimc.isa.table import ISA_VERSION
+from cimc.isa.tree import loop_of
+from cimc.isa.verify.wellformed import problems
+
+MAGIC = b"\x7fCIM"
+FORMAT = 3
+_HEADER = struct.Struct("<4sBBIQ")
+
+_Record = TypeVar("_Record", Plug, Ring, Scale, Vector, Table, Matrix)
+
+
+def encode(program: Program) -> bytes:
+    """The program, which must be well formed, as bytes."""
+    texts = Texts()
+    body = _program(program, texts)
+    table = [text.encode("utf-8") for text in texts.order]
+    payload = unsigned(len(table)) + b"".join(map(sized, table)) + body
+    return _HEADER.pack(MAGIC, FORMAT, ISA_VERSION, zlib.crc32(payload), len(payload)) + payload
+
+
+def decode(data: bytes, file: str = "") -> Program:
+    """The program in `data`; file: its name for diagnostics. Raises CimcError for anything that encode never wrote."""
+    reader = _payload(data, file)
+    strings = [reader.text() for _ in range(reader.count())]
+    program = _Decoder(reader, strings).program()
+    if reader.left:
+        raise reader.fail("trailing", f"{reader.left} bytes too many")
+    found = [
+        Diagnostic(
+            "binary.structure",
+            problem.what,
+            Place(file, item=_where(problem.tile, problem.unit, problem.number, problem.index)),
+            problem.todo,
+        )
+        for problem in problems(program)
+    ]
+    if found:
+        raise CimcError(found)
+    return program
+
+
+def _where(tile: int, unit: str, number: int, index: int) -> str:
+    return f"tile {tile}" + (f" {unit} {number}, instruction {index}" if unit else "")
+
+
+def _payload(data: bytes, file: str) -> Reader:
+    """A reader of the payload, once the header is found right."""
+    if len(data) < _HEADER.size:
+        raise fail("binary.truncated", f"a program is longer than these {len(data)} bytes", Place(file))
+    magic, form, isa, checksum, length = _HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise fail(
+            "binary.magic",
+            "this is not a binary program of cimc",
+            Place(file),
+            f"one begins with the bytes {MAGIC.hex(' ')}",
+        )
+    for thing, version, known in (("file format", form, FORMAT), ("instruction set", isa, ISA_VERSION)):
+        if version != known:
+            raise fail(
+                "binary.version",
+                f"{thing} version {version}; this cimc knows version {known}",
+                Place(file),
+                "compile the model again with this cimc",
+            )
+    payload = data[_HEADER.size :]
+    if len(payload) != length:
+        raise fail(
+            "binary.truncated",
+            f"{length} bytes are announced and {len(payload)} are there",
+            Place(file),
+            "copy the file again",
+        )
+    if zlib.crc32(payload) != checksum:
+        raise fail("binary.checksum", "the bytes are not those that were written", Place(file), "copy the file again")
+    return Reader(payload, file, _HEADER.size)
+
+
+def _program(program: Program, texts: Texts) -> bytes:
+    out = [texts.number(program.name), texts.number(program.target), texts.number(program.weights)]
+    out += [signed(program.chips), signed(program.word), signed(program.accumulator)]
+    out.append(unsigned(len(program.strings)))
+    out += [texts.number(text) for text in program.strings]
+    out += [_records("input", program.inputs, texts), _records("output", program.outputs, texts)]
+    out.append(unsigned(len(program.tiles)))
+    for tile in program.tiles:
+        out.append(signed(tile.number))
+        out += [
+            _records("ring", tile.rings, texts),
+            _records("scale", tile.scales, texts),
+            _records("vector", tile.vectors, texts),
+            _records("table", tile.tables, texts),
+        ]
+        out.append(unsigned(len(tile.cores)))
+        for core in tile.cores:
+            out += [signed(core.number), _records("mvmu", core.matrices, texts), _stream(core.stream, tile, texts)]
+        out.append(unsigned(len(tile.channels)))
+        for channel in tile.channels:
+            out += [signed(channel.number), _stream(channel.stream, tile, texts)]
+    return b"".join(out)
+
+
+def _records(name: str, records: Sequence[object], texts: Texts) -> bytes:
+    """How many, then the fields of each in the order of the directive."""
+    directive = DIRECTIVE[name]
+    out = [unsigned(len(records))]
+    for record in records:
+        for key in directive.leading + directive.keys:
+            out.append(key.kind.encode(getattr(record, key.attribute), texts))
+    return b"".join(out)
+
+
+def _stream(stream: Sequence[Instruction], tile: TileCode, texts: Texts) -> bytes:
+    """Code, names of counters, runs of equal origins."""
+    counters = [texts.number(loop[0]) for instruction in stream if (loop := loop_of(instruction)) is not None]
+    runs = [(origin, len(list(run))) for origin, run in groupby(instruction.origin for instruction in stream)]
+    return b"".join(
+        [
+            sized(b"".join(encode_each(stream, tile))),
+            unsigned(len(counters)),
+            *counters,
+            unsigned(len(runs)),
+            *(signed(origin) + unsigned(length) for origin, length in runs),
+        ]
+    )
+
+
+class _Decoder:
+    """Reads the parts of a program, in the order in which _program writes them."""
+
+    def __init__(self, reader: Reader, texts: Sequence[str]) -> None:
+        self.reader = reader
+        self._texts = texts
+
+    def program(self) -> Program:
+        """The whole program."""
+        return Program(
+            name=self.text(),
+            target=self.text(),
+            weights=self.text(),
+            chips=self.reader.signed(),
+            word=self.reader.signed(),
+            accumulator=self.reader.signed(),
+            strings=tuple(self.text() for _ in range(self.reader.count())),
+            inputs=self._records("input", Plug),
+            outputs=self._records("output", Plug),
+            tiles=tuple(self._tile() for _ in range(self.reader.count())),
+        )
+
+    def text(self) -> str:
+        """A text by its index."""
+        return self._texts[self.reader.index(len(self._texts), "text")]
+
+    def _tile(self) -> TileCode:
+        tile = TileCode(
+            self.reader.signed(),
+            self._records("ring", Ring),
+            self._records("scale", Scale),
+            self._records("vector", Vector),
+            self._records("table", Table),
+        )
+        cores = tuple(
+            CoreCode(self.reader.signed(), self._records("mvmu", Matrix), self._stream(tile))
+            for _ in range(self.reader.count())
+        )
+        channels = tuple(ChannelCode(self.reader.signed(), self._stream(tile)) for _ in range(self.reader.count()))
+        return TileCode(tile.number, tile.rings, tile.scales, tile.vectors, tile.tables, cores, channels)
+
+    def _records(self, name: str, record: type[_Record]) -> tuple[_Record, ...]:
+        directive = DIRECTIVE[name]
+        keys = directive.leading + directive.keys
+        build: Callable[..., _Record] = record
+        return tuple(
+            build(**{key.attribute: key.kind.decode(self.reader, self.text) for key in keys})
+            for _ in range(self.reader.count())
+        )
+
+    def _stream(self, tile: TileCode) -> tuple[Instruction, ...]:
+        code = self.reader.sized()
+        counters = [self.text() for _ in range(self.reader.count())]
+        stream = decode_stream(code, tile, counters)
+        loops = sum(loop_of(instruction) is not None for instruction in stream)
+        if loops != len(counters):
+            raise self.reader.fail("structure", f"{len(counters)} counters of {loops} loops have names")
+        placed: list[Instruction] = []
+        for _ in range(self.reader.count()):
+            origin, length = self.reader.signed(), self.reader.unsigned()
+            if length > len(stream) - len(placed):
+                raise self.reader.fail("structure", "more origins than instructions")
+            placed += [
+                Instruction(instruction.mnemonic, instruction.operands, origin)
+                for instruction in stream[len(placed) : len(placed) + length]
+            ]
+        if len(placed) < len(stream):
+            raise self.reader.fail("structure", f"{len(placed)} of {len(stream)} instructions have an origin")
+        return tuple(placed)

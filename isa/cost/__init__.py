@@ -1,0 +1,1 @@
+"""What instructions cost: actions, and prices of them."""

@@ -1,0 +1,163 @@
+"""Actions priced: the time of an instruction on its unit, what it takes of the tile's memory, and its energy.
+
+An instruction is fetched and decoded first, then runs; a core runs one at a time. What moves words overlaps its
+stages, so it takes as long as the slowest of them: memory, bus, register port, converters. The vector unit reads and
+writes its registers while it computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.isa.cost.actions import count_actions
+from cimc.isa.cost.products import PARTS, Counts, Setting, full_product, multiplied, product_share
+from cimc.isa.kinds.numbers import Mask
+from cimc.isa.program import Instruction
+from cimc.isa.table import FORM
+from cimc.target.fields import ACTIONS
+from cimc.target.model import Target
+
+COMPONENT: Mapping[str, str] = MappingProxyType(
+    {
+        "mvm": "MVMU, other",
+        "crossbar_step": "crossbars",
+        "dac_conversion": "DACs",
+        "adc_conversion": "ADCs",
+        "shift_add": "shift-and-add",
+        "alu": "vector unit",
+        "table_lookup": "tables",
+        "register_word": "registers",
+        "xin_read": "XbarIn",
+        "xin_write": "XbarIn",
+        "core_instruction": "core control",
+        "tile_instruction": "tile control",
+        "memory_word": "shared memory",
+        "memory_bus_word": "memory bus",
+        "fifo_word": "receive FIFOs",
+        "network_hop": "network",
+        "off_chip_word": "off-chip link",
+    }
+)
+"""The component that an action's energy counts for. "MVMU, other" is what the price of a product covers beyond its
+parts that have prices of their own."""
+
+assert set(COMPONENT) == set(ACTIONS), f"actions without a component: {set(ACTIONS) ^ set(COMPONENT)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One execution of an instruction. fetch: s, to fetch and decode it. own: s, on its unit, when it has the memory
+    to itself. memory: s for which the tile's memory and bus serve nobody else. counts: its actions."""
+
+    fetch: float
+    own: float
+    memory: float
+    counts: Mapping[str, float]
+
+    @property
+    def seconds(self) -> float:
+        """Its whole time when nothing else wants the memory."""
+        return self.fetch + self.own
+
+
+class PriceList:
+    """The prices of a target. Actions that are asked for and have none are remembered (see check)."""
+
+    def __init__(self, target: Target) -> None:
+        if not target.prices:
+            what = f"target {target.name} has no prices: it says nothing about time and energy"
+            todo = 'compile for puma, or for a file of your own with [prices] (docs/targets.md, "Prices")'
+            raise fail("time.price", what, Place(f"target {target.name}", item="prices"), todo)
+        self.target = target
+        self._missing: set[str] = set()
+        self._rest = _rest_of_product(target)
+
+    def seconds(self, action: str, count: float = 1.0) -> float:
+        """Seconds of so many actions, one after the other; 0 for none."""
+        price = self.target.prices.get(action)
+        if price is None:
+            if count:
+                self._missing.add(action)
+            return 0.0
+        return count * price.seconds
+
+    def joules(self, counts: Mapping[str, float]) -> dict[str, float]:
+        """Joules of actions, by action."""
+        return {action: count * self._joules(action, count) for action, count in counts.items() if count}
+
+    def cost(self, instruction: Instruction, setting: Setting) -> Cost:
+        """The cost of one execution of an instruction."""
+        counts = count_actions(instruction, setting)
+        fetch = self.seconds("core_instruction", counts.get("core_instruction", 0))
+        fetch += self.seconds("tile_instruction", counts.get("tile_instruction", 0))
+        memory = self.memory(counts.get("memory_word", 0))
+        self.joules(counts)
+        return Cost(fetch, max(memory, self._unit_seconds(instruction, setting, counts)), memory, counts)
+
+    def memory(self, words: float) -> float:
+        """Seconds for which words keep a tile's memory and bus, which overlap."""
+        return max(self.seconds("memory_word", words), self.seconds("memory_bus_word", words))
+
+    def _unit_seconds(self, instruction: Instruction, setting: Setting, counts: Counts) -> float:
+        form = FORM[instruction.mnemonic]
+        if form.has(Mask):
+            chosen = multiplied(form.operand(instruction, Mask), setting).values()
+            widths = [max(m.input_bits for m in held) for held in chosen]
+            return self.seconds("mvm", max((product_share(self.target, bits) for bits in widths), default=0.0))
+        ports = [self.seconds(action, counts.get(action, 0)) for action in ("xin_read", "xin_write")]
+        ports.append(self.seconds("fifo_word", counts.get("fifo_word", 0)))
+        vector = self.seconds("alu", counts.get("alu", 0)) + self.seconds("table_lookup", counts.get("table_lookup", 0))
+        if not vector:
+            ports.append(self.seconds("register_word", counts.get("register_word", 0)))
+        return max(vector, *ports)
+
+    def _joules(self, action: str, count: float) -> float:
+        if action == "mvm" and action in self.target.prices:
+            return self._rest
+        price = self.target.prices.get(action)
+        if price is None:
+            self._missing.add(action)
+            return 0.0
+        return price.joules
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Actions that were asked for and have no price."""
+        return frozenset(self._missing)
+
+    def check(self) -> None:
+        """Raise CimcError if an action had no price."""
+        if self._missing:
+            raise CimcError(_no_price(self.target, sorted(self._missing)))
+
+
+def _no_price(target: Target, actions: Iterable[str]) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            "time.price",
+            f'target {target.name} has no price for "{action}": {ACTIONS[action]}',
+            Place(f"target {target.name}", item=f"prices.{action}"),
+            f"give [prices.{action}] seconds and joules (or watts), with their source, in a file that extends it",
+        )
+        for action in actions
+    ]
+
+
+def _rest_of_product(target: Target) -> float:
+    """Joules of a full product beyond its parts that have prices of their own."""
+    whole = target.prices.get("mvm")
+    if whole is None:
+        return 0.0
+    full = full_product(target)
+    parts = sum(full[action] * target.prices[action].joules for action in PARTS if action in target.prices)
+    if parts > whole.joules * (1 + 1e-6):  # prices are read as decimals and multiplied in floats
+        raise fail(
+            "time.price",
+            f"a product takes {whole.joules:.4g} J by [prices.mvm], and its parts {parts:.4g} J by theirs",
+            Place(f"target {target.name}", item="prices.mvm"),
+            "the price of a product covers its crossbars and converters: correct one of them",
+        )
+    return max(0.0, whole.joules - parts)

@@ -1,0 +1,120 @@
+"""Actions inside of a product, and what operands cost wherever they stand.
+
+Actions are those of cimc.target.fields.ACTIONS. Each count that no paper gives is marked as assumed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cimc.isa.program import CoreCode, Matrix, TileCode
+from cimc.target.fields import ACTIONS
+from cimc.target.model import Target
+
+Counts = dict[str, float]
+"""How many of each action. "mvm" counts products of full-width inputs, of which a narrower input's is a part."""
+
+MULTIPLIER_BITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where an instruction stands: on which target, in which tile, in which core (None: in a transfer channel)."""
+
+    target: Target
+    tile: TileCode
+    core: CoreCode | None
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a memory word."""
+        return self.target.numbers.word
+
+
+PARTS = ("crossbar_step", "dac_conversion", "adc_conversion", "shift_add")
+"""Actions inside of a product: part of the price of "mvm", and told apart where they have prices of their own."""
+
+
+def steps_of(target: Target, input_bits: int) -> int:
+    """Steps in which an input is fed."""
+    return math.ceil(input_bits / target.crossbar.dac_bits)
+
+
+def product_parts(target: Target, rows: int, columns: int, weight_bits: int, input_bits: int) -> Counts:
+    """Actions inside of one product of `rows` inputs and `columns` outputs.
+
+    Rows without a weight are not driven, columns without one not converted, crossbars without a slice not read
+    (assumed). A unit column beside the others is not counted: ISAAC's converters are counted for 128 columns.
+    """
+    cells = target.slices(weight_bits) * target.cells_abreast
+    steps = steps_of(target, input_bits)
+    apart = target.mvmu.slices == "crossbars"
+    crossbars = cells if apart else math.ceil(columns * cells / target.crossbar.columns)
+    once = target.crossbar.conversions == "once"
+    conversions = columns * cells * (1 if once else steps)
+    return {
+        "crossbar_step": steps * crossbars,
+        "dac_conversion": steps * rows * crossbars,
+        "adc_conversion": conversions,
+        "shift_add": 0 if once else conversions,
+    }
+
+
+def full_product(target: Target) -> Counts:
+    """Parts of a product that uses a whole MVMU at the target's widths: what the price of "mvm" covers."""
+    numbers = target.numbers
+    return product_parts(target, target.mvmu_rows, target.mvmu_columns(numbers.weight), numbers.weight, numbers.input)
+
+
+def product_share(target: Target, input_bits: int) -> float:
+    """The time of a product as a share of that of full-width inputs.
+
+    Each step of input bits that is saved saves one "crossbar_step", where that has a price; else nothing (PUMA's
+    simulator: 100 ns x (steps + 2) an MVM; ISAAC: 100 ns a step).
+    """
+    whole, step = target.prices.get("mvm"), target.prices.get("crossbar_step")
+    if whole is None or step is None or not whole.seconds:
+        return 1.0
+    saved = steps_of(target, target.numbers.input) - steps_of(target, input_bits)
+    return max(0.0, whole.seconds - saved * step.seconds) / whole.seconds
+
+
+def multiplied(mask: int, setting: Setting) -> dict[int, tuple[Matrix, ...]]:
+    """The MVMUs that an mvm selects, with the matrices that each holds."""
+    assert setting.core is not None, "an mvm stands in a core"
+    return {number: held for number, held in setting.core.by_mvmu().items() if mask >> number & 1}
+
+
+def product_counts(mask: int, setting: Setting) -> Counts:
+    """Products of the selected MVMUs; XbarIn is read and XbarOut written once."""
+    target = setting.target
+    counts: Counts = {}
+    for held in multiplied(mask, setting).values():
+        rows = len({row for m in held for row in range(m.at_row, m.at_row + m.rows)})
+        columns = len({column for m in held for column in range(m.at_column, m.at_column + m.columns)})
+        input_bits = max(m.input_bits for m in held)
+        parts = product_parts(target, rows, columns, max(m.weight_bits for m in held), input_bits)
+        add_counts(counts, {action: count for action, count in parts.items() if action in target.prices})
+        add_counts(counts, {"mvm": product_share(target, input_bits), "xin_read": rows, "register_word": columns})
+    return counts
+
+
+def memory_actions(words: int) -> Counts:
+    """Words to or from a tile's memory."""
+    return {"memory_word": words, "memory_bus_word": words}
+
+
+def multiplier_words(word_bits: int) -> int:
+    """Memory words of a scale's multiplier."""
+    return math.ceil(MULTIPLIER_BITS / word_bits)
+
+
+def add_counts(counts: Counts, more: Mapping[str, float]) -> None:
+    """Add actions to others."""
+    for action, count in more.items():
+        counts[action] = counts.get(action, 0) + count
+
+
+assert set(PARTS) <= set(ACTIONS), "a part of a product is no action"

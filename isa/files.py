@@ -1,0 +1,47 @@
+"""Programs in files, as text or binary: which of the two a file is, its first bytes say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cimc.base.diagnostics import Place, fail
+from cimc.base.reading import PROGRAM_LIMIT, read_bytes
+from cimc.isa.binary.file import MAGIC, decode, encode
+from cimc.isa.program import Program
+from cimc.isa.text.parser import parse
+from cimc.isa.text.printer import print_program
+
+
+def read_program(path: Path) -> Program:
+    """The program in a file of either form. Raises CimcError for whatever is wrong with it."""
+    try:
+        data = read_bytes(path, PROGRAM_LIMIT)
+    except OSError as error:
+        raise fail("asm.file", f"the file cannot be read: {error.strerror}", Place(str(path))) from error
+    return program_from(data, str(path))
+
+
+def program_from(data: bytes, file: str = "") -> Program:
+    """The program in the bytes of a file of either form; file: its name for diagnostics."""
+    if data.startswith(MAGIC):
+        return decode(data, file)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise fail(
+            "asm.encoding",
+            f"neither a binary program nor text in UTF-8 (byte {error.start})",
+            Place(file),
+            "give a file that `cimc compile`, `cimc asm` or `cimc disasm` wrote",
+        ) from error
+    return parse(text, file)
+
+
+def write_text(program: Program, path: Path) -> None:
+    """Write the program as assembly text."""
+    path.write_text(print_program(program), encoding="utf-8", newline="\n")
+
+
+def write_binary(program: Program, path: Path) -> None:
+    """Write the program as bytes."""
+    path.write_bytes(encode(program))

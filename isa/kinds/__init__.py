@@ -1,0 +1,1 @@
+"""Kinds of operands, one class each: it prints, reads, encodes, decodes, checks, prices and documents an operand."""

@@ -1,0 +1,1 @@
+"""Assembly text: its grammar, two parsers that agree, the printer."""

@@ -1,0 +1,1 @@
+"""Everything about a program that can be proved before a run."""

@@ -1,0 +1,56 @@
+"""Collects what the verifier finds, each with its place: tile, stream, instruction and line of the printed text."""
+
+from __future__ import annotations
+
+from cimc.base.diagnostics import Diagnostic, Place
+from cimc.isa.program import Instruction, Program
+from cimc.isa.text.printer import Spot, line_of, print_instruction
+
+
+class Findings:
+    """The findings so far; the same code at the same place counts once."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._lines: dict[Spot, int] | None = None
+        self._streams: dict[tuple[int, str, int], tuple[Instruction, ...]] = {}
+        for tile in program.tiles:
+            for core in tile.cores:
+                self._streams[tile.number, "core", core.number] = core.stream
+            for channel in tile.channels:
+                self._streams[tile.number, "channel", channel.number] = channel.stream
+        self._found: dict[tuple[str, str], Diagnostic] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Everything found, in the order of finding."""
+        return tuple(self._found.values())
+
+    def add(self, code: str, what: str, item: str, todo: str = "") -> None:
+        """A finding about a thing that is no instruction, such as "tile 0, ring x"."""
+        self._put(code, what, Place(self._program.name, item=item), todo)
+
+    def at(self, spot: Spot, code: str, what: str, todo: str = "") -> None:
+        """A finding about an instruction."""
+        tile, unit, number, index = spot
+        item = f"tile {tile} {unit} {number}, instruction {index}: {self.text(spot)}"
+        origin = self._streams[tile, unit, number][index].origin
+        if 0 <= origin < len(self._program.strings):
+            item += f" (from {self._program.strings[origin]})"
+        self._put(code, what, Place(self._program.name, self.line(spot), item=item), todo)
+
+    def line(self, spot: Spot) -> int:
+        """The line of an instruction in the printed program."""
+        if self._lines is None:
+            self._lines = line_of(self._program)
+        return self._lines[spot]
+
+    def text(self, spot: Spot) -> str:
+        """The instruction as text."""
+        return " ".join(print_instruction(self._streams[spot[:3]][spot[3]]).split(None, 1))
+
+    def _put(self, code: str, what: str, where: Place, todo: str) -> None:
+        self._found.setdefault((code, str(where)), Diagnostic(f"verify.{code}", what, where, todo))

@@ -1,0 +1,103 @@
+"""The static verifier: everything about a program that can be proved before a run, without data.
+
+In order: form (wellformed), numbers of the directives, memory and code, operands of each instruction, wiring, how many
+instructions an input takes, discipline of each stream, messages, coverage of the rings, and - where all that holds -
+the token game. Each step relies on those before it: none of them takes time or memory for numbers that no chip could
+have.
+"""
+
+from __future__ import annotations
+
+from cimc.base.collector import no_collection
+from cimc.base.diagnostics import CimcError
+from cimc.isa.program import Program
+from cimc.isa.verify.counts import check_work
+from cimc.isa.verify.coverage import check_coverage
+from cimc.isa.verify.deadlock import play
+from cimc.isa.verify.findings import Findings
+from cimc.isa.verify.instructions import check_tile
+from cimc.isa.verify.memory import check_capacity
+from cimc.isa.verify.patterns import Indices, Played, walk_all
+from cimc.isa.verify.records import check_records
+from cimc.isa.verify.wellformed import problems
+from cimc.isa.verify.wiring import Wiring, check_wiring, wire
+from cimc.target.model import Target
+
+
+def verify(program: Program, target: Target, formed: bool = False) -> None:
+    """Prove what can be proved about a program on a target. Raises CimcError with everything that is wrong.
+
+    formed: the program is known to be well formed, as one from a parser or the binary reader is.
+    """
+    with no_collection():
+        findings = Findings(program)
+        if not formed:
+            _check_form(program, findings)
+            _stop_at(findings)
+        _verify(program, target, findings)
+
+
+def _verify(program: Program, target: Target, findings: Findings) -> None:
+    sound = check_records(program, target, findings)
+    check_capacity(program, target, findings)
+    if not sound:
+        _stop_at(findings)
+    for tile in program.tiles:
+        check_tile(tile, target, findings)
+    wiring = wire(program)
+    check_wiring(program, wiring, findings)
+    check_work(program, wiring, findings)
+    _stop_at(findings)
+    indices = Indices(
+        {key: number for number, key in enumerate(wiring.rings)},
+        {key: number for number, key in enumerate(sorted(wiring.senders.keys()))},
+    )
+    walks = walk_all(wiring, indices, findings)
+    _check_messages(wiring, walks, findings)
+    check_coverage(wiring, findings)
+    _stop_at(findings)
+    play(wiring, indices, [walk.events for walk in walks], target.tile.fifo_depth, findings)
+    _stop_at(findings)
+
+
+def _stop_at(findings: Findings) -> None:
+    if len(findings):
+        raise CimcError(findings.diagnostics)
+
+
+def _check_form(program: Program, findings: Findings) -> None:
+    for problem in problems(program):
+        if problem.code in ("form", "duplicate") or not problem.unit:
+            where = f"tile {problem.tile}" + (f" {problem.unit} {problem.number}" if problem.unit else "")
+            findings.add(problem.code, problem.what, where if problem.tile >= 0 else "program", problem.todo)
+        else:
+            findings.at(
+                (problem.tile, problem.unit, problem.number, problem.index), problem.code, problem.what, problem.todo
+            )
+
+
+def _check_messages(wiring: Wiring, walks: list[Played], findings: Findings) -> None:
+    """Sender and receiver of each FIFO agree on every message of an input, as far as all of them are known."""
+    if not all(found.complete for found in walks):
+        return
+    messages = {str(stream): found.messages for stream, found in zip(wiring.streams, walks, strict=True)}
+    for fifo in sorted(wiring.senders):
+        sender, receiver = str(wiring.senders[fifo][0]), str(wiring.receivers[fifo][0])
+        sent, received = messages[sender].get(fifo, ()), messages[receiver].get(fifo, ())
+        item = f"tile {fifo[0]}, FIFO {fifo[1]}"
+        if len(sent) != len(received):
+            findings.add(
+                "messages",
+                f"{sender} sends {len(sent)} messages an input and {receiver} receives {len(received)}",
+                item,
+            )
+            continue
+        for number, (ours, theirs) in enumerate(zip(sent, received, strict=True)):
+            if ours != theirs:
+                findings.add(
+                    "messages",
+                    f"message {number} has {ours} words where {sender} sends it and {theirs} "
+                    f"where {receiver} receives it",
+                    item,
+                )
+                break

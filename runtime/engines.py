@@ -1,0 +1,18 @@
+"""The one place that names an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cimc.isa.program import Program
+from cimc.runtime.execution import Engine
+from cimc.runtime.machine import AnyArray
+from cimc.runtime.step import StepEngine
+from cimc.target.model import Target
+
+
+def engine_for(
+    program: Program, weights: Mapping[str, AnyArray], target: Target, max_memory: int | None = None
+) -> Engine:
+    """An engine for a program that the verifier finds right for the target. weights: the arrays that belong to it."""
+    return StepEngine(program, weights, target, max_memory=max_memory)

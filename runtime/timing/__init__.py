@@ -1,0 +1,1 @@
+"""Timing of a program over a stream of inputs, without data."""

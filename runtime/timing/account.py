@@ -1,0 +1,121 @@
+"""Accounts of a timing run: what one input costs each unit in time and each component and layer in energy.
+
+Control does not depend on data, so they follow from how often each instruction runs; nothing of the event queue enters.
+Energy counts actions only: what idles is free (assumed, as the papers give power of parts at work).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cimc.base.tokens import RECEIVE
+from cimc.isa.cost.prices import COMPONENT, PriceList
+from cimc.isa.cost.products import Setting, multiplied, product_share
+from cimc.isa.effects import message_of
+from cimc.isa.kinds.numbers import Mask
+from cimc.isa.program import CoreCode, Program
+from cimc.isa.table import FORM
+from cimc.runtime.timing.operations import Costed
+from cimc.target.mesh import FLIT_BITS, Link, Mesh, flits
+
+HOST = "host"
+"""The layer that the host's transfers count for."""
+
+KINDS = {"vfu": "vector unit", "sfu": "table unit"}
+"""Units of the instruction table that a core has one of."""
+
+
+Sums = defaultdict[str, float]
+
+
+def no_sums() -> Sums:
+    """Sums by name, all 0."""
+    return defaultdict(float)
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Sums over one input. units: s by (kind, name); streams: s by unit of the table, by stream; layers: s by layer, by
+    stream; component, layer: J; setup: J, once."""
+
+    units: defaultdict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
+    streams: list[Sums] = field(default_factory=list)
+    layers: list[Sums] = field(default_factory=list)
+    component: Sums = field(default_factory=no_sums)
+    layer: Sums = field(default_factory=no_sums)
+    setup: float = 0.0
+
+
+def link_seconds(link: Link, words: int, prices: PriceList) -> float:
+    """How long a message keeps a link. A mesh link passes a flit in the time in which a FIFO takes its words (assumed:
+    no paper gives the cycle of a link apart)."""
+    if link.off_chip:
+        return prices.seconds("off_chip_word", words)
+    bits = prices.target.numbers.word
+    return prices.seconds("fifo_word", flits(words, bits) * FLIT_BITS / bits)
+
+
+def settle(program: Program, streams: Sequence[Costed], prices: PriceList) -> Accounts:
+    """The accounts of all streams; the host's part not included (see host_moves)."""
+    accounts = Accounts()
+    for costed in streams:
+        _settle_stream(program, costed, prices, accounts)
+    return accounts
+
+
+def host_moves(accounts: Accounts, tile: int, words: int, link: Link, prices: PriceList) -> None:
+    """The host moves words of one input between a chip's link and the memory of a tile."""
+    joules = prices.joules({"off_chip_word": words, "memory_word": words, "memory_bus_word": words})
+    _spend(accounts, joules, HOST)
+    accounts.units["memory", _memory(tile)] += prices.memory(words)
+    accounts.units["link", link.name] += prices.seconds("off_chip_word", words)
+
+
+def _settle_stream(program: Program, costed: Costed, prices: PriceList, accounts: Accounts) -> None:
+    tile, code = costed.tile, costed.code
+    setting = Setting(prices.target, tile, code if isinstance(code, CoreCode) else None)
+    times_of, layers = no_sums(), no_sums()
+    spent: dict[int, dict[str, float]] = {}  # many instructions of a stream have one and the same Cost
+    for instruction, cost, once, each in costed.executions():
+        layer = program.strings[instruction.origin] if instruction.origin >= 0 else "none"
+        if id(cost) not in spent:
+            spent[id(cost)] = prices.joules(cost.counts)
+        joules = spent[id(cost)]
+        accounts.setup += once * sum(joules.values())
+        if not each:
+            continue
+        _spend(accounts, {action: each * amount for action, amount in joules.items()}, layer)
+        form = FORM[instruction.mnemonic]
+        times_of["fetch"] += each * cost.fetch
+        times_of[form.unit] += each * cost.own
+        layers[layer] += each * cost.seconds
+        if cost.memory:
+            accounts.units["memory", _memory(tile.number)] += each * cost.memory
+        if form.unit in KINDS:
+            accounts.units[KINDS[form.unit], f"tile {tile.number} core {code.number}"] += each * cost.own
+        elif form.has(Mask):
+            for number, held in multiplied(form.operand(instruction, Mask), setting).items():
+                share = product_share(prices.target, max(m.input_bits for m in held))
+                name = f"tile {tile.number} core {code.number} MVMU {number}"
+                accounts.units["MVMU", name] += each * prices.seconds("mvm", share)
+        message = message_of(instruction, tile.number) if form.event is not None else None
+        if message is not None and message.kind == RECEIVE:
+            name = f"tile {tile.number} FIFO {message.fifo[1]}"
+            accounts.units["FIFO", name] += each * prices.seconds("fifo_word", cost.counts["fifo_word"])
+        elif message is not None:
+            for link in Mesh.of(prices.target).route(tile.number, message.fifo[0]):
+                accounts.units["link", link.name] += each * link_seconds(link, message.window.words, prices)
+    accounts.streams.append(times_of)
+    accounts.layers.append(layers)
+
+
+def _spend(accounts: Accounts, joules: dict[str, float], layer: str) -> None:
+    for action, amount in joules.items():
+        accounts.component[COMPONENT[action]] += amount
+        accounts.layer[layer] += amount
+
+
+def _memory(tile: int) -> str:
+    return f"tile {tile} memory"
