@@ -62,7 +62,7 @@ def compare(
 
     \b
       cimc compare net/ net-with-copies/
-      cimc compare before.json net/ --json -
+      cimc compare before.json net/ --json
     """
     from cimc.cli.comparing import compare_job
 

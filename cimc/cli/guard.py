@@ -21,6 +21,7 @@ from cimc.base.reading import noting_inputs
 from cimc.base.version import __version__
 from cimc.cli.app import app
 from cimc.cli.console import drop_output
+from cimc.cli.options import with_json_values
 
 RIGHT, FAILED, WRONG_INPUT, OUR_FAULT = 0, 1, 2, 3
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -34,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     try:
         with noting_inputs():
-            app(args=list(arguments), prog_name="cimc")
+            app(args=with_json_values(arguments), prog_name="cimc")
     except SystemExit as exit_:
         return _code(exit_)
     except CimcError as error:

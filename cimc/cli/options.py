@@ -6,7 +6,8 @@ import functools
 import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
@@ -46,12 +47,26 @@ ProgramFile = Annotated[
 ]
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE|-", parser=output_file, help="Write the result as JSON instead; -: print it."),
+    typer.Option(
+        "--json", metavar="[FILE]", parser=output_file, help="Print the result as JSON instead, or write it to FILE."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Another value for a key of the target: crossbar.adc_bits=6."),
 ]
+
+
+def with_json_values(arguments: Sequence[str]) -> list[str]:
+    """Arguments with "-", for standard output, behind each --json that no file to write follows: an option, a folder
+    that is there, or a network."""
+    found: list[str] = []
+    for argument, after in zip_longest(arguments, arguments[1:], fillvalue=""):
+        found.append(argument)
+        option, read = after.startswith("-") and after != "-", after.endswith(".onnx") or os.path.isdir(after)
+        if argument == "--json" and (not after or option or read):
+            found.append("-")
+    return found
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

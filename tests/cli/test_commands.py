@@ -202,6 +202,15 @@ def test_json_is_printed_or_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert refused.code == 2 and "is a compiled program" in refused.err
 
 
+def test_json_without_a_file_is_printed_wherever_it_stands(tmp_path: Path) -> None:
+    folder = compiled(tmp_path / "net")
+    wanted = cimc("time", folder, "--json", "-").out
+    assert json.loads(wanted)
+    for arguments in (("time", folder, "--json"), ("time", "--json", folder), ("time", "--json", "-", folder),
+                      ("time", folder, "--json", "--inputs", "4"), ("time", folder, "--json=-")):  # fmt: skip
+        assert cimc(*arguments).out == wanted, arguments
+
+
 def test_compile_gives_its_report_as_json(tmp_path: Path) -> None:
     done = cimc("compile", DIGITS, "--calibration", CALIBRATION, "-o", tmp_path / "net", "--json", "-")
     assert json.loads(done.out) == json.loads((tmp_path / "net" / "report.json").read_text())
