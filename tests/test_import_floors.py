@@ -31,6 +31,11 @@ FLOORS: Mapping[str, int] = {
 }
 SEES_EVERYTHING = 7
 
+ROOMS_OF_PASSES: Mapping[str, set[str]] = {
+    "lower": set(), "numbers": {"crossbars"}, "crossbars": set(), "placement": set(), "scheduling": {"placement"},
+}  # fmt: skip
+"""The rooms within cimc.passes, and which others each may import; pipelines sees them all."""
+
 Imports = Mapping[str, set[str]]
 
 
@@ -95,6 +100,16 @@ def test_imports_point_down() -> None:
 
 def test_every_room_has_a_floor() -> None:
     assert {room(module) for module in modules()} <= FLOORS.keys()
+
+
+def test_rooms_of_passes_import_what_they_may() -> None:
+    files = {name: file for name, file in modules().items() if name.startswith("cimc.passes.")}
+    assert {name.split(".")[2] for name in files} == {*ROOMS_OF_PASSES, "pipelines"}
+    for name, file in files.items():
+        here = name.split(".")[2]
+        found = imports_of(name, file.read_text(encoding="utf-8"), file.name == "__init__.py", set(files))
+        rooms = {other.split(".")[2] for other in found if other.startswith("cimc.passes.")} - {here}
+        assert here == "pipelines" or rooms <= ROOMS_OF_PASSES[here], (name, rooms)
 
 
 def test_a_breach_is_seen() -> None:

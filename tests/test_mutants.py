@@ -21,7 +21,7 @@ def test_there_are_bugs_of_every_subject() -> None:
         ("cimc/numerics/",), ("cimc/crossbar/",), ("runtime/crossbar.py",),
         ("runtime/vector.py", "runtime/quick.py", "isa/meaning.py"), ("runtime/timing",),
         ("isa/cost/", "isa/kinds/", "isa/table.py"), ("isa/verify/", "cimc/base/tokens.py"),
-        ("cimc/passes/split",), ("cimc/passes/balance",),
+        ("cimc/passes/crossbars/split",), ("cimc/passes/crossbars/balance",),
     )  # fmt: skip
     for files in subjects:
         assert sum(number for file, number in places.items() if file.startswith(files)) >= 8, files

@@ -26,14 +26,14 @@ from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.numerics.integers import integer_range, storage_of
-from cimc.passes.balance import require_objective
-from cimc.passes.duplicate import Duplication, duplicate
-from cimc.passes.formats import Widths
-from cimc.passes.lie_beside import lie_beside
+from cimc.passes.crossbars.balance import require_objective
+from cimc.passes.crossbars.duplicate import Duplication, duplicate
+from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.passes.lower.layers import lower
+from cimc.passes.lower.split_averages import split_averages
+from cimc.passes.numbers.formats import Widths
+from cimc.passes.numbers.quantise import underflows
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
-from cimc.passes.quantise import underflows
-from cimc.passes.split_averages import split_averages
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
 from cimc.target.emulated import require_emulated

@@ -1,11 +1,11 @@
-"""Into how many MVMUs a matrix is cut, where only its shape is known: by the rules of cimc.passes.split."""
+"""Into how many MVMUs a matrix is cut, where only its shape is known: by the rules of cimc.passes.crossbars.split."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from cimc.frontends.structure import MatrixShape
-from cimc.passes.split import count_blocks, reaches_far
+from cimc.passes.crossbars.split import count_blocks, reaches_far
 from cimc.target import Target
 
 

@@ -21,8 +21,8 @@ from cimc.estimator.cut import Cut, cut_matrix
 from cimc.estimator.left_out import left_out
 from cimc.estimator.whole import Whole, whole_estimate
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
-from cimc.passes.balance import Balance, Load, at_pace_of, balance, copies_in_one, judge, require_objective
-from cimc.passes.duplicate import Duplication
+from cimc.passes.crossbars.balance import Balance, Load, at_pace_of, balance, copies_in_one, judge, require_objective
+from cimc.passes.crossbars.duplicate import Duplication
 from cimc.target import Target
 
 

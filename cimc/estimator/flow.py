@@ -16,7 +16,7 @@ from cimc.estimator.stalls import Stall, find_stalls
 from cimc.estimator.streams import Spent, Stream, Streams
 from cimc.estimator.tiling import Floor
 from cimc.isa.cost.prices import PriceList
-from cimc.passes.works import Key, Work, partial_key
+from cimc.passes.placement.works import Key, Work, partial_key
 from cimc.target.model import Target
 
 Times = npt.NDArray[np.float64]

@@ -18,7 +18,7 @@ from cimc.base.shown import Facts, Shown
 from cimc.estimator.cut import Cut, cut_matrix
 from cimc.estimator.left_out import not_apart
 from cimc.frontends.structure import MatrixShape, Structure
-from cimc.passes.balance import Load, copies_in_one
+from cimc.passes.crossbars.balance import Load, copies_in_one
 from cimc.target import Target
 from cimc.target.writing import WriteCost, write_cost
 

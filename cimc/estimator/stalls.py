@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cimc.estimator.streams import Streams
-from cimc.passes.needs import Need
-from cimc.passes.works import Key, Work
+from cimc.passes.placement.needs import Need
+from cimc.passes.placement.works import Key, Work
 
 FARTHEST = 8
 """Layers between a fork and a join that are looked through."""

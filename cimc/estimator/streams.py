@@ -17,8 +17,8 @@ from cimc.ir.scheduled import RingPlan, Transfer
 from cimc.isa.cost.prices import PriceList
 from cimc.isa.cost.products import Counts
 from cimc.isa.program import ChannelCode, CoreCode, TileCode
-from cimc.passes.needs import Need
-from cimc.passes.works import Key, Work, partial_key
+from cimc.passes.placement.needs import Need
+from cimc.passes.placement.works import Key, Work, partial_key
 from cimc.runtime.timing.account import link_seconds
 from cimc.runtime.timing.operations import cost_stream
 from cimc.target.mesh import Link, Mesh

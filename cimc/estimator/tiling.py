@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
-from cimc.passes.deepen_rings import deepen_rings
-from cimc.passes.depths import Depths
-from cimc.passes.place import Placer
-from cimc.passes.schedule import Scheduler
-from cimc.passes.segments import choose_segments
-from cimc.passes.works import Key, TileLoad, Who, Work
+from cimc.passes.crossbars.segments import choose_segments
+from cimc.passes.placement.depths import Depths
+from cimc.passes.placement.place import Placer
+from cimc.passes.placement.works import Key, TileLoad, Who, Work
+from cimc.passes.scheduling.deepen_rings import deepen_rings
+from cimc.passes.scheduling.schedule import Scheduler
 from cimc.target.model import Target
 
 CHIPS = 1 << 20

@@ -16,13 +16,13 @@ from cimc.ir.graph import Graph
 from cimc.ir.layers import Layer, LayerGraph, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
 from cimc.ir.mapped import Arithmetic, MappedGraph, MappedLayer
 from cimc.numerics.quant import Quant
-from cimc.passes.choose_shifts import settled_layer
-from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
+from cimc.passes.crossbars.split import split_matrices
 from cimc.passes.lower.layers import lower
+from cimc.passes.lower.split_averages import split_averages
+from cimc.passes.numbers.choose_shifts import settled_layer
+from cimc.passes.numbers.formats import Widths, choose_formats, complete_ranges, needed_ranges
+from cimc.passes.numbers.quantise import quantise
 from cimc.passes.pipelines import split_options
-from cimc.passes.quantise import quantise
-from cimc.passes.split import split_matrices
-from cimc.passes.split_averages import split_averages
 from cimc.target.model import Target
 
 ANY_RANGE = (-1.0, 1.0)

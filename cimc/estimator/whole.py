@@ -23,10 +23,10 @@ from cimc.ir.graph import Graph
 from cimc.ir.layers import FeatureMap, MatrixLayer, PoolLayer, SoftmaxLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.isa.cost.prices import COMPONENT, PriceList
-from cimc.passes.duplicate import Duplication, duplicate, load_of
-from cimc.passes.lie_beside import lie_beside
+from cimc.passes.crossbars.duplicate import Duplication, duplicate, load_of
+from cimc.passes.crossbars.lie_beside import lie_beside
+from cimc.passes.crossbars.segments import choose_segments, largest_part, segments_of
 from cimc.passes.pipelines import schedule_network
-from cimc.passes.segments import choose_segments, largest_part, segments_of
 from cimc.runtime.timing.engine import time_program
 from cimc.target import Target
 

@@ -15,22 +15,22 @@ from cimc.ir.graph import Graph
 from cimc.ir.layers import LayerGraph, MatrixLayer, VectorLayer, operands_of, window_of
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
-from cimc.passes.calibrate import measure_ranges
-from cimc.passes.choose_shifts import calibration_lanes, choose_shifts
-from cimc.passes.clipping import mark_clipping
-from cimc.passes.deepen_rings import deepen_rings
-from cimc.passes.depths import Depths
-from cimc.passes.formats import Widths, choose_formats, complete_ranges, needed_ranges
+from cimc.passes.crossbars.clipping import mark_clipping
+from cimc.passes.crossbars.pack import pack
+from cimc.passes.crossbars.segments import choose_segments
+from cimc.passes.crossbars.split import SplitOptions, reaches_far, split_matrices
 from cimc.passes.lower.layers import lower
-from cimc.passes.pack import pack
-from cimc.passes.place import Placer
-from cimc.passes.quantise import quantise
-from cimc.passes.schedule import Scheduler
-from cimc.passes.seat_tiles import seat_tiles
-from cimc.passes.segments import choose_segments
-from cimc.passes.settle_depths import settle_depths
-from cimc.passes.split import SplitOptions, reaches_far, split_matrices
-from cimc.passes.split_averages import split_averages
+from cimc.passes.lower.split_averages import split_averages
+from cimc.passes.numbers.calibrate import measure_ranges
+from cimc.passes.numbers.choose_shifts import calibration_lanes, choose_shifts
+from cimc.passes.numbers.formats import Widths, choose_formats, complete_ranges, needed_ranges
+from cimc.passes.numbers.quantise import quantise
+from cimc.passes.placement.depths import Depths
+from cimc.passes.placement.place import Placer
+from cimc.passes.placement.seat_tiles import seat_tiles
+from cimc.passes.scheduling.deepen_rings import deepen_rings
+from cimc.passes.scheduling.schedule import Scheduler
+from cimc.passes.scheduling.settle_depths import settle_depths
 from cimc.target.model import Target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -41,7 +41,7 @@ ROUNDS = 12  # placements, each with the depths of rings that the ones before it
 @dataclass(frozen=True, slots=True)
 class MapOptions:
     """What a user may choose: widths (bits), how rows are cut ("dense" or "channels"), and how ranges are chosen (see
-    cimc.passes.calibrate.METHODS). pack: small matrices of different layers share crossbars."""
+    cimc.passes.numbers.calibrate.METHODS). pack: small matrices of different layers share crossbars."""
 
     widths: Widths
     rows: str = "dense"

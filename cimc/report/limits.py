@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from cimc.base.quantities import si
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
-from cimc.passes.duplicate import load_of
-from cimc.passes.lie_beside import lie_beside
+from cimc.passes.crossbars.duplicate import load_of
+from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.report.cost_model import Limit
 from cimc.runtime.timing.result import StreamTime, Timing
 from cimc.target.model import Target

@@ -14,8 +14,8 @@ import pytest
 import cimc as api
 from cimc.base.options import options_of
 from cimc.driver.options import CompileOptions, EstimateOptions, Limits, Method, Objective
-from cimc.passes import balance
-from cimc.passes.calibrate import METHODS
+from cimc.passes.crossbars import balance
+from cimc.passes.numbers.calibrate import METHODS
 from cimc.target import load_target
 from tests.cli.commands import CALIBRATION, DIGITS, INPUTS, cimc, tree
 

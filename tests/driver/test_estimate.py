@@ -21,7 +21,7 @@ from cimc.driver.options import CompileOptions, EstimateOptions
 from cimc.estimator.estimate import Estimate, estimate_file
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure import load_structure
-from cimc.passes.formats import Widths
+from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network
 from cimc.report.build import build_report
 from cimc.target.load import load_target

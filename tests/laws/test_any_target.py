@@ -21,9 +21,9 @@ from cimc.driver.compile import Compiled
 from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
-from cimc.passes.duplicate import Duplication, duplicate
-from cimc.passes.lie_beside import lie_beside
-from cimc.passes.pack import pack
+from cimc.passes.crossbars.duplicate import Duplication, duplicate
+from cimc.passes.crossbars.lie_beside import lie_beside
+from cimc.passes.crossbars.pack import pack
 from cimc.runtime.step import StepEngine
 from cimc.target.fields import SECTIONS, Count
 from cimc.target.model import Target

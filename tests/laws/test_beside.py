@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cimc.passes.lie_beside import lie_beside
+from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.runtime.timing.engine import time_program
 from cimc.target.model import Target
 from tests.laws.digits import NETWORKS, bits_of, compiled, run, same, varied

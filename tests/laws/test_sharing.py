@@ -16,8 +16,8 @@ from cimc.driver.compile import Compiled
 from cimc.isa.operands import Affine
 from cimc.isa.program import Program, TileCode
 from cimc.isa.verify.verifier import verify
-from cimc.passes.duplicate import Duplication, duplicate
-from cimc.passes.pack import pack
+from cimc.passes.crossbars.duplicate import Duplication, duplicate
+from cimc.passes.crossbars.pack import pack
 from cimc.passes.pipelines import schedule_network
 from cimc.runtime.step import StepEngine
 from cimc.target.model import Target

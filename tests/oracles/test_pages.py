@@ -20,7 +20,7 @@ from cimc.isa.operands import DataRef, Name, Reg, Window
 from cimc.isa.program import Matrix, Program, Scale, Table, Vector
 from cimc.isa.table import FORM
 from cimc.isa.text.printer import print_program
-from cimc.passes.pack import pack
+from cimc.passes.crossbars.pack import pack
 from cimc.runtime.package import save_package, weights_digest
 from cimc.runtime.step import StepEngine
 from cimc.target import load_target

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from benchmarks.networks import vgg16
 from cimc.base.diagnostics import CimcError
 from cimc.frontends.structure import load_structure
-from cimc.passes import balance_one_input
-from cimc.passes.balance import Load, Objective, at_pace_of, balance, copies_in_one, crossbars_of, judge
+from cimc.passes.crossbars import balance_one_input
+from cimc.passes.crossbars.balance import Load, Objective, at_pace_of, balance, copies_in_one, crossbars_of, judge
 
 SECOND = Fraction(1)
 OBJECTIVES: tuple[Objective, ...] = ("throughput", "latency")

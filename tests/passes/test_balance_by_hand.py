@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from cimc.passes.balance import Load, at_pace_of, balance
-from cimc.passes.balance_one_input import Step, spend
+from cimc.passes.crossbars.balance import Load, at_pace_of, balance
+from cimc.passes.crossbars.balance_one_input import Step, spend
 from tests.passes.test_balance import load
 
 

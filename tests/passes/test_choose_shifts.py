@@ -15,7 +15,7 @@ from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
 from cimc.ir.reference import accumulate, windows_of
 from cimc.numerics.quant import dequantise
-from cimc.passes import choose_shifts
+from cimc.passes.numbers import choose_shifts
 from cimc.runtime.step import StepEngine
 from tests.passes.end_to_end import IDEAL, PUMA, build, snr_db
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from cimc.frontends import load_onnx
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer, Share
-from cimc.passes.duplicate import Duplication, _grids, duplicate, load_of
-from cimc.passes.formats import Widths
+from cimc.passes.crossbars.duplicate import Duplication, _grids, duplicate, load_of
+from cimc.passes.crossbars.segments import segments_of
+from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
-from cimc.passes.segments import segments_of
 from cimc.target.model import Target
 from tests.laws.digits import NETWORKS, bits_of, compiled, run, same, varied
 from tests.laws.test_sharing import again, mvmus

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimc.passes.fan_out import FAN_OUT, Reader, feeders
+from cimc.passes.scheduling.fan_out import FAN_OUT, Reader, feeders
 
 CHANNELS = 12
 SEGMENTS = 5

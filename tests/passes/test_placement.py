@@ -23,12 +23,12 @@ from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.ir.scheduled import RingPlan, ScheduledGraph
 from cimc.isa.operands import Name, Port
 from cimc.isa.verify.verifier import verify as verify_program
-from cimc.passes.depths import Depths
-from cimc.passes.formats import Widths
+from cimc.passes.crossbars.segments import choose_segments
+from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
-from cimc.passes.place import Placer
-from cimc.passes.segments import choose_segments
-from cimc.passes.works import Key, TileLoad
+from cimc.passes.placement.depths import Depths
+from cimc.passes.placement.place import Placer
+from cimc.passes.placement.works import Key, TileLoad
 from cimc.runtime.step import StepEngine
 from cimc.target.model import Target
 from tests.laws.digits import Bits, bits_of, compiled, digits, run, same, varied

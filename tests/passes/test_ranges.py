@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimc.passes.calibrate import RANGE_BITS, SAME, rounded
+from cimc.passes.numbers.calibrate import RANGE_BITS, SAME, rounded
 
 ENDS = st.floats(2.0**-40, 2.0**40)
 

@@ -19,9 +19,9 @@ from cimc.ir.mapped import Arithmetic, MappedGraph
 from cimc.ir.scheduled import RingPlan, ScheduledGraph, Transfer, Travel
 from cimc.isa.operands import Window
 from cimc.isa.tree import build_tree, leaves
-from cimc.passes.duplicate import Duplication, duplicate
+from cimc.passes.crossbars.duplicate import Duplication, duplicate
 from cimc.passes.pipelines import schedule_network
-from cimc.passes.seat_tiles import PASSES, ROOM, seat_tiles
+from cimc.passes.placement.seat_tiles import PASSES, ROOM, seat_tiles
 from cimc.target.mesh import TILES_A_ROUTER, Mesh, flits
 from cimc.target.model import Target
 from tests.laws.digits import compiled, varied

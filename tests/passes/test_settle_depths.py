@@ -15,13 +15,13 @@ from cimc.frontends import load_onnx
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import Program
 from cimc.isa.verify.verifier import verify as verify_program
-from cimc.passes.depths import Depths
-from cimc.passes.formats import Widths
+from cimc.passes.crossbars.segments import choose_segments
+from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network
-from cimc.passes.place import Placer
-from cimc.passes.schedule import Scheduler
-from cimc.passes.segments import choose_segments
-from cimc.passes.settle_depths import settle_depths
+from cimc.passes.placement.depths import Depths
+from cimc.passes.placement.place import Placer
+from cimc.passes.scheduling.schedule import Scheduler
+from cimc.passes.scheduling.settle_depths import settle_depths
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine
 from cimc.target.model import Target

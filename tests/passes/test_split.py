@@ -13,10 +13,10 @@ from onnx import ModelProto
 from cimc.frontends import load_onnx
 from cimc.ir.layers import window_of
 from cimc.ir.mapped import MappedGraph, MappedLayer
-from cimc.passes.formats import Widths
+from cimc.passes.crossbars.split import block_weights
+from cimc.passes.lower.split_averages import split_averages
+from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network
-from cimc.passes.split import block_weights
-from cimc.passes.split_averages import split_averages
 from cimc.target.model import Target
 from tests.laws.digits import varied
 from tests.passes.cases.net import Net

@@ -11,9 +11,9 @@ from onnxruntime.quantization.calibrate import HistogramCollector
 
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.ir.lanes import lanes_of
-from cimc.passes import calibrate
-from cimc.passes.calibrate import PERCENTILE, measure_ranges
-from cimc.passes.thresholds import BINS, QUANTISED_BINS, Histogram, entropy_range, percentile_range
+from cimc.passes.numbers import calibrate
+from cimc.passes.numbers.calibrate import PERCENTILE, measure_ranges
+from cimc.passes.numbers.thresholds import BINS, QUANTISED_BINS, Histogram, entropy_range, percentile_range
 from tests.cli.commands import CALIBRATION, DIGITS
 
 DICE = np.random.default_rng(0)

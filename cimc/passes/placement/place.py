@@ -14,9 +14,9 @@ from dataclasses import replace
 from cimc.base.diagnostics import Place, fail
 from cimc.ir.layers import MatrixLayer, operands_of, window_of
 from cimc.ir.mapped import MappedGraph, pieces_of
-from cimc.passes.depths import Depths
-from cimc.passes.needs import Need, needs_of
-from cimc.passes.works import Key, RingSize, TileLoad, Work, core_numbers, partial_key
+from cimc.passes.placement.depths import Depths
+from cimc.passes.placement.needs import Need, needs_of
+from cimc.passes.placement.works import Key, RingSize, TileLoad, Work, core_numbers, partial_key
 from cimc.target.model import Target
 
 LOOK_BACK = 3  # tiles, newest first, that may still take a task

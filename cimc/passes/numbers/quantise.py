@@ -26,7 +26,7 @@ from cimc.ir.mapped import Arithmetic, Finish, Float32s, MappedGraph, MappedLaye
 from cimc.numerics.functions import apply_function
 from cimc.numerics.quant import SMALLEST_RANGE, Quant, dequantise, finite32, range_quant
 from cimc.numerics.quant import quantise as to_integers
-from cimc.passes.formats import LARGEST_FORMAT, NARROW, Ranges, Widths, clamp
+from cimc.passes.numbers.formats import LARGEST_FORMAT, NARROW, Ranges, Widths, clamp
 from cimc.target.model import Target
 
 TABLE_BITS = 10  # entries of a table of a wide format: 2^10 + 1, values between are interpolated

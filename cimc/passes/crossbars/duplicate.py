@@ -13,15 +13,16 @@ from fractions import Fraction
 
 from cimc.ir.layers import MatrixLayer, window_of
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
-from cimc.passes.balance import Balance, Load, Objective, balance
-from cimc.passes.segments import largest_part, segments_of
+from cimc.passes.crossbars.balance import Balance, Load, Objective, balance
+from cimc.passes.crossbars.segments import largest_part, segments_of
 from cimc.target.model import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Duplication:
-    """How copies are chosen. budget: MVMUs in all, None for as many as it takes. objective: see cimc.passes.balance;
-    rate: inputs a second, of "area". pace: seconds of a pixel by the layer's name; a layer without takes one unit."""
+    """How copies are chosen. budget: MVMUs in all, None for as many as it takes. objective: see
+    cimc.passes.crossbars.balance; rate: inputs a second, of "area". pace: seconds of a pixel by the layer's name; a
+    layer without takes one unit."""
 
     budget: int | None
     objective: Objective = "throughput"

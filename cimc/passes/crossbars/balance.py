@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Literal, get_args
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.passes.balance_one_input import Step, fastest_sum, spend
+from cimc.passes.crossbars.balance_one_input import Step, fastest_sum, spend
 
 Objective = Literal["throughput", "latency", "area"]
 

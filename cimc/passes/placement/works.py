@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cimc.ir.mapped import MappedLayer, Share, Task
-from cimc.passes.needs import Need
+from cimc.passes.placement.needs import Need
 
 Who = tuple[int, int, int]  # a task of a copy: (layer, task, copy)
 

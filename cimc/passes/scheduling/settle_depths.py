@@ -17,8 +17,8 @@ import networkx as nx
 from cimc.base import tokens
 from cimc.base.tokens import Event, TokenGame, TokenRing
 from cimc.ir.scheduled import ScheduledGraph
-from cimc.passes.schedule import grown
-from cimc.passes.stream_events import StreamEvents
+from cimc.passes.scheduling.schedule import grown
+from cimc.passes.scheduling.stream_events import StreamEvents
 from cimc.target.model import Target
 
 

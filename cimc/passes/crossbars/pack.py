@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
-from cimc.passes.clipping import Seated, may_clip
+from cimc.passes.crossbars.clipping import Seated, may_clip
 from cimc.target.model import Target
 
 Seat = tuple[int, int, int]

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import Block, MappedGraph, MappedLayer
-from cimc.passes.balance import copies_in_one
-from cimc.passes.clipping import may_clip
-from cimc.passes.segments import most_of_row
+from cimc.passes.crossbars.balance import copies_in_one
+from cimc.passes.crossbars.clipping import may_clip
+from cimc.passes.crossbars.segments import most_of_row
 from cimc.target.model import Target
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cimc.passes.works import Key, RingSize, TileLoad, Who
+from cimc.passes.placement.works import Key, RingSize, TileLoad, Who
 
 
 @dataclass(slots=True)

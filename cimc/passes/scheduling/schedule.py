@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from cimc.ir.mapped import MappedGraph, Share
 from cimc.ir.scheduled import WHOLE, PlacedTask, RingPlan, ScheduledGraph, Source, Sync, Transfer
-from cimc.passes.fan_out import Reader, feeders
-from cimc.passes.needs import Need
-from cimc.passes.place import Placer
-from cimc.passes.works import Key, RingSize, TileLoad, Work, core_numbers, partial_key
+from cimc.passes.placement.needs import Need
+from cimc.passes.placement.place import Placer
+from cimc.passes.placement.works import Key, RingSize, TileLoad, Work, core_numbers, partial_key
+from cimc.passes.scheduling.fan_out import Reader, feeders
 
 RingAt = tuple[int, str]
 

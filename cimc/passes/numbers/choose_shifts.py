@@ -23,8 +23,8 @@ from cimc.ir.layers import Floats, Ints, MatrixLayer, operands_of
 from cimc.ir.mapped import Arithmetic, Float32s, MappedGraph, MappedLayer
 from cimc.ir.reference import accumulate, evaluate_layer, finish_matrix, windows_of
 from cimc.numerics.quant import Quant, finite32
-from cimc.passes.quantise import round_weights, unit_of
-from cimc.passes.split import block_weights
+from cimc.passes.crossbars.split import block_weights
+from cimc.passes.numbers.quantise import round_weights, unit_of
 
 HEADROOM_BITS = 1
 WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out

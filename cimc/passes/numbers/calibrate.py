@@ -1,8 +1,8 @@
 """calibrate: the range of every tensor that needs a number format, measured on the float Graph with the user's data.
 
-minmax takes the smallest and largest value; percentile and entropy cut rare extremes off (cimc.passes.thresholds). Ends
-of ranges are rounded to RANGE_BITS significant bits, so that the last bits of a float32 sum, which may differ from one
-processor to the next, do not get into a program.
+minmax takes the smallest and largest value; percentile and entropy cut rare extremes off
+(cimc.passes.numbers.thresholds). Ends of ranges are rounded to RANGE_BITS significant bits, so that the last bits of a
+float32 sum, which may differ from one processor to the next, do not get into a program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.ir.evaluate import evaluate
 from cimc.ir.graph import Graph
-from cimc.passes.thresholds import Histogram, entropy_range, percentile_range
+from cimc.passes.numbers.thresholds import Histogram, entropy_range, percentile_range
 
 CHUNK = 16
 """Lanes evaluated at once, at most."""

@@ -1,0 +1,1 @@
+"""Matrices on crossbars: cuts, shared MVMUs, copies."""

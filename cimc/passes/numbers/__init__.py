@@ -1,0 +1,1 @@
+"""Number formats, integer weights, shifts: what fixes every number of a result."""

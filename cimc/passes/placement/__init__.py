@@ -1,0 +1,1 @@
+"""Tasks onto cores, tiles and chips."""

@@ -1,0 +1,1 @@
+"""Rings, transfers and synchronisation, and how deep rings must be."""
