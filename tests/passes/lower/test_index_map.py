@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.ir.layers import FeatureMap
+from cimc.ir.layers import FeatureMap, Operand, Part
 from cimc.passes.lower.index_map import IndexMap, Scattered, joined
 from cimc.passes.lower.layout import layout_as, layout_on, spatial
 from cimc.passes.lower.operands import operand_of
@@ -149,6 +150,34 @@ def test_golden_pieces() -> None:
     assert tensor.sizes == (2, 4, 3)
     assert piece.spans == ((0, 2, 1), (1, 4, 8), (0, 3, 2)) and piece.base == 2 - 8
     assert tensor.has_zeros and tensor.maps == (0,)
+
+
+def test_rounds_and_what_stands_around_them() -> None:
+    """Numbers 2 .. 14 of 0 .. 15, in rows of four: a part of the first, two whole ones, a part of the last."""
+    numbers = np.pad(np.arange(13), (2, 1), constant_values=-1).reshape(4, 4)
+    tensor = IndexMap.whole(0, (13,)).pad(0, 2, 1).reshape((4, 4))
+    assert np.array_equal(tensor.elements((0,)), numbers)
+    assert np.array_equal(tensor.transpose((1, 0)).elements((0,)), numbers.T)
+
+
+def test_one_row_among_zeros_is_cut_across_its_ends() -> None:
+    """Row 1 of columns 0 and 1 of a 3 x 4 map, between rows of zeros, read as one axis."""
+    numbers = np.pad(np.arange(12).reshape(3, 4)[1:2, :2], ((1, 1), (0, 0)), constant_values=-1).reshape(6)
+    tensor = IndexMap.whole(0, (3, 4)).slice(1, 0, 2, 1).slice(0, 1, 1, 1).pad(0, 1, 1).reshape((6,))
+    assert numbers.tolist() == [-1, -1, 4, 5, -1, -1]
+    assert tensor.reshape((3, 2)).reshape((6,)).slice(0, 1, 4, 1).elements((0,)).tolist() == [-1, 4, 5, -1]
+    assert tensor.by_axes()[0].merged([0, 1])[0].elements((0,)).tolist() == numbers.tolist()
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 0), (0, 1)])
+def test_zeros_beside_a_cut_are_no_view(before: int, after: int) -> None:
+    """The map has numbers there: an Operand would read them."""
+    maps = [FeatureMap("a", 2, 4, 3)]
+    middle = IndexMap.whole(0, (2, 4, 3)).slice(1, 1, 2, 1)
+    assert operand_of(middle, maps) == Operand((Part("a", 0, 3),), 2, 2, (0, 1))
+    assert operand_of(middle.pad(1, before, after), maps) is None
+    whole = IndexMap.whole(0, (2, 4, 3)).pad(1, before, after)
+    assert operand_of(whole, maps) == Operand((Part("a", 0, 3),), 2, 5, (0, -before))
 
 
 def test_a_constant_a_channel() -> None:
