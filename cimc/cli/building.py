@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
 from cimc.base.quantities import counted, decibels
 from cimc.cli.console import check_json, new_console, put_json, steps, warn
+from cimc.cli.stages import Stages, Stopped
 from cimc.driver.arrays import Arrays, data_for
 from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions, Limits
@@ -20,19 +22,29 @@ from cimc.report.view_table import facts_table, new_table
 from cimc.target.load import target_file
 
 
-def compile_job(model: str, options: CompileOptions, calibration: str | None, folder: Path, json: Path | None) -> None:
-    """`cimc compile`. json: where the mapping report goes too."""
+def compile_job(
+    model: str, options: CompileOptions, calibration: str | None, folder: Path | None, json: Path | None, stages: Stages
+) -> None:
+    """`cimc compile`. folder: None where stages alone are asked for; json: where the mapping report goes too."""
     check_json(json, model, calibration)
-    check_place(folder, model, calibration, target_file(options.target))
+    if folder is not None:
+        check_place(folder, model, calibration, target_file(options.target))
+    elif not stages.wanted:
+        raise fail("options.out", "no folder to write is given", Place(item="--out"), "give -o DIR")
     with steps() as progress:
         progress("reading the calibration data")
-        compiled = compile_network(model, options, _data(model, calibration), progress)
+        try:
+            compiled = compile_network(model, options, _data(model, calibration), progress, observe=stages.observe)
+        except Stopped:
+            return
         progress("writing the program")
         report = build_report(compiled)
-        save_folder(folder, compiled.program, compiled.weights, compiled.target_toml, report)
-    warn([*compiled.warnings, *missed_rate(options.rate, report)])
+        if folder is not None:
+            save_folder(folder, compiled.program, compiled.weights, compiled.target_toml, report)
+    warn([*compiled.warnings, *missed_rate(options.rate, report), *stages.missed()])
     if json is not None:
         put_json(json_text(report), json)
+    if json is not None or folder is None:
         return
     s = report.summary
     text = (

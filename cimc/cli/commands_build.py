@@ -17,20 +17,29 @@ from cimc.driver.options import CompileOptions, Limits
 @o.with_options
 def compile(
     model: o.Model,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write.", show_default=False)],
     options: CompileOptions,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="The folder to write.", show_default=False)
+    ] = None,
     calibration: o.CalibrationFile = None,
     json: o.Json = None,
+    print_after: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PASS", help="Print what a pass makes; may be given again. No -o needed."),
+    ] = None,
+    stop_after: Annotated[str | None, typer.Option(metavar="PASS", help="Print it, and go no further.")] = None,
 ) -> None:
     """Compile a network into a folder that stands alone: program, weights, target and mapping report.
 
     \b
       cimc compile net.onnx --target puma --calibration some.npz -o net/
       cimc compile net.onnx --target my-chip.toml --set crossbar.adc_bits=6 --weight-bits 4 -o net/
+      cimc compile net.onnx --stop-after lower
     """
     from cimc.cli.building import compile_job
+    from cimc.cli.stages import Stages
 
-    compile_job(model, options, calibration, out, json)
+    compile_job(model, options, calibration, out, json, Stages(print_after or (), stop_after))
 
 
 @o.with_options

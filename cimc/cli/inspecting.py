@@ -64,7 +64,8 @@ def inspect_job(folder: Path, question: Question, json: Path | None) -> None:
         )
     package, console = load_package(folder), new_console()
     report = load_report(folder, package.program)
-    names = {layer.output: layer.name for layer in report.layers}
+    names = {stored.matrix.layer: stored.matrix.layer for stored in matrices_of(package.program)}
+    names |= {layer.output: layer.name for layer in report.layers}  # an edited program may name others
     if question.stop is not None and question.data is not None:
         show_stop(console, package, report, question.stop, question.data, question.lane)
         return

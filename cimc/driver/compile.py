@@ -27,13 +27,12 @@ from cimc.isa.program import Program
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.numerics.integers import integer_range, storage_of
 from cimc.passes.crossbars.balance import require_objective
-from cimc.passes.crossbars.duplicate import Duplication, duplicate
-from cimc.passes.crossbars.lie_beside import lie_beside
+from cimc.passes.crossbars.duplicate import Duplication
 from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
 from cimc.passes.numbers.formats import Widths
 from cimc.passes.numbers.quantise import underflows
-from cimc.passes.pipelines import MapOptions, map_network, schedule_network
+from cimc.passes.pipelines import PASSES, Context, MapOptions, run_passes
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
 from cimc.target.emulated import require_emulated
@@ -81,11 +80,12 @@ def compile_network(
     calibration: Arrays | None = None,
     progress: Progress = lambda step: None,
     accept: Callable[[Graph], None] = lambda graph: None,
+    observe: Callable[[str, Any], None] = lambda name, stage: None,
 ) -> Compiled:
     """Compile an ONNX model. calibration: lanes of every network input, by name; more names are allowed.
 
-    accept: looks at the network before long work, and may raise. Raises CimcError for everything that is wrong with
-    the network, the target or the data.
+    accept: looks at the network before long work, and may raise. observe: is shown what each pass makes. Raises
+    CimcError for everything that is wrong with the network, the target or the data.
     """
     sourced = options.sourced()
     target = sourced.target
@@ -105,26 +105,22 @@ def compile_network(
         )
     else:
         data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
-    progress("calibrating and mapping")
+    progress("calibrating, mapping and scheduling")
     _check_copies(options, target)
     widths = _widths(options, target, graph)
-    mapped = map_network(
-        graph, target, data, MapOptions(widths, options.rows, options.calibration_method, options.pack)
-    )
-    warnings += underflows(mapped)
+    mapping = MapOptions(widths, options.rows, options.calibration_method, options.pack)
+    copies = options.mvmus is not None or options.rate is not None
+    duplication = Duplication(options.mvmus, options.objective, options.rate) if copies else None
+    context = Context(target, graph, data, mapping, duplication, pace_of, options.chips, options.seed)
     with no_collection():
-        if options.mvmus is not None or options.rate is not None:
-            mapped = lie_beside(mapped, target)
-            pace = pace_of(mapped, target)
-            mapped, _ = duplicate(mapped, target, Duplication(options.mvmus, options.objective, options.rate, pace))
-        progress("scheduling")
-        scheduled = schedule_network(mapped, target, options.chips, options.seed)
+        scheduled: ScheduledGraph = run_passes(graph, context, PASSES, observe)
+        warnings += underflows(scheduled.mapped)
         progress("writing code")
         program, weights = emit(scheduled, target)
         program = replace(program, weights=weights_digest(weights))
         progress("checking the program")
         verify_program(program, target)
-    return Compiled(graph, mapped, scheduled, program, weights, target, tuple(warnings), sourced.sources)
+    return Compiled(graph, scheduled.mapped, scheduled, program, weights, target, tuple(warnings), sourced.sources)
 
 
 def _check_copies(options: CompileOptions, target: Target) -> None:

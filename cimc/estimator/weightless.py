@@ -44,7 +44,7 @@ def map_weightless(graph: Graph, target: Target, weight_bits: int, rows: str) ->
     mapped = quantise(layers, quants, ranges, target, widths)
     with np.errstate(all="ignore"):
         settled = tuple(_settled(one, quants, mapped.arithmetic) for one in mapped.layers)
-    return split_matrices(replace(mapped, layers=settled), target, split_options(layers, target, rows))
+    return split_matrices(replace(mapped, layers=settled), target, split_options(mapped, target, rows))
 
 
 def _finite(layer: Layer) -> Layer:

@@ -1,10 +1,11 @@
-"""Every pass in order: Graph -> LayerGraph -> MappedGraph -> ScheduledGraph."""
+"""The list of all passes, in order: Graph -> LayerGraph -> MappedGraph -> ScheduledGraph."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy.typing as npt
@@ -15,7 +16,10 @@ from cimc.ir.graph import Graph
 from cimc.ir.layers import LayerGraph, MatrixLayer, VectorLayer, operands_of, window_of
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
+from cimc.ir.verify_graph import verify_graph
 from cimc.passes.crossbars.clipping import mark_clipping
+from cimc.passes.crossbars.duplicate import Duplication, duplicate
+from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.passes.crossbars.pack import pack
 from cimc.passes.crossbars.segments import choose_segments
 from cimc.passes.crossbars.split import SplitOptions, reaches_far, split_matrices
@@ -49,33 +53,112 @@ class MapOptions:
     pack: bool = False
 
 
-def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
-    """All that fixes numbers. calibration: lanes of every network input."""
-    if target.numbers.accumulator < 32:
-        graph = split_averages(graph)
-    layers = lower(graph)
-    measured = measure_ranges(graph, needed_ranges(layers), calibration, options.calibration)
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What passes work for, beside the stage. graph: the network that was lowered, once it is; calibration: lanes of
+    every network input. duplication: how copies are chosen, None for one of each layer, with `pace` to tell how long a
+    pixel takes. chips: at most; seed: see seat_tiles."""
+
+    target: Target
+    graph: Graph
+    calibration: Arrays = field(default_factory=dict)
+    options: MapOptions | None = None
+    duplication: Duplication | None = None
+    pace: Callable[[MappedGraph, Target], Mapping[str, Fraction]] = lambda graph, target: {}
+    chips: int = 1
+    seed: int = 0
+
+    @property
+    def mapping(self) -> MapOptions:
+        """The options of mapping."""
+        assert self.options is not None, "mapping has options"
+        return self.options
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass: what it makes of a stage. applies: whether it is needed at all."""
+
+    name: str
+    run: Callable[[Any, Context], Any]
+    applies: Callable[[Context], bool] = lambda context: True
+
+
+def _quantise(layers: LayerGraph, context: Context) -> MappedGraph:
+    """Ranges from calibration data, number formats, integer weights."""
+    options, target = context.mapping, context.target
+    names = needed_ranges(layers)
+    measured = measure_ranges(context.graph, names, context.calibration, options.calibration)
     ranges = complete_ranges(layers, measured)
     quants = choose_formats(layers, ranges, target, options.widths)
-    mapped = quantise(layers, quants, ranges, target, options.widths)
-    mapped = split_matrices(mapped, target, split_options(layers, target, options.rows))
+    return quantise(layers, quants, ranges, target, options.widths)
+
+
+def _choose_shifts(mapped: MappedGraph, context: Context) -> MappedGraph:
+    """Shifts on as many lanes of calibration data as there is room for."""
     lanes = min(calibration_lanes(mapped), max(1, CALIBRATION_VALUES // max(m.words for m in mapped.maps.values())))
     inputs = {
-        b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], quants[b.maps[0]], calibration[b.tensor][:lanes])
+        b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], mapped.quants[b.maps[0]], context.calibration[b.tensor][:lanes])
         for b in mapped.inputs
     }
-    mapped = mark_clipping(choose_shifts(mapped, inputs))
-    return pack(mapped, target) if options.pack else mapped
+    return choose_shifts(mapped, inputs)
 
 
-def split_options(layers: LayerGraph, target: Target, rows: str) -> SplitOptions:
+def _duplicate(mapped: MappedGraph, context: Context) -> MappedGraph:
+    """Copies at the pace of the layers as they are."""
+    assert context.duplication is not None, "copies are asked for"
+    pace = context.pace(mapped, context.target)
+    return duplicate(mapped, context.target, replace(context.duplication, pace=pace))[0]
+
+
+def _has_copies(context: Context) -> bool:
+    return context.duplication is not None
+
+
+PASSES = (
+    Pass("split_averages", lambda graph, _: split_averages(graph), lambda c: c.target.numbers.accumulator < 32),
+    Pass("lower", lambda graph, _: lower(graph)),
+    Pass("quantise", _quantise),
+    Pass("split_matrices", lambda m, c: split_matrices(m, c.target, split_options(m, c.target, c.mapping.rows))),
+    Pass("choose_shifts", _choose_shifts),
+    Pass("mark_clipping", lambda mapped, _: mark_clipping(mapped)),
+    Pass("pack", lambda mapped, c: pack(mapped, c.target), lambda c: c.mapping.pack),
+    Pass("lie_beside", lambda mapped, c: lie_beside(mapped, c.target), _has_copies),
+    Pass("duplicate", _duplicate, _has_copies),
+    Pass("schedule", lambda mapped, c: schedule_network(mapped, c.target, c.chips, c.seed)),
+)
+"""Every pass, in order. Each is at home in the file of its name."""
+
+
+def run_passes(
+    stage: Any, context: Context, passes: Sequence[Pass], observe: Callable[[str, Any], None] = lambda name, stage: None
+) -> Any:
+    """What passes make of a stage. observe: is shown every stage that one made, with the pass's name."""
+    for one in passes:
+        if one.applies(context):
+            stage = one.run(stage, context)
+            if isinstance(stage, Graph):
+                verify_graph(stage)
+                context = replace(context, graph=stage)
+            observe(one.name, stage)
+    return stage
+
+
+def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
+    """All that fixes numbers. calibration: lanes of every network input."""
+    last = next(number for number, one in enumerate(PASSES) if one.name == "pack")
+    found: MappedGraph = run_passes(graph, Context(target, graph, calibration, options), PASSES[: last + 1])
+    return found
+
+
+def split_options(graph: MappedGraph, target: Target, rows: str) -> SplitOptions:
     """Which layers are cut by channels, and weightless layers' widest channel range: what tile memory asks for."""
     memory, registers = target.tile.memory_words, target.core.registers
     by_channels, narrow = set(), {}
-    for layer in layers.layers:
+    for layer in (mapped.layer for mapped in graph.layers):
         kernel, strides, _, dilations = window_of(layer)
         operand = operands_of(layer)[0]
-        sources = [layers.maps[name] for name in operand.maps]
+        sources = [graph.maps[name] for name in operand.maps]
         rows_held = (kernel[0] - 1) * dilations[0] + 1 + strides[0]
         sizes = [(m.height, m.width) for m in sources]
         if isinstance(layer, MatrixLayer):

@@ -274,7 +274,7 @@ def test_an_edited_program_is_verified(tmp_path: Path) -> None:
 
 
 def test_labels_that_are_asked_for_are_missed_before_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cimc.driver.compile.map_network", lambda *_: pytest.fail("it was compiled"))
+    monkeypatch.setattr("cimc.driver.compile.run_passes", lambda *_: pytest.fail("it was compiled"))
     np.savez(tmp_path / "x.npz", input=INPUTS)
     done = cimc("verify", DIGITS, "--data", tmp_path / "x.npz", "--max-loss", "1")
     assert done.code == 2
