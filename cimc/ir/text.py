@@ -104,7 +104,8 @@ def _array(value: npt.NDArray[Any], arrays: Arrays) -> str:
     kind = value.dtype.name
     if value.size <= SHORT:
         return f"array({kind!r}, {value.shape!r}, {value.ravel().tolist()!r})"
-    digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:16]
+    held = f"{kind} {value.shape} ".encode() + np.ascontiguousarray(value).tobytes()
+    digest = hashlib.sha256(held).hexdigest()[:16]
     arrays[digest] = value
     return f"array({kind!r}, {value.shape!r}, {digest!r})"
 

@@ -298,7 +298,7 @@ def test_wrong_options(here: Path, arguments: list[str], message: str) -> None:
 
 def test_wrong_usage_exits_with_2(here: Path) -> None:
     for arguments in (
-        ["compile", DIGITS],
+        ["compile"],
         ["compile", DIGITS, "-o", "out", "--rows", "x"],
         ["explode"],
         ["run", "--lanes"],
