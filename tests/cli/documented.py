@@ -1,37 +1,50 @@
-"""The commands in docs/cli.md with what they print: `python -m tests.cli.documented write` writes the page anew."""
+"""The commands of some pages with what they print: `python -m tests.cli.documented write` writes the pages anew.
+
+Blocks "console" hold commands `$ cimc ...`, whose output may go through a shell: `| head -3`. Blocks "pycon" hold
+examples in Python. A page's blocks run in order, in one folder.
+"""
 
 from __future__ import annotations
 
+import doctest
+import io
 import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from cimc.base.options import options_of
 from cimc.driver import options
 from tests.cli.commands import cimc
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "cli.md"
+DOCS = ROOT / "docs"
+PAGES = (DOCS / "cli.md", DOCS / "internals.md")
 
-_BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+_BLOCK = re.compile(r"(```(console|pycon)\n)(.*?)(?=```)", re.DOTALL)
 _TABLE = re.compile(r"(<!-- options: (\w+), from \S+ -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _SECONDS = re.compile(r"\d+\.\d+ s\b")
 
 
-def outputs(folder: Path) -> str:
-    """The page with the outputs that its commands have now. folder: an empty one to run them in."""
+def outputs(page: Path, folder: Path) -> str:
+    """A page with the outputs that its commands have now. folder: an empty one to run them in."""
     (folder / "cimc").mkdir()
     shutil.copytree(ROOT / "cimc" / "examples", folder / "cimc" / "examples")
+    names: dict[str, Any] = {}
     before = Path.cwd()
     os.chdir(folder)
     try:
-        page = _TABLE.sub(lambda found: found[1] + _options(found[2]) + found[4], PAGE.read_text(encoding="utf-8"))
-        return _BLOCK.sub(lambda block: _with_outputs(block[0]), page)
+        text = _TABLE.sub(lambda found: found[1] + _options(found[2]) + found[4], page.read_text(encoding="utf-8"))
+        return _BLOCK.sub(
+            lambda found: found[1] + (_commands(found[3]) if found[2] == "console" else _examples(found[3], names)),
+            text,
+        )
     finally:
         os.chdir(before)
 
@@ -54,17 +67,44 @@ def _options(kind: str) -> str:
     return text
 
 
-def _with_outputs(block: str) -> str:
+def _commands(block: str) -> str:
+    """Commands with what they print."""
     text = ""
     for line in (line for line in block.splitlines() if line.startswith("$ cimc ")):
-        ran = cimc(*shlex.split(line)[2:])
+        command, _, filters = line.removeprefix("$ ").partition(" | ")
+        ran = cimc(*shlex.split(command)[1:])
         assert ran.code != 3, f"{line}\n{ran.err}"
-        printed = (ran.err + ran.out).splitlines()
+        printed = (ran.err + (_filtered(ran.out, filters) if filters else ran.out)).splitlines()
         text += "\n".join([line, *(part.rstrip() for part in printed)]) + "\n"
+    return text
+
+
+def _filtered(text: str, filters: str) -> str:
+    """What a text is behind `filters`, commands of the shell."""
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    ran = subprocess.run(
+        ["bash", "-c", filters], input=text, stdout=subprocess.PIPE, env=environment, encoding="utf-8", check=True
+    )
+    return ran.stdout
+
+
+def _examples(block: str, names: dict[str, Any]) -> str:
+    """Statements of Python with what they give. names: what they share with the examples before."""
+    text = ""
+    for part in doctest.DocTestParser().parse(block):
+        if isinstance(part, str):
+            text += part
+            continue
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            exec(compile(part.source, "<example>", "single"), names)
+        first, *more = part.source.splitlines()
+        text += "\n".join([f">>> {first}", *(f"... {line}".rstrip() for line in more)]) + "\n" + printed.getvalue()
     return text
 
 
 if __name__ == "__main__":
     assert sys.argv[1:] == ["write"], "python -m tests.cli.documented write"
-    with tempfile.TemporaryDirectory() as empty:
-        PAGE.write_text(outputs(Path(empty)), encoding="utf-8", newline="\n")
+    for shown in PAGES:
+        with tempfile.TemporaryDirectory() as empty:
+            shown.write_text(outputs(shown, Path(empty)), encoding="utf-8", newline="\n")

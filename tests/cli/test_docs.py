@@ -11,17 +11,27 @@ import pytest
 
 from cimc.runtime.package import MANIFEST
 from tests.cli.commands import DIGITS, TEST, cimc, compiled, tree
-from tests.cli.documented import PAGE, outputs, without_times
+from tests.cli.documented import DOCS, PAGES, ROOT, outputs, without_times
+from tests.test_import_floors import FLOORS, ROOMS_OF_PASSES
 
-DOCS = PAGE.parent
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    assert without_times(outputs(page, tmp_path)) == without_times(page.read_text(encoding="utf-8"))
 
 
-def test_commands_print_what_the_page_says(tmp_path: Path) -> None:
-    assert without_times(outputs(tmp_path)) == without_times(PAGE.read_text(encoding="utf-8"))
+def test_the_newcomers_page_names_every_room_and_files_that_are_there() -> None:
+    page = (DOCS / "internals.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:cimc|isa|frontends|backends|runtime|tests)/?[\w./]*)`", page))
+    rooms = {name.replace(".", "/") for name in FLOORS if name not in ("cimc", "cimc.__main__")}
+    rooms |= {f"cimc/passes/{name}" for name in ROOMS_OF_PASSES}
+    there = {path for path in named if (ROOT / path).exists()}
+    assert named - there == set()
+    assert {room for room in rooms if not {room, room.removeprefix("cimc/"), f"{room}.py"} & named} == set()
 
 
 def test_the_examples_in_python_give_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(PAGE.parents[1] / "cimc" / "examples", tmp_path / "cimc" / "examples")
+    shutil.copytree(ROOT / "cimc" / "examples", tmp_path / "cimc" / "examples")
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
