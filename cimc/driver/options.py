@@ -100,7 +100,7 @@ class CompileOptions(MatrixOptions):
         ),
     ] = 0
     verify_each: Annotated[
-        bool, Option("Check what every pass makes of the network: finds the pass that has a fault, takes a while.")
+        bool, Option("Check what every pass makes of the network, to find one that has a fault.")
     ] = False
 
 

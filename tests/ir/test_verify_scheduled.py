@@ -11,11 +11,14 @@ import pytest
 
 from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions
+from cimc.estimator.weightless import map_weightless
+from cimc.frontends.structure import load_structure
 from cimc.ir.mapped import Share
 from cimc.ir.scheduled import PlacedTask, ScheduledGraph, Sync
 from cimc.ir.verify_stage import verify_stage
 from cimc.passes.pipelines import schedule_network
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL
+from tests.passes.end_to_end import PUMA
 from tests.passes.test_partial_sums import CUT_SMALL, deep_sums
 from tests.passes.test_placement import copied
 
@@ -89,6 +92,14 @@ def test_a_good_graph_passes() -> None:
 @pytest.mark.parametrize("model", [DIGITS, RESIDUAL, QUANTISED], ids=["plain", "residual", "quantised"])
 def test_bundled_networks_pass(model: str, options: dict[str, Any]) -> None:
     verify_stage(compile_network(model, CompileOptions(**options)).scheduled)
+
+
+@pytest.mark.parametrize("model", [DIGITS, RESIDUAL, QUANTISED], ids=["plain", "residual", "quantised"])
+def test_weightless_graphs_pass(model: str) -> None:
+    """The estimator's, which know no weights and no values."""
+    outline = load_structure(model).outline
+    assert outline is not None
+    verify_stage(schedule_network(map_weightless(outline, PUMA, 8, "dense"), PUMA))
 
 
 @pytest.mark.parametrize(
