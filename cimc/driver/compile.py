@@ -111,7 +111,9 @@ def compile_network(
     mapping = MapOptions(widths, options.rows, options.calibration_method, options.pack)
     copies = options.mvmus is not None or options.rate is not None
     duplication = Duplication(options.mvmus, options.objective, options.rate) if copies else None
-    context = Context(target, graph, data, mapping, duplication, pace_of, options.chips, options.seed)
+    context = Context(
+        target, graph, data, mapping, duplication, pace_of, options.chips, options.seed, options.verify_each
+    )
     with no_collection():
         scheduled: ScheduledGraph = run_passes(graph, context, PASSES, observe)
         warnings += underflows(scheduled.mapped)

@@ -99,6 +99,9 @@ class CompileOptions(MatrixOptions):
             "Of the search for places on the mesh, and of random inputs where calibration data are missing.", least=0
         ),
     ] = 0
+    verify_each: Annotated[
+        bool, Option("Check what every pass makes of the network, to find one that has a fault.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -16,7 +17,7 @@ from cimc.ir.graph import Graph
 from cimc.ir.layers import LayerGraph, MatrixLayer, VectorLayer, operands_of, window_of
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
-from cimc.ir.verify_graph import verify_graph
+from cimc.ir.verify_stage import verify_stage
 from cimc.passes.crossbars.clipping import mark_clipping
 from cimc.passes.crossbars.duplicate import Duplication, duplicate
 from cimc.passes.crossbars.lie_beside import lie_beside
@@ -39,6 +40,7 @@ from cimc.target.model import Target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 CALIBRATION_VALUES = 1 << 24  # of one map that shifts are chosen on: pictures of millions of pixels get fewer lanes
+VERIFY_EACH = "CIMC_VERIFY_EACH"
 ROUNDS = 12  # placements, each with the depths of rings that the ones before it learned
 
 
@@ -57,7 +59,7 @@ class MapOptions:
 class Context:
     """What passes work for, beside the stage. graph: the network that was lowered, once it is; calibration: lanes of
     every network input. duplication: how copies are chosen, None for one of each layer, with `pace` to tell how long a
-    pixel takes. chips: at most; seed: see seat_tiles."""
+    pixel takes. chips: at most; seed: see seat_tiles. verify: every stage that a pass makes, see run_passes."""
 
     target: Target
     graph: Graph
@@ -67,6 +69,7 @@ class Context:
     pace: Callable[[MappedGraph, Target], Mapping[str, Fraction]] = lambda graph, target: {}
     chips: int = 1
     seed: int = 0
+    verify: bool = False
 
     @property
     def mapping(self) -> MapOptions:
@@ -133,12 +136,18 @@ PASSES = (
 def run_passes(
     stage: Any, context: Context, passes: Sequence[Pass], observe: Callable[[str, Any], None] = lambda name, stage: None
 ) -> Any:
-    """What passes make of a stage. observe: is shown every stage that one made, with the pass's name."""
+    """What passes make of a stage. observe: is shown every stage that one made, with the pass's name.
+
+    A Graph is always verified, the other stages where the context asks for it or VERIFY_EACH is in the environment, as
+    it is in tests.
+    """
+    verify = context.verify or VERIFY_EACH in os.environ
     for one in passes:
         if one.applies(context):
             stage = one.run(stage, context)
+            if verify or isinstance(stage, Graph):
+                verify_stage(stage)
             if isinstance(stage, Graph):
-                verify_graph(stage)
                 context = replace(context, graph=stage)
             observe(one.name, stage)
     return stage

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cimc.backends.emit import emit
 from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
+from cimc.ir.verify_stage import verify_stage
 from cimc.isa.operands import Affine
 from cimc.isa.program import Program, TileCode
 from cimc.isa.verify.verifier import verify
@@ -30,6 +31,7 @@ SMALL_TILES = varied(PUMA, tile={"cores": 2})
 def again(made: Compiled, **changes: object) -> Compiled:
     """The same network with its mapped layers changed, scheduled, emitted and verified again."""
     scheduled = schedule_network(replace(made.mapped, **changes), made.target)
+    verify_stage(scheduled)
     program, weights = emit(scheduled, made.target)
     verify(program, made.target)
     return replace(made, mapped=scheduled.mapped, scheduled=scheduled, program=program, weights=weights)

@@ -17,6 +17,7 @@ from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
 from cimc.ir.graph import Graph
+from cimc.ir.verify_stage import verify_stage
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
@@ -39,6 +40,7 @@ def build(
     widths = Widths(weight_bits or target.numbers.weight, input_bits or target.numbers.input, {}, {})
     mapped = map_network(graph, target, data, MapOptions(widths, rows))
     scheduled = schedule_network(mapped, target)
+    verify_stage(scheduled)
     program, weights = emit(scheduled, target)
     program = replace(program, weights=weights_digest(weights))
     verify_program(program, target)

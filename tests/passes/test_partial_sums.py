@@ -16,6 +16,7 @@ from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, Task
+from cimc.ir.verify_stage import verify_stage
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.crossbars.split import FAN_IN, partners_of
 from cimc.passes.numbers.formats import Widths
@@ -85,6 +86,7 @@ def deep_sums() -> tuple[Graph, MappedGraph]:
 
 def finished(graph: Graph, mapped: MappedGraph) -> Compiled:
     scheduled = schedule_network(mapped, CUT_SMALL)
+    verify_stage(scheduled)
     program, weights = emit(scheduled, CUT_SMALL)
     verify_program(program, CUT_SMALL)
     return Compiled(graph, mapped, scheduled, program, weights, CUT_SMALL, ())

@@ -21,6 +21,7 @@ from cimc.frontends import load_onnx
 from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.ir.scheduled import RingPlan, ScheduledGraph
+from cimc.ir.verify_stage import verify_stage
 from cimc.isa.operands import Name, Port
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.crossbars.segments import choose_segments
@@ -58,6 +59,7 @@ def placed(made: Compiled, target: Target, copies: Copies | None = None, chips: 
     """The same numbers on other tiles, checked by the verifier."""
     mapped = made.mapped if copies is None else copied(made.mapped, copies)
     scheduled = schedule_network(mapped, target, chips)
+    verify_stage(scheduled)
     program, weights = emit(scheduled, target)
     verify_program(program, target)
     return replace(made, mapped=mapped, scheduled=scheduled, program=program, weights=weights, target=target)
@@ -131,6 +133,7 @@ def mapped_for(graph: Graph, target: Target) -> MappedGraph:
 def finished(graph: Graph, target: Target, chips: int = 1) -> Compiled:
     mapped = mapped_for(graph, target)
     scheduled = schedule_network(mapped, target, chips)
+    verify_stage(scheduled)
     program, weights = emit(scheduled, target)
     verify_program(program, target)
     return Compiled(graph, mapped, scheduled, program, weights, target, ())

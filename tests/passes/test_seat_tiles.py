@@ -17,6 +17,7 @@ from cimc.backends.emit import emit
 from cimc.driver.compile import Compiled
 from cimc.ir.mapped import Arithmetic, MappedGraph
 from cimc.ir.scheduled import RingPlan, ScheduledGraph, Transfer, Travel
+from cimc.ir.verify_stage import verify_stage
 from cimc.isa.operands import Window
 from cimc.isa.tree import build_tree, leaves
 from cimc.passes.crossbars.duplicate import Duplication, duplicate
@@ -252,6 +253,7 @@ def test_a_real_schedule_counts_all_that_its_program_sends(chips: int, copies: b
     mapped = duplicate(made.mapped, target, Duplication(40))[0] if copies else made.mapped
     target = target if chips == 1 else varied(target, chip={"tiles": -(-len(made.program.tiles) // 2)})
     scheduled = schedule_network(mapped, target, 2 * chips if copies else chips)
+    verify_stage(scheduled)
     program, weights = emit(scheduled, target)
     made = replace(made, scheduled=scheduled, program=program, weights=weights)
     assert len(program.tiles) > 5 and len(scheduled.transfers) > 5

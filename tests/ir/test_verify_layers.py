@@ -1,0 +1,120 @@
+"""The LayerGraph verifier sees what a faulty pass could do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cimc.ir.layers import (
+    Binding,
+    FeatureMap,
+    GivenWeights,
+    LayerGraph,
+    MatrixLayer,
+    Operand,
+    Part,
+    PoolLayer,
+    SoftmaxLayer,
+    VectorLayer,
+)
+from cimc.ir.verify_stage import verify_stage
+
+
+def read(name: str, height: int, width: int, channels: int, first: int = 0) -> Operand:
+    return Operand((Part(name, first, channels),), height, width)
+
+
+CONV = MatrixLayer(
+    name="conv", output="a", origin="", x=read("x", 5, 4, 2), shape=(3, 2, 3, 3), weight=np.zeros((3, 2, 3, 3)),
+    bias=np.zeros(3), strides=(2, 1), pads=(1, 1, 1, 1), dilations=(1, 1), groups=1, residual=read("r", 3, 4, 3),
+)  # fmt: skip
+POOL = PoolLayer(name="pool", output="b", origin="", x=read("a", 3, 4, 3), kind="max", kernel=(2, 2), strides=(1, 2),
+                 pads=(0, 0, 0, 0))  # fmt: skip
+ADD = VectorLayer(name="add", output="c", origin="", kind="sum", bias=np.zeros(3), gains=(np.ones(3), np.ones(3)),
+                  operands=(read("b", 2, 2, 3), Operand((Part("a", 1, 2), Part("", 0, 1)), 2, 2, (0, 1))))  # fmt: skip
+SOFT = SoftmaxLayer(name="soft", output="y", origin="", x=read("c", 2, 2, 3))
+SIZES = {"x": (5, 4, 2), "r": (3, 4, 3), "a": (3, 4, 3), "b": (2, 2, 3), "c": (2, 2, 3), "y": (2, 2, 3)}
+MAPS = {name: FeatureMap(name, *size) for name, size in SIZES.items()}
+X = Binding("x", (1, 2, 5, 4), "float32", ("x",), np.arange(40))
+R = Binding("r", (36,), "float32", ("r",), None)
+Y = Binding("y", (1, 3, 2, 2), "float32", ("y",), np.arange(12))
+GOOD = LayerGraph("good", (CONV, POOL, ADD, SOFT), MAPS, (X, R), (Y,))
+GIVEN = GivenWeights(np.zeros((3, 2, 3, 3), np.int64), np.ones(3, np.float32), None)
+
+
+def with_layer(number: int, **changes: Any) -> LayerGraph:
+    layers = list(GOOD.layers)
+    layers[number] = replace(layers[number], **changes)
+    return replace(GOOD, layers=tuple(layers))
+
+
+def with_maps(changes: Mapping[str, FeatureMap]) -> LayerGraph:
+    return replace(GOOD, maps={**MAPS, **changes})
+
+
+@pytest.mark.parametrize(
+    "good", [GOOD, with_layer(0, weight=None), with_layer(0, given=GIVEN), replace(GOOD, outputs=(Y, Y))]
+)
+def test_a_good_graph_passes(good: LayerGraph) -> None:
+    verify_stage(good)
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        (replace(GOOD, layers=(POOL, CONV, ADD, SOFT)), 'reads "a" before it is made'),
+        (replace(GOOD, layers=(CONV, POOL, SOFT)), 'reads "c" before it is made'),
+        (with_layer(1, name="conv"), "the name is taken"),
+        (with_layer(1, output="a"), 'map "a" is made twice'),
+        (with_layer(1, output="x"), 'map "x" is made twice'),
+        (with_layer(3, output="z"), 'its output "z" is no map'),
+        (with_maps({"z": MAPS["x"]}), r"maps that nobody makes: \['z'\]"),
+        (with_maps({"y": FeatureMap("y", 2, 0, 3)}), 'map "y" has size'),
+        (replace(GOOD, outputs=(replace(Y, maps=("z",)),)), r"nobody makes \['z'\]"),
+        (replace(GOOD, outputs=(replace(Y, maps=()),)), "nobody makes its maps"),
+        (replace(GOOD, inputs=(X,)), 'reads "r" before it is made'),
+        (replace(GOOD, inputs=(X, R, R)), "another input lies on"),
+        (replace(GOOD, inputs=(replace(X, maps=("x", "r")), R)), "not on one"),
+        (replace(GOOD, inputs=(replace(X, maps=("z",)), R)), 'there is no map "z"'),
+        (replace(GOOD, inputs=(replace(X, index=np.arange(39)), R)), "39 indices, not 40"),
+        (replace(GOOD, inputs=(replace(X, index=np.arange(1, 41)), R)), "indices 0 to 40 of 40"),
+        (replace(GOOD, outputs=(replace(Y, index=np.arange(12) - 1),)), "indices -1 to 10 of 12"),
+        (replace(GOOD, outputs=(replace(Y, index=np.arange(11)),)), "11 indices, not 12"),
+        (with_layer(3, x=read("c", 2, 2, 3, first=1)), "of 3 channels"),
+        (with_layer(3, x=read("c", 2, 2, 3, first=-1)), "channel=-1"),
+        (with_layer(3, x=Operand((Part("c", 0, 3), Part("c", 0, 0)), 2, 2)), "count=0"),
+        (with_layer(3, x=Operand((Part("c", 0, 3),), 2, 2, step=(-1, 1))), r"step=\(-1, 1\)"),
+        (with_layer(3, x=Operand((Part("c", 0, 1), Part("x", 0, 2)), 2, 2)), "maps of the sizes"),
+        (with_layer(3, x=read("c", 2, 1, 3)), r"size \(2, 1, 3\)"),
+        (with_layer(0, x=read("x", 7, 4, 2)), r"its windows make \(4, 4, 3\)"),
+        (with_layer(0, pads=(1, 1, 1, 2)), r"its windows make \(3, 5, 3\)"),
+        (with_layer(0, pads=(1, -1, 1, 3)), r"\(1, -1, 1, 3\)"),
+        (with_layer(0, strides=(0, 1)), r"\(0, 1\)"),
+        (with_layer(0, x=read("x", 5, 4, 1)), "an operand of 1 channels, weights for 2"),
+        (with_layer(0, groups=2), "3 outputs in 2 groups"),
+        (with_layer(0, shape=(4, 2, 3, 3), residual=None), r"its windows make \(3, 4, 4\)"),
+        (with_layer(0, bias=np.zeros(2)), r"bias \(2,\) for 3 outputs"),
+        (with_layer(0, weight=np.zeros((3, 2, 3, 1))), r"weights \(3, 2, 3, 1\), declared"),
+        (with_layer(0, residual=read("r", 3, 3, 3)), "a residual of size"),
+        (with_layer(0, given=replace(GIVEN, weights=GIVEN.weights[:2])), r"given weights \(2, 2, 3, 3\)"),
+        (with_layer(0, given=replace(GIVEN, scale=GIVEN.scale[:2])), "given scale or bias"),
+        (with_layer(0, given=replace(GIVEN, bias=np.zeros(2, np.int64))), "given scale or bias"),
+        (with_layer(1, kernel=(3, 2)), r"its windows make \(1, 2, 3\)"),
+        (with_layer(1, kind="median"), "kind 'median'"),
+        (with_layer(2, operands=ADD.operands[:1]), ": 2 gains"),
+        (with_layer(2, kind="max", operands=ADD.operands[:1]), "'max' of 1 operands"),
+        (with_layer(2, kind="mean"), "'mean' of 2 operands"),
+        (with_layer(2, operands=(ADD.operands[0], read("a", 3, 4, 3))), r"size \(3, 4, 3\)"),
+        (with_layer(2, gains=(np.ones(3), np.ones(2))), "for 3 channels"),
+        (with_layer(2, bias=np.zeros(1)), "for 3 channels"),
+        (with_layer(2, low=1.0, high=0.0), "1.0, 0.0"),
+        (with_layer(2, grid=-1.0), "grid -1.0"),
+    ],
+)
+def test_a_broken_graph_is_caught(broken: LayerGraph, complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        verify_stage(broken)
