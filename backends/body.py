@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import singledispatch
 
 from cimc.backends.constants import Constants
 from cimc.backends.loads import PIXEL, ROW, SEGMENT, View, affine, run_windows
 from cimc.backends.registers import Registers, piece
-from cimc.ir.layers import Operand, operands_of, window_of
+from cimc.ir.epilogue import Epilogue
+from cimc.ir.layers import ONE_PIXEL, Operand
 from cimc.ir.mapped import MappedLayer, Task
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
-from cimc.isa.operands import Affine, Axis, Reg, Window
+from cimc.isa.operands import Affine, Axis, DataRef, Reg, Window
 from cimc.isa.operands import Operand as IsaOperand
 from cimc.isa.program import Instruction, Matrix
+from cimc.numerics.quant import Quant
 from cimc.target.model import Target
 
 
@@ -45,6 +48,10 @@ class Body:
         """The task written."""
         return self.graph.task_of(self.placed)
 
+    def quant(self, operand: Operand) -> Quant:
+        """The format that all maps of an operand share."""
+        return self.graph.mapped.quants[operand.maps[0]]
+
     def ring(self, name: str) -> RingPlan:
         """A ring of this tile."""
         return self.graph.rings[self.placed.tile, name]
@@ -60,9 +67,8 @@ class Body:
     def view(self, role: int) -> View:
         """How output pixels' windows lie in the rings of a role."""
         layer = self.mapped.layer
-        operand = operands_of(layer)[role]
-        unit = ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
-        kernel, strides, pads, dilations = window_of(layer) if role == 0 else unit
+        operand = layer.reads[role]
+        kernel, strides, pads, dilations = layer.window if role == 0 else ONE_PIXEL
         step, offset = operand.step, operand.offset
         share, down, along = self.placed.share, strides[0] * step[0], strides[1] * step[1]
         width = self.graph.mapped.maps[layer.output].width
@@ -79,7 +85,7 @@ class Body:
     def runs(self, role: int, low: int, high: int) -> Iterator[tuple[int, RingPlan | None, int, int]]:
         """Channels low .. high of an operand, run by run: (where from low on, ring or None for zeros, channel in the
         ring, how many)."""
-        operand: Operand = operands_of(self.mapped.layer)[role]
+        operand = self.mapped.layer.reads[role]
         start = 0
         for part in operand.parts:
             first, last = max(low, start), min(high, start + part.count)
@@ -109,6 +115,20 @@ class Body:
             for window in run_windows(ring, view, channel, count, 0, count):
                 self.do("load", piece(into, at, count), window, fill)
 
+    def scale(self, epilogue: Epilogue, low: int, high: int) -> DataRef:
+        """Multipliers for channels low .. high of the layer."""
+        return self.constants.scale(f"{self.label}.scale", epilogue, low, high)
+
+    def look_up(self, result: Reg) -> None:
+        """Replace results by what the layer's table makes of them, where it has one."""
+        if (values := self.mapped.epilogue.table) is not None:
+            self.do("lut", result, result, self.constants.table(f"{self.label}.table", values))
+
+    def passes(self, epilogue: Epilogue) -> bool:
+        """Whether every value of the first operand passes unchanged: same format, and no clamp inside of its range."""
+        formats = [self.graph.mapped.quants[name] for name in self.mapped.layer.reads[0].maps]
+        return epilogue.is_identity and all(epilogue.low <= q.low and q.high <= epilogue.high for q in formats)
+
     def one(self) -> Reg:
         """A register that holds 1: the second operand of a requant2 whose second term is an offset."""
         reg = self.registers.take(1)
@@ -127,3 +147,9 @@ class Body:
         column = affine((SEGMENT, self.placed.pixels), (PIXEL, self.mapped.beside), constant=at)
         row = affine((ROW, share.row_step), constant=share.row)
         return Window(self.placed.out, Axis(row), Axis(column), Axis(channel, count))
+
+
+@singledispatch
+def write_code(mapped: MappedLayer, body: Body) -> None:
+    """Write what one core does for a pixel of a layer's map. Every kind of layer registers its own."""
+    raise NotImplementedError(f"{type(mapped).__name__} has no code")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.ir.mapped import Finish, TableValues
+from cimc.ir.epilogue import Epilogue, TableValues
 from cimc.isa.operands import DataRef, Name
 from cimc.isa.program import Scale, Table, Vector
 from cimc.numerics.quant import fits
@@ -28,15 +28,15 @@ class Constants:
         self.tables: list[Table] = []
         self.names: set[str] = set()
 
-    def scale(self, label: str, finish: Finish, low: int, high: int) -> DataRef:
+    def scale(self, label: str, epilogue: Epilogue, low: int, high: int) -> DataRef:
         """Multipliers for channels low .. high of a layer; two rows where there are two terms."""
-        m, n = finish.m[low:high], finish.n
+        m, n = epilogue.m[low:high], epilogue.n
         values = np.asarray(m if n is None else np.stack([m, n[low:high]]), np.float32)
         name = self._name(label)
         words = values.size * math.ceil(32 / self.target.numbers.word)
         self.scales.append(
-            Scale(name, self._take(words), high - low, values.ndim, finish.zero, finish.low, finish.high, finish.a0,
-                  finish.b0, self._array(name, values))
+            Scale(name, self._take(words), high - low, values.ndim, epilogue.zero, epilogue.low, epilogue.high,
+                  epilogue.a0, epilogue.b0, self._array(name, values))
         )  # fmt: skip
         return DataRef(name, 0, high - low)
 

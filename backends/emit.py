@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.backends.body import Body
+from cimc.backends.body import Body, write_code
 from cimc.backends.constants import Constants
-from cimc.backends.matrix import write_matrix
 from cimc.backends.registers import Registers
 from cimc.backends.streams import core_stream, task_code, transfer_streams
-from cimc.backends.vector import write_vector
 from cimc.ir.layers import Binding, Ints
 from cimc.ir.mapped import MappedLayer
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
@@ -144,10 +142,7 @@ def _core(
         origin = strings.index(layer.origin or layer.name)
         first_row = first_rows[placed.layer][placed.task]
         body = Body(graph, placed, target, constants, origin, placed.out, registers, first_row)
-        if graph.layer_of(placed).weights is not None:
-            write_matrix(body)
-        else:
-            write_vector(body)
+        write_code(graph.layer_of(placed), body)
         setup += body.setup
         each += task_code(placed, body.mapped.beside, body.pixel, origin)
         matrices += body.matrices

@@ -18,18 +18,19 @@ FLOORS: Mapping[str, int] = {
     "cimc.ir": 4,
     "cimc.isa": 4,
     "cimc.frontends": 5,
-    "cimc.passes": 5,
     "cimc.runtime": 5,
-    "cimc.backends": 6,
-    "cimc.driver": 7,
-    "cimc.estimator": 7,
-    "cimc.report": 7,
-    "cimc.api": 7,
-    "cimc": 7,
-    "cimc.cli": 8,
-    "cimc.__main__": 9,
+    "cimc.backends": 5,
+    "cimc.layer_kinds": 6,
+    "cimc.passes": 7,
+    "cimc.driver": 8,
+    "cimc.estimator": 8,
+    "cimc.report": 8,
+    "cimc.api": 8,
+    "cimc": 8,
+    "cimc.cli": 9,
+    "cimc.__main__": 10,
 }
-SEES_EVERYTHING = 7
+SEES_EVERYTHING = 8
 
 ROOMS_OF_PASSES: Mapping[str, set[str]] = {
     "lower": set(), "numbers": {"crossbars"}, "crossbars": set(), "placement": set(), "scheduling": {"placement"},
@@ -114,8 +115,8 @@ def test_rooms_of_passes_import_what_they_may() -> None:
 
 def test_a_breach_is_seen() -> None:
     assert list(breaches({"cimc.base.a": {"cimc.ir.b"}})) == ["cimc.base.a (floor 1) imports cimc.ir.b (floor 4)"]
-    assert list(breaches({"cimc.runtime.a": {"cimc.passes"}})) == [
-        "cimc.runtime.a (floor 5) imports cimc.passes (floor 5)"
+    assert list(breaches({"cimc.runtime.a": {"cimc.frontends"}})) == [
+        "cimc.runtime.a (floor 5) imports cimc.frontends (floor 5)"
     ]
     assert list(breaches({"cimc.ir.a": {"cimc.new.b"}})) == ["cimc.ir.a imports cimc.new.b: cimc.new has no floor"]
     assert list(breaches({"cimc.cli.a": {"cimc.driver.b"}, "cimc.ir.a": {"cimc.ir.b", "cimc.target"}})) == []

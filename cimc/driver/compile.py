@@ -23,6 +23,7 @@ from cimc.ir.graph import Conv, Graph, MatMul
 from cimc.ir.lanes import lanes_of
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
+from cimc.ir.widths import Widths
 from cimc.isa.program import Program
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.numerics.integers import integer_range, storage_of
@@ -30,7 +31,6 @@ from cimc.passes.crossbars.balance import require_objective
 from cimc.passes.crossbars.duplicate import Duplication
 from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
-from cimc.passes.numbers.formats import Widths
 from cimc.passes.numbers.quantise import underflows
 from cimc.passes.pipelines import PASSES, Context, MapOptions, run_passes
 from cimc.runtime.package import weights_digest

@@ -16,9 +16,11 @@ from cimc.base.diagnostics import Diagnostic, Place
 from cimc.driver.compile import Arrays, Compiled
 from cimc.driver.options import Limits
 from cimc.ir.evaluate import evaluate
-from cimc.ir.layers import Ints, MatrixLayer
+from cimc.ir.layers import Ints
 from cimc.ir.mapped import MappedLayer
-from cimc.ir.reference import clipped_conversions, windows_of
+from cimc.ir.reference import windows_of
+from cimc.layer_kinds.matrix.mapped import matrices_of
+from cimc.layer_kinds.matrix.sums import clipped_conversions
 from cimc.numerics.quant import Quant, dequantise
 
 LEAST_SNR = 10.0
@@ -176,8 +178,7 @@ class LayerBook:
         if worst and outside[worst] > OUTSIDE:
             share = 100 * outside[worst]
             found.append(f'{share:.1f} % of the values of layer "{worst}" are beyond what calibration has seen')
-        narrow = [m.weight_bits for m in mapped.layers if m.weights is not None]
-        narrow += [mapped.quants[m.matrix.x.maps[0]].bits for m in mapped.layers if m.weights is not None]
+        narrow = [bits for one in matrices_of(mapped) for bits in (one.weight_bits, one.fed(mapped).bits)]
         if narrow and min(narrow) < FEW_BITS:
             found.append(f"few bits: weights or inputs of {min(narrow)}")
         low = next((self._names[m.layer.output] for m, one in self._all() if one.noise.below(LEAST_SNR)), None)
@@ -196,9 +197,9 @@ class LayerBook:
     def _clipping(self) -> Iterator[str]:
         """Matrix layers whose conversions clip, with their share."""
         mapped = self._compiled.mapped
-        for one in mapped.layers:
-            if isinstance(one.layer, MatrixLayer) and any(b.clips for task in one.tasks for b in task.blocks):
-                clipped, of = clipped_conversions(mapped, one, windows_of(mapped, one, self._probe))
+        for one in matrices_of(mapped):
+            if any(b.clips for task in one.tasks for b in task.blocks):
+                clipped, of = clipped_conversions(mapped, one, windows_of(mapped, one.layer, self._probe))
                 if clipped:
                     share = f"{100 * clipped / of:.2g} %"
                     name = self._names[one.layer.output]

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 from cimc.estimator.streams import Streams
 from cimc.estimator.tiling import lay_out
-from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
 from cimc.isa.cost.prices import PriceList
+from cimc.layer_kinds.matrix.mapped import matrices_of
 from cimc.target.model import Target
 
 TICK = 10**10
@@ -28,9 +28,10 @@ def pace_of(graph: MappedGraph, target: Target) -> Mapping[str, Fraction]:
     if prices.missing:
         return {}
     found: dict[str, Fraction] = {}
+    matrices = {one.layer.name for one in matrices_of(graph)}
     for _, work in streams.tasks:
         layer = work.mapped.layer
-        if isinstance(layer, MatrixLayer):
+        if layer.name in matrices:
             out = graph.maps[layer.output]
             seconds = Fraction(max(1, round(streams.core(work).spent.seconds / (out.height * out.width) * TICK)), TICK)
             found[layer.name] = max(found.get(layer.name, seconds), seconds)

@@ -12,15 +12,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from cimc.ir.formats import Formats
 from cimc.ir.graph import Graph
-from cimc.ir.layers import Layer, LayerGraph, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
-from cimc.ir.mapped import Arithmetic, MappedGraph, MappedLayer
+from cimc.ir.layers import LayerGraph
+from cimc.ir.mapped import Arithmetic, MappedGraph
+from cimc.ir.widths import Widths
+from cimc.layer_kinds.matrix.mapped import MappedMatrix, with_matrices
 from cimc.numerics.quant import Quant
 from cimc.passes.crossbars.split import split_matrices
 from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
 from cimc.passes.numbers.choose_shifts import settled_layer
-from cimc.passes.numbers.formats import Widths, choose_formats, complete_ranges, needed_ranges
+from cimc.passes.numbers.formats import choose_formats, complete_ranges, needed_ranges
 from cimc.passes.numbers.quantise import quantise
 from cimc.passes.pipelines import split_options
 from cimc.target.model import Target
@@ -29,54 +32,38 @@ ANY_RANGE = (-1.0, 1.0)
 """The range of a tensor: it fixes scales only, and no estimate depends on one."""
 POSITIVE_RANGE = (0.0, 1.0)
 """The range of a tensor that is never negative: its format is unsigned, and crossbars are fed a bit less of it."""
-POSITIVE = frozenset({"relu", "sigmoid", "hard_sigmoid", "exp", "sqrt", "abs", "softplus"})
-"""Functions that are never negative."""
 
 
 def map_weightless(graph: Graph, target: Target, weight_bits: int, rows: str) -> MappedGraph:
     """Layers and tasks of an outlined Graph. rows: "dense" or "channels". Raises CimcError where it is refused."""
     with np.errstate(all="ignore"):  # stand-ins, and constants that the compiler refuses
         layers = lower(split_averages(graph) if target.numbers.accumulator < 32 else graph, weightless=True)
-        layers = replace(layers, layers=tuple(_finite(layer) for layer in layers.layers))
+        layers = replace(layers, layers=tuple(layer.finite() for layer in layers.layers))
     widths = Widths(weight_bits, target.numbers.input, {}, {})
     ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE) | _positive(layers))
     quants = choose_formats(layers, ranges, target, widths)
-    mapped = quantise(layers, quants, ranges, target, widths)
+    mapped = quantise(layers, Formats(quants, ranges, widths, target))
     with np.errstate(all="ignore"):
-        settled = tuple(_settled(one, quants, mapped.arithmetic) for one in mapped.layers)
-    return split_matrices(replace(mapped, layers=settled), target, split_options(mapped, target, rows))
-
-
-def _finite(layer: Layer) -> Layer:
-    """The layer with 1 for gains and 0 for terms that are no finite numbers: stand-ins may divide by 0."""
-    if isinstance(layer, MatrixLayer | VectorLayer):
-        layer = replace(layer, bias=np.nan_to_num(layer.bias, nan=0.0, posinf=0.0, neginf=0.0))
-    if isinstance(layer, VectorLayer):
-        gains = tuple(np.nan_to_num(gain, nan=1.0, posinf=1.0, neginf=1.0) for gain in layer.gains)
-        layer = replace(layer, gains=gains)
-    return layer
+        settled = with_matrices(mapped, lambda one: _settled(one, quants, mapped.arithmetic))
+    return split_matrices(settled, target, split_options(mapped, target, rows))
 
 
 def _positive(graph: LayerGraph) -> dict[str, tuple[float, float]]:
     """POSITIVE_RANGE for every map that can't be negative, as far as its own layer and the maps it pools tell."""
     found: dict[str, tuple[float, float]] = {}
     for layer in graph.layers:
-        behind_function = layer.functions[-1].name in POSITIVE if layer.functions else layer.low >= 0
-        passes_on = isinstance(layer, PoolLayer) and all(name in found for name in layer.x.maps)
-        if behind_function or passes_on or isinstance(layer, SoftmaxLayer):
+        if layer.never_negative(found):
             found[layer.output] = POSITIVE_RANGE
     return found
 
 
-def _settled(mapped: MappedLayer, quants: Mapping[str, Quant], arithmetic: Arithmetic) -> MappedLayer:
+def _settled(mapped: MappedMatrix, quants: Mapping[str, Quant], arithmetic: Arithmetic) -> MappedMatrix:
     """The layer with a shift of 1 where its sums could be beyond its accumulators, else 0; and with a bias that words
     hold, where its bias is added and is no term of the requantisation."""
-    shift = 0
-    if isinstance(mapped.layer, MatrixLayer):
-        inputs, weights = quants[mapped.matrix.x.maps[0]], (1 << (mapped.weight_bits - 1)) - 1
-        largest = math.prod(mapped.matrix.shape[1:]) * weights * max(-inputs.low, inputs.high)
-        shift = int(arithmetic.rounds and largest >> (arithmetic.accumulator_bits - 1) > 0)
+    inputs, weights = quants[mapped.layer.x.maps[0]], (1 << (mapped.weight_bits - 1)) - 1
+    largest = math.prod(mapped.layer.shape[1:]) * weights * max(-inputs.low, inputs.high)
+    shift = int(arithmetic.rounds and largest >> (arithmetic.accumulator_bits - 1) > 0)
     mapped = settled_layer(mapped, quants, shift, arithmetic)
-    if mapped.bias is None or (mapped.finish.n is not None and mapped.matrix.residual is None):
+    if mapped.epilogue.n is not None and mapped.layer.residual is None:
         return mapped
-    return replace(mapped, bias=np.ones_like(mapped.bias))
+    return replace(mapped, bias=np.ones_like(mapped.settled_bias))

@@ -20,9 +20,10 @@ from cimc.estimator.tiling import CHIPS, Floor, lay_out
 from cimc.estimator.weightless import map_weightless
 from cimc.frontends.structure import Structure
 from cimc.ir.graph import Graph
-from cimc.ir.layers import FeatureMap, MatrixLayer, PoolLayer, SoftmaxLayer
+from cimc.ir.layers import FeatureMap
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.isa.cost.prices import COMPONENT, PriceList
+from cimc.layer_kinds.matrix.mapped import as_matrix
 from cimc.passes.crossbars.duplicate import Duplication, duplicate, load_of
 from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.passes.crossbars.segments import choose_segments, largest_part, segments_of
@@ -109,7 +110,7 @@ def _estimated(
 ) -> tuple[Whole, tuple[str, ...]]:
     prices = PriceList(target)
     graph = map_weightless(outline, target, weight_bits, rows)
-    matrices = [number for number, mapped in enumerate(graph.layers) if isinstance(mapped.layer, MatrixLayer)]
+    matrices = [number for number, mapped in enumerate(graph.layers) if as_matrix(mapped) is not None]
     beside = dict(zip(matrices, copies, strict=False))
     tasks = sum(len(mapped.tasks) * beside.get(number, 1) for number, mapped in enumerate(graph.layers))
     if tasks <= MOST_TASKS:
@@ -230,16 +231,11 @@ def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, in
 
 def _layer(mapped: MappedLayer, copies: int, cores: int, seconds: float, joules: float) -> WholeLayer:
     layer = mapped.layer
-    return WholeLayer(_name(mapped), layer.origin, layer.output, _kind(mapped), copies, cores, seconds, joules)
+    return WholeLayer(_name(mapped), layer.origin, layer.output, layer.title, copies, cores, seconds, joules)
 
 
 def _name(mapped: MappedLayer) -> str:
     return mapped.layer.origin.split(", ")[0] or mapped.layer.name
-
-
-def _kind(mapped: MappedLayer) -> str:
-    kinds = {MatrixLayer: "matrix", PoolLayer: "pool", SoftmaxLayer: "softmax"}
-    return kinds.get(type(mapped.layer), "vector")
 
 
 def _slowest(floor: Floor, flow: Flow) -> tuple[float, str, str]:

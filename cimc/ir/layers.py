@@ -6,19 +6,38 @@ what it reads as an Operand, a strided view of channel runs of earlier maps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from cimc.ir.widths import Widths
 from cimc.numerics.quant import Quant
+from cimc.target.model import Target
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.floating[Any]]
 Weights = npt.NDArray[np.int32]
+Size = tuple[int, int, int]
+
+POSITIVE = frozenset({"relu", "sigmoid", "hard_sigmoid", "exp", "sqrt", "abs", "softplus"})
+"""Functions that are never negative."""
+
+
+class SlidingWindow(NamedTuple):
+    """A window over a map, (rows, columns) each; pads: (top, left, bottom, right)."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilations: tuple[int, int]
+
+
+ONE_PIXEL = SlidingWindow((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +49,11 @@ class FeatureMap:
     width: int
     channels: int
     quant: Quant | None = None
+
+    @property
+    def size(self) -> Size:
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
 
     @property
     def words(self) -> int:
@@ -63,9 +87,23 @@ class Operand:
         return sum(part.count for part in self.parts)
 
     @property
+    def size(self) -> Size:
+        """(height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    @property
     def maps(self) -> tuple[str, ...]:
         """Names of the maps that it reads, each once."""
         return tuple(dict.fromkeys(part.map for part in self.parts if part.map))
+
+    def channel_ranges(self, low: int, high: int) -> Iterator[tuple[str, int, int]]:
+        """(map, first, last channel) behind channels low .. high of it."""
+        start = 0
+        for part in self.parts:
+            first, last = max(low, start), min(high, start + part.count)
+            if part.map and first < last:
+                yield part.map, part.channel + first - start, part.channel + last - start
+            start += part.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +115,17 @@ class Function:
     b: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class GivenWeights:
-    """Integers that the network itself carries: weights (O, C/groups, KH, KW), scale (O,), bias or None (O,)."""
-
-    weights: Ints
-    scale: npt.NDArray[np.float32]
-    bias: Ints | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """What all layers have. name: unique; output: the map it makes; origin: its ONNX nodes.
+class Layer(ABC):
+    """What all layers have, and what each kind of them says of itself (see cimc.layer_kinds).
 
-    before: the Graph tensor that stands before `functions` (its range fixes the table's input format), or "".
-    low, high: clamp, in real numbers, applied before `functions`. grid: the result is a multiple of this real number
-    (a Round in the network), or 0.
+    name: unique; output: the map it makes; origin: its ONNX nodes. before: the Graph tensor that stands before
+    `functions` (its range fixes the table's input format), or "". low, high: clamp, in real numbers, applied before
+    `functions`. grid: the result is a multiple of this real number (a Round in the network), or 0.
     """
+
+    needs_all_channels: ClassVar[bool] = False
+    """Whether one core makes all channels of a pixel."""
 
     name: str
     output: str
@@ -104,66 +136,66 @@ class Layer:
     functions: tuple[Function, ...] = ()
     grid: float = 0.0
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixLayer(Layer):
-    """Convolution or matrix product: y = clamp(conv(x, weight) + bias + gain * residual).
-
-    shape: of the weights, (O, C/groups, KH, KW); weight: None where they are not known (an estimate's). pads: (top,
-    left, bottom, right). Fully connected layers have a kernel of the size of their map. A residual operand has the
-    output's size.
-    """
-
-    x: Operand
-    shape: tuple[int, int, int, int]
-    weight: Reals | None
-    bias: Floats
-    strides: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    dilations: tuple[int, int]
-    groups: int
-    residual: Operand | None = None
-    residual_gain: float = 1.0
-    given: GivenWeights | None = None
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What a report calls its kind."""
 
     @property
-    def known_weight(self) -> Reals:
-        """The weights; (O, 1, 1, 1) ones where they are not known, so that every output has a scale."""
-        return np.ones((self.shape[0], 1, 1, 1)) if self.weight is None else self.weight
+    @abstractmethod
+    def reads(self) -> tuple[Operand, ...]:
+        """Everything that it reads, in a fixed order (a residual last); at least one operand."""
 
+    @property
+    def window(self) -> SlidingWindow:
+        """The window that it slides over the first of its operands."""
+        return ONE_PIXEL
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolLayer(Layer):
-    """Max or average pooling, channel by channel. kind: "max" or "average".
+    @property
+    def keeps_format(self) -> bool:
+        """Whether its results are numbers of its operand as they are, whose format is theirs then."""
+        return False
 
-    counts_padding (average): divide by the whole window, else by the part of it inside the map.
-    """
+    @property
+    def operations(self) -> int:
+        """Operations of vector units for one element of its result."""
+        return len(self.reads)
 
-    x: Operand
-    kind: str
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    dilations: tuple[int, int] = (1, 1)
-    counts_padding: bool = True
+    @abstractmethod
+    def check(self, label: str, out: Size) -> None:
+        """Assert that it makes a map of this size, and has what it needs for each of its channels."""
 
+    def check_windows(self, label: str, out: Size, channels: int) -> None:
+        """Assert that the windows that fit in the first operand and its padding are the pixels of the output."""
+        kernel, strides, pads, dilations = self.window
+        assert min(*kernel, *strides, *dilations) > 0 <= min(pads), f"{label}: {self.window}"
+        rows, columns = (
+            (size + pads[axis] + pads[axis + 2] - (kernel[axis] - 1) * dilations[axis] - 1) // strides[axis] + 1
+            for axis, size in enumerate(self.reads[0].size[:2])
+        )
+        made = rows, columns, channels
+        assert made == out, f"{label}: its windows make {made}, its map is {out}"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VectorLayer(Layer):
-    """Elementwise work on one or two operands. kind: "sum" (gains[0] * a [+ gains[1] * b] + bias), "product", "max",
-    "min". gains, bias: per channel."""
+    def fed_bits(self, bits: int, widths: Widths, target: Target) -> int:
+        """Most bits that the first of its operands may have, of so many that a map can have."""
+        return bits
 
-    kind: str
-    operands: tuple[Operand, ...]
-    gains: tuple[Floats, ...]
-    bias: Floats
+    def most_channels(self, registers: int) -> int:
+        """Channels that one core can make, which has so many registers."""
+        return self.reads[0].channels
 
+    def never_negative(self, positive: Container[str]) -> bool:
+        """Whether its results can't be negative, as far as maps that can't be tell."""
+        return self.functions[-1].name in POSITIVE if self.functions else self.low >= 0
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoftmaxLayer(Layer):
-    """Softmax over the channels of every pixel."""
+    @property
+    def constants(self) -> tuple[Reals, ...]:
+        """What it multiplies with and adds, as far as that is known."""
+        return ()
 
-    x: Operand
+    def finite(self) -> Self:
+        """The layer with 1 for gains and 0 for terms that are no finite numbers."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +220,3 @@ class LayerGraph:
     maps: Mapping[str, FeatureMap]
     inputs: tuple[Binding, ...]
     outputs: tuple[Binding, ...]
-
-
-def operands_of(layer: Layer) -> tuple[Operand, ...]:
-    """Everything that a layer reads, in a fixed order (a residual last)."""
-    if isinstance(layer, MatrixLayer):
-        return (layer.x,) if layer.residual is None else (layer.x, layer.residual)
-    if isinstance(layer, VectorLayer):
-        return layer.operands
-    assert isinstance(layer, PoolLayer | SoftmaxLayer), f"unknown layer {layer}"
-    return (layer.x,)
-
-
-def window_of(layer: Layer) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
-    """(kernel, strides, pads, dilations) of the window that a layer slides over its first operand."""
-    if isinstance(layer, MatrixLayer):
-        return layer.shape[2:], layer.strides, layer.pads, layer.dilations
-    if isinstance(layer, PoolLayer):
-        return layer.kernel, layer.strides, layer.pads, layer.dilations
-    return (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)

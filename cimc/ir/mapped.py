@@ -6,18 +6,16 @@ cimc.ir.reference computes it; the emulator must agree bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from functools import singledispatch
 
 from cimc.crossbar.chain import Chain
-from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, MatrixLayer, Weights
-from cimc.numerics.quant import Quant, fits
-from cimc.target.model import Crossbar, Target
-
-Float32s = npt.NDArray[np.float32]
+from cimc.ir.epilogue import Epilogue
+from cimc.ir.formats import Formats
+from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, Weights
+from cimc.numerics.quant import Quant
+from cimc.target.model import Crossbar, Numbers, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +43,6 @@ class Arithmetic:
     def chain(self) -> Chain:
         """What a product on an MVMU goes through, with ideal cells."""
         return Chain.of(self.crossbar, self.encoding, self.flipped)
-
-
-@dataclass(frozen=True, slots=True)
-class TableValues:
-    """A lookup table: entries for first, first + 2^step, ...; see cimc.numerics.quant.look_up."""
-
-    entries: Ints
-    first: int
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """From an accumulator (or two operands) to the result's integers: requantise by m (and n), clamp, look up.
-
-    m, n: float32, one a channel; n is None where there is one term only; where there is no second operand n times 1 is
-    an offset. a0, b0: zero points of the operands. zero,
-    low, high: of the requantised number, which is the result itself or the table's input.
-    """
-
-    m: Float32s
-    n: Float32s | None
-    a0: int
-    b0: int
-    zero: int
-    low: int
-    high: int
-    table: TableValues | None = None
-
-    def fits(self, bits: int) -> bool:
-        """Whether registers of `bits` bits hold the requantised number and what the table makes of it."""
-        return fits(np.asarray([self.low, self.high]), bits) and (self.table is None or fits(self.table.entries, bits))
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether one operand passes unchanged (its format is the result's)."""
-        same = self.zero == self.a0 and self.table is None and bool((self.m == 1).all())
-        return same and (self.n is None or not self.n.any())
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,26 +135,15 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class MappedLayer:
-    """A layer with its integers. weights and bias are of matrix layers (see GivenWeights for shapes).
+    """A layer with its integers; each kind has a class of its own, with what only it has (see cimc.layer_kinds).
 
-    shift: XbarOut's rounding; bias and finish.m are in units of the shifted sum. weight_bits: width of the weights;
-    weight_scale: what one unit of a weight stands for, (O,).
-    pre: of max, min: one Finish an operand, applied before the comparison. softmax: exponent tables, high and low part
-    of the difference, and their split in bits. copies: how often its tasks exist; `across` of them make a row of the
-    map together (see share). beside: how often its only block lies on its MVMU, block-diagonally: a product takes so
-    many pixels next to each other.
+    copies: how often its tasks exist; `across` of them make a row of the map together (see share). beside: how many
+    pixels next to each other a product takes, its only block lying so often on its MVMU, block-diagonally.
     """
 
     layer: Layer
-    finish: Finish
-    tasks: tuple[Task, ...]
-    weights: Weights | None = None
-    weight_bits: int = 0
-    weight_scale: Float32s | None = None
-    bias: Ints | None = None
-    shift: int = 0
-    pre: tuple[Finish, ...] = ()
-    softmax: SoftmaxTables | None = None
+    epilogue: Epilogue
+    tasks: tuple[Task, ...] = ()
     copies: int = 1
     across: int = 1
     beside: int = 1
@@ -204,27 +153,25 @@ class MappedLayer:
         row, part = divmod(copy, self.across)
         return Share(row, self.copies // self.across, part, self.across)
 
-    def bias_fits(self, word_bits: int) -> bool:
-        """Whether words hold the bias, so that it can be added. Otherwise it is the second term of a requantisation by
-        1 into the accumulator's range, which float32 holds well enough."""
-        return self.bias is None or fits(self.bias, word_bits)
-
     @property
-    def matrix(self) -> MatrixLayer:
-        """The layer as the matrix layer that it is."""
-        assert isinstance(self.layer, MatrixLayer), f"{self.layer.name} is no matrix layer"
-        return self.layer
+    def epilogues(self) -> tuple[Epilogue, ...]:
+        """All that requantise something for it; the result's last."""
+        return (self.epilogue,)
 
+    def constant_words(self, channels: int, numbers: Numbers) -> int:
+        """Words of tile memory of the constants of a task of so many channels: multipliers, bias, tables."""
+        return sum(one.words(channels, numbers.word) for one in self.epilogues)
 
-@dataclass(frozen=True, slots=True)
-class SoftmaxTables:
-    """exp(-d) of a difference d = split * h + l as high[h] * low[l] / 2^shift, all integers. For narrow inputs low is
-    None and high is indexed by d itself."""
+    def reads(self, task: Task, role: int) -> Iterator[tuple[str, int, int]]:
+        """(map, low, high): the channels that a task reads in a role; those of the operand that it makes."""
+        return self.layer.reads[role].channel_ranges(task.low, task.high)
 
-    high: TableValues
-    low: TableValues | None
-    split_bits: int
-    shift: int
+    def check(self, label: str, channels: int) -> None:
+        """Assert that it has the integers that it needs for so many channels."""
+
+    def check_tasks(self, label: str) -> None:
+        """Assert that its tasks, which make every channel once, do nothing twice on their way."""
+        assert not any(task.blocks or task.is_partial for task in self.tasks), f"{label} has blocks or partial sums"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +187,28 @@ class MappedGraph:
     arithmetic: Arithmetic
 
 
+@singledispatch
+def quantise_layer(layer: Layer, formats: Formats) -> MappedLayer:
+    """The integers of a layer, without tasks. Every kind registers its own."""
+    raise NotImplementedError(f"{type(layer).__name__} has no integers")
+
+
+@singledispatch
+def evaluate_layer(mapped: MappedLayer, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
+    """The integers of a layer's map, (lanes, height, width, channels), from those of the maps that it reads. Every kind
+    registers its own."""
+    raise NotImplementedError(f"{type(mapped).__name__} computes nothing")
+
+
 def pieces_of(graph: MappedGraph | Mapping[str, tuple[Task, ...]], name: str) -> tuple[tuple[int, int], ...]:
     """The channel ranges in which a map is made, one producing task each; an input is one piece."""
     tasks = graph if isinstance(graph, Mapping) else {m.layer.output: m.tasks for m in graph.layers}
     if name not in tasks:
         return ()
     return tuple((task.low, task.high) for task in tasks[name] if not task.is_partial)
+
+
+def is_cut(ranges: Sequence[tuple[int, int]], whole: tuple[int, int]) -> bool:
+    """Whether ranges, in order, are a whole one cut in pieces."""
+    edges = [whole[0], *(high for _, high in ranges)]
+    return edges[-1] == whole[1] and all(low == edge < high for edge, (low, high) in zip(edges, ranges, strict=False))

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import dataclasses
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.base.diagnostics import fail
-from cimc.ir import graph, layers, mapped, scheduled
+from cimc.ir import epilogue, graph, layers, mapped, scheduled
 from cimc.numerics import quant
 from cimc.target import model
 
@@ -36,8 +38,19 @@ def _records(*modules: ModuleType) -> dict[str, type]:
     return {thing.__name__: thing for thing in found if isinstance(thing, type) and dataclasses.is_dataclass(thing)}
 
 
-RECORDS = _records(graph, layers, mapped, scheduled, quant, model)
-"""The classes that a stage is made of, by name."""
+def _subclasses(base: type) -> Iterator[type]:
+    kinds: list[type] = base.__subclasses__()
+    yield from kinds
+    for one in kinds:
+        yield from _subclasses(one)
+
+
+@cache
+def _classes() -> dict[str, type]:
+    """The classes that a stage is made of, by name: those of the stages, and what stands beside the kinds of layers."""
+    bases = layers.Layer, mapped.MappedLayer
+    kinds = (sys.modules[kind.__module__] for base in bases for kind in _subclasses(base))
+    return _records(graph, layers, epilogue, mapped, scheduled, quant, model, *kinds)
 
 
 def print_stage(stage: object) -> tuple[str, Arrays]:
@@ -77,7 +90,7 @@ def _parts(value: object, arrays: Arrays) -> tuple[str, list[tuple[str, object]]
     """(opening, named items, closing) of a value that has items; (text, None, "") of one that has none."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         name = type(value).__name__
-        assert RECORDS.get(name) is type(value), f"{name} is no class of a stage"
+        assert _classes().get(name) is type(value), f"{name} is no class of a stage"
         return f"{name}(", [(f"{field.name}=", held) for field, held in _told(value)], ")"
     if isinstance(value, Mapping):
         return "{", [(f"{key!r}: ", held) for key, held in value.items()], "}"
@@ -127,5 +140,5 @@ def _value(node: ast.expr, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
             found = arrays[held] if isinstance(held, str) else np.array(held, kind)
             return np.asarray(found, kind).reshape(shape)
         case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
-            return RECORDS[name](**{str(keyword.arg): _value(keyword.value, arrays) for keyword in keywords})
+            return _classes()[name](**{str(keyword.arg): _value(keyword.value, arrays) for keyword in keywords})
     raise ValueError(f"line {node.lineno}: {type(node).__name__}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from cimc.ir.layers import operands_of
 from cimc.ir.mapped import Task
 from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Transfer
 
@@ -85,7 +84,7 @@ def _verify_task(graph: ScheduledGraph, one: PlacedTask, task: Task) -> None:
     assert (ring.tensor, ring.channel, ring.channels) == (*made, task.high - task.low), f"{label} fills {ring}"
     for source in one.sources:
         ring = _ring(graph, one.tile, source.ring, label)
-        assert 0 <= source.role < len(operands_of(mapped.layer)), f"{label}: {source}"
+        assert 0 <= source.role < len(mapped.layer.reads), f"{label}: {source}"
         assert ring.tensor == source.map, f"{label}: {source} in {ring}"
         inside = ring.channel <= source.low < source.high <= ring.channel + ring.channels
         assert inside, f"{label}: {source} in {ring}"

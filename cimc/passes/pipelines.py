@@ -13,11 +13,14 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import fail
 from cimc.ir.borders import onto_map
+from cimc.ir.formats import Formats
 from cimc.ir.graph import Graph
-from cimc.ir.layers import LayerGraph, MatrixLayer, VectorLayer, operands_of, window_of
+from cimc.ir.layers import LayerGraph
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.ir.verify_stage import verify_stage
+from cimc.ir.widths import Widths
+from cimc.layer_kinds.matrix.mapped import matrices_of
 from cimc.passes.crossbars.clipping import mark_clipping
 from cimc.passes.crossbars.duplicate import Duplication, duplicate
 from cimc.passes.crossbars.lie_beside import lie_beside
@@ -28,7 +31,7 @@ from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
 from cimc.passes.numbers.calibrate import measure_ranges
 from cimc.passes.numbers.choose_shifts import calibration_lanes, choose_shifts
-from cimc.passes.numbers.formats import Widths, choose_formats, complete_ranges, needed_ranges
+from cimc.passes.numbers.formats import choose_formats, complete_ranges, needed_ranges
 from cimc.passes.numbers.quantise import quantise
 from cimc.passes.placement.depths import Depths
 from cimc.passes.placement.place import Placer
@@ -94,7 +97,7 @@ def _quantise(layers: LayerGraph, context: Context) -> MappedGraph:
     measured = measure_ranges(context.graph, names, context.calibration, options.calibration)
     ranges = complete_ranges(layers, measured)
     quants = choose_formats(layers, ranges, target, options.widths)
-    return quantise(layers, quants, ranges, target, options.widths)
+    return quantise(layers, Formats(quants, ranges, options.widths, target))
 
 
 def _choose_shifts(mapped: MappedGraph, context: Context) -> MappedGraph:
@@ -164,20 +167,19 @@ def split_options(graph: MappedGraph, target: Target, rows: str) -> SplitOptions
     """Which layers are cut by channels, and weightless layers' widest channel range: what tile memory asks for."""
     memory, registers = target.tile.memory_words, target.core.registers
     by_channels, narrow = set(), {}
+    matrices = {mapped.layer.name for mapped in matrices_of(graph)}
     for layer in (mapped.layer for mapped in graph.layers):
-        kernel, strides, _, dilations = window_of(layer)
-        operand = operands_of(layer)[0]
+        kernel, strides, _, dilations = layer.window
+        operand = layer.reads[0]
         sources = [graph.maps[name] for name in operand.maps]
         rows_held = (kernel[0] - 1) * dilations[0] + 1 + strides[0]
         sizes = [(m.height, m.width) for m in sources]
-        if isinstance(layer, MatrixLayer):
+        if layer.name in matrices:
             if reaches_far(rows_held, sizes, operand.channels, memory):
                 by_channels.add(layer.name)
             continue
         per_channel = max((min(rows_held, height) * width for height, width in sizes), default=1)
-        operands = 2 if isinstance(layer, VectorLayer) else 1 + kernel[1]
-        fits_registers = max(1, registers // operands) if isinstance(layer, VectorLayer) else operand.channels
-        narrow[layer.name] = max(1, min(fits_registers, memory * 2 // 5 // per_channel))
+        narrow[layer.name] = max(1, min(layer.most_channels(registers), memory * 2 // 5 // per_channel))
     return SplitOptions(rows, frozenset(by_channels), narrow)
 
 

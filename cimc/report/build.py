@@ -9,11 +9,12 @@ from cimc.base.diagnostics import Diagnostic
 from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.driver.sizes import sizes_of
-from cimc.ir.layers import Binding, Layer, MatrixLayer, PoolLayer, SoftmaxLayer, VectorLayer
-from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.layers import Binding
+from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.isa.program import CoreCode, Program, TileCode
 from cimc.isa.verify.usage import TileUsage, tile_usage
+from cimc.layer_kinds.matrix.mapped import MappedMatrix, as_matrix
 from cimc.numerics.quant import Quant
 from cimc.report.cost_model import LayerCost
 from cimc.report.folder import program_digest
@@ -34,9 +35,6 @@ from cimc.report.model import (
 from cimc.report.pricing import CoreCost, Priced, price
 from cimc.report.writing import cells_of, writing_of
 from cimc.target import Target
-
-SOFTMAX_OPERATIONS = 2
-"""Operations of softmax an element: into the sum, and times its reciprocal."""
 
 
 def build_report(compiled: Compiled) -> Report:
@@ -116,11 +114,12 @@ def _layer(
 ) -> LayerReport:
     one = mapped.layers[index]
     out = mapped.maps[one.layer.output]
-    matrix = _matrix(mapped, one, target) if isinstance(one.layer, MatrixLayer) else None
+    stored = as_matrix(one)
+    matrix = None if stored is None else _matrix(mapped, stored, target)
     return LayerReport(
         name=name,
         origin=one.layer.origin,
-        kind=_kind(one.layer),
+        kind=one.layer.title,
         output=one.layer.output,
         height=out.height,
         width=out.width,
@@ -128,29 +127,14 @@ def _layer(
         format=_format(mapped.quants[out.name]),
         tiles=len({tile for tile, _ in placed}),
         cores=len(set(placed)),
-        operations=matrix.vectors * matrix.weights if matrix is not None else out.words * _operations(one.layer),
+        operations=matrix.vectors * matrix.weights if matrix is not None else out.words * one.layer.operations,
         matrix=matrix,
         cost=cost,
     )
 
 
-def _kind(layer: Layer) -> str:
-    if isinstance(layer, PoolLayer):
-        return f"{layer.kind} pool"
-    if isinstance(layer, VectorLayer):
-        return layer.kind
-    return "softmax" if isinstance(layer, SoftmaxLayer) else "matrix"
-
-
-def _operations(layer: Layer) -> int:
-    """Operations of a layer without a matrix for one element of its result."""
-    if isinstance(layer, PoolLayer):
-        return layer.kernel[0] * layer.kernel[1]
-    return len(layer.operands) if isinstance(layer, VectorLayer) else SOFTMAX_OPERATIONS
-
-
-def _matrix(mapped: MappedGraph, one: MappedLayer, target: Target) -> MatrixReport:
-    layer = one.matrix
+def _matrix(mapped: MappedGraph, one: MappedMatrix, target: Target) -> MatrixReport:
+    layer = one.layer
     outputs, per_group, height, width = layer.shape
     blocks = [block for task in one.tasks for block in task.blocks]
     columns = target.mvmu_columns(one.weight_bits)

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cimc.base.quantities import si
-from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph
+from cimc.layer_kinds.matrix.mapped import as_matrix
 from cimc.passes.crossbars.duplicate import load_of
 from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.report.cost_model import Limit
@@ -65,7 +65,7 @@ def loads_of(
     beside = lie_beside(mapped, target)
     for index, (one, name) in enumerate(zip(mapped.layers, names, strict=True)):
         offers: tuple[tuple[int, int], ...] = ()
-        if isinstance(one.layer, MatrixLayer):
+        if as_matrix(one) is not None:
             load = load_of(mapped, target, one)
             offers = tuple((copies, load.turns(copies)) for copies in load.steps())
         mvmus = sum(len(task.blocks) for task in one.tasks) * one.copies

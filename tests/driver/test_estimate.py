@@ -21,7 +21,8 @@ from cimc.driver.options import CompileOptions, EstimateOptions
 from cimc.estimator.estimate import Estimate, estimate_file
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure import load_structure
-from cimc.passes.numbers.formats import Widths
+from cimc.ir.widths import Widths
+from cimc.layer_kinds.matrix.mapped import matrices_of
 from cimc.passes.pipelines import MapOptions, map_network
 from cimc.report.build import build_report
 from cimc.target.load import load_target
@@ -100,7 +101,7 @@ def test_real_networks_are_cut_as_the_compiler_does(name: str, rows: str) -> Non
     lanes = {key: array[:2] for key, array in synthetic_inputs(graph, 0).items()}
     widths = Widths(target.numbers.weight, target.numbers.input, {}, {})
     mapped = map_network(graph, target, lanes, MapOptions(widths, rows))
-    blocks = [sum(len(task.blocks) for task in one.tasks) for one in mapped.layers if one.weights is not None]
+    blocks = [sum(len(task.blocks) for task in one.tasks) for one in matrices_of(mapped)]
     assert [layer.mvmus for layer in estimate_file(model, EstimateOptions("puma", rows=rows)).layers] == blocks
 
 

@@ -13,7 +13,8 @@ import cimc
 from cimc.driver.onnx_oracle import OnnxOracle
 from cimc.driver.verification import Verification
 from cimc.frontends import load_onnx
-from cimc.ir.reference import clipped_conversions, windows_of
+from cimc.ir.reference import windows_of
+from cimc.layer_kinds.matrix.sums import clipped_conversions
 from tests.cli.commands import CALIBRATION, DIGITS, QUANTISED, TEST
 from tests.laws.digits import varied
 from tests.passes.cases.net import Net
@@ -53,7 +54,7 @@ def test_the_share_of_conversions_that_clip() -> None:
     made = build(graph, target, {"x": np.ones((1, 1, 20), np.float32)})
     (layer,) = made.mapped.layers
     fed = np.stack([np.full((1, 1, 20), 255), np.zeros((1, 1, 20), np.int64)])
-    assert clipped_conversions(made.mapped, layer, windows_of(made.mapped, layer, {"x": fed})) == (16, 32)
+    assert clipped_conversions(made.mapped, layer, windows_of(made.mapped, layer.layer, {"x": fed})) == (16, 32)
 
 
 def test_values_beyond_calibration() -> None:

@@ -14,7 +14,6 @@ from onnx import helper
 
 from benchmarks.estimate_agreement import MVMUS, NETWORKS, agreement, estimated
 from benchmarks.networks import lenet, resnet50, vgg16
-from cimc.backends import matrix
 from cimc.backends.body import Body
 from cimc.driver.options import EstimateOptions
 from cimc.estimator import whole as whole_module
@@ -22,6 +21,7 @@ from cimc.estimator.estimate import estimate, estimate_file
 from cimc.estimator.whole import Whole
 from cimc.frontends.structure import load_structure
 from cimc.isa.operands import Reg
+from cimc.layer_kinds.matrix import emission
 from cimc.target import load_target
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL, cimc, node, write_network
 from tests.driver.fastest import fastest
@@ -97,7 +97,7 @@ def test_an_instruction_more_is_in_the_estimate(units: int, monkeypatch: pytest.
     """A change of what is emitted for one kind of layer needs no other edit."""
     monkeypatch.setattr(whole_module, "MOST_UNITS", units)
     before = whole(DIGITS)
-    emitted = matrix._own_sums
+    emitted = emission._own_sums
 
     def more(body: Body) -> list[tuple[int, Reg]]:
         columns = emitted(body)
@@ -105,7 +105,7 @@ def test_an_instruction_more_is_in_the_estimate(units: int, monkeypatch: pytest.
             body.do("copy", register, register)
         return columns
 
-    monkeypatch.setattr(matrix, "_own_sums", more)
+    monkeypatch.setattr(emission, "_own_sums", more)
     check(DIGITS, within=SAME if units else CLOSED)
     after = whole(DIGITS)
     grown = [a.makes for a, b in zip(after.layers, before.layers, strict=True) if a.joules > b.joules]
@@ -140,7 +140,7 @@ def test_agreement_on_a_built_network(tmp_path: Path) -> None:
     file = tmp_path / "net.onnx"
     write_network(file, nodes, (1, 3, 32, 32), (1, 10), weights)
     check(str(file))
-    assert {layer.kind for layer in whole(str(file)).layers} == {"matrix", "pool", "softmax"}
+    assert {layer.kind for layer in whole(str(file)).layers} == {"matrix", "average pool", "softmax"}
 
 
 def test_one_layer_by_hand(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions
 from cimc.ir.graph import Graph
-from cimc.ir.layers import FeatureMap, Function, LayerGraph, Operand, Part, VectorLayer
+from cimc.ir.layers import FeatureMap, Function, LayerGraph, Operand, Part
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.ir.text import parse_stage, print_stage
+from cimc.layer_kinds.vector import VectorLayer
 from cimc.numerics.quant import Quant
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL
 from tests.shared_data import MODELS, require

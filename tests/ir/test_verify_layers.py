@@ -12,16 +12,15 @@ import pytest
 from cimc.ir.layers import (
     Binding,
     FeatureMap,
-    GivenWeights,
     LayerGraph,
-    MatrixLayer,
     Operand,
     Part,
-    PoolLayer,
-    SoftmaxLayer,
-    VectorLayer,
 )
 from cimc.ir.verify_stage import verify_stage
+from cimc.layer_kinds.matrix.layer import GivenWeights, MatrixLayer
+from cimc.layer_kinds.pool import PoolLayer
+from cimc.layer_kinds.softmax import SoftmaxLayer
+from cimc.layer_kinds.vector import VectorLayer
 
 
 def read(name: str, height: int, width: int, channels: int, first: int = 0) -> Operand:

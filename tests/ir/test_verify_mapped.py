@@ -14,10 +14,10 @@ from onnx import ModelProto
 from cimc.estimator.weightless import map_weightless
 from cimc.frontends import load_onnx
 from cimc.frontends.structure import load_structure
-from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph, RowRun
 from cimc.ir.verify_stage import verify_stage
-from cimc.passes.numbers.formats import Widths
+from cimc.ir.widths import Widths
+from cimc.layer_kinds.matrix.layer import MatrixLayer
 from cimc.passes.pipelines import MapOptions, map_network
 from tests.laws.digits import varied
 from tests.passes.cases import CASES
@@ -76,7 +76,7 @@ def block(number: int, index: int, at: int, **changes: Any) -> Callable[[MappedG
 
 
 def finish(number: int, **changes: Any) -> Callable[[MappedGraph], MappedGraph]:
-    return lambda graph: change(number, finish=replace(graph.layers[number].finish, **changes))(graph)
+    return lambda graph: change(number, epilogue=replace(graph.layers[number].epilogue, **changes))(graph)
 
 
 def block_of_another_run(**changes: Any) -> Callable[[MappedGraph], MappedGraph]:
@@ -102,13 +102,12 @@ def test_before_there_are_tasks() -> None:
         (finish(0, m=np.ones(5, np.float32)), r"\(5,\) multipliers for 6 channels"),
         (finish(0, n=np.ones(7, np.float32)), r"\(7,\) multipliers for 6 channels"),
         (finish(0, low=1, high=0), "clamp 1, 0"),
-        (change(0, weights=None), "has no weights"),
         (change(0, weights=np.zeros((6, 4, 3, 1), np.int32)), r"weights \(6, 4, 3, 1\)"),
         (change(0, bias=np.zeros(5, np.int64)), "bias or scales"),
         (change(0, weight_scale=np.zeros(5, np.float32)), "bias or scales"),
         (change(0, weight_bits=0), "0 bits"),
         (change(0, shift=-1), "shift -1"),
-        (change(2, bias=np.zeros(4, np.int64)), "is no matrix and has weights"),
+        (change(2, first=mapped().layers[2].epilogue), "2 epilogues of a pool of whole windows"),
         (change(0, copies=3, across=2), "3 copies, 2 across"),
         (change(0, copies=0), "0 copies"),
         (change(0, copies=4), r"\(4, 1\) copies of 3 x 3 pixels"),

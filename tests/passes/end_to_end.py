@@ -18,8 +18,8 @@ from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
 from cimc.ir.graph import Graph
 from cimc.ir.verify_stage import verify_stage
+from cimc.ir.widths import Widths
 from cimc.isa.verify.verifier import verify as verify_program
-from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.runtime.execution import Execution
 from cimc.runtime.package import weights_digest

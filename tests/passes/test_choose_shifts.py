@@ -13,7 +13,8 @@ from cimc.driver.compile import Compiled
 from cimc.driver.verify import reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
-from cimc.ir.reference import accumulate, windows_of
+from cimc.ir.reference import windows_of
+from cimc.layer_kinds.matrix.sums import accumulate
 from cimc.numerics.quant import dequantise
 from cimc.passes.numbers import choose_shifts
 from cimc.runtime.step import StepEngine
@@ -66,9 +67,11 @@ def test_sums_have_no_mean_error_on_calibration_data() -> None:
     weights[:, :4] = generator.uniform(0, 20, (512, 4)) ** 2
     made = build(load_onnx(product(weights, np.zeros(64))), PUMA, {"x": x})
     (layer,) = made.mapped.layers
-    assert layer.finish.n is not None
+    assert layer.epilogue.n is not None
     maps = reference_maps(made, {"x": x})
-    unrounded = accumulate(made.mapped, layer, windows_of(made.mapped, layer, maps)) * layer.finish.m + layer.finish.n
+    unrounded = (
+        accumulate(made.mapped, layer, windows_of(made.mapped, layer.layer, maps)) * layer.epilogue.m + layer.epilogue.n
+    )
     real = evaluate(made.graph, {"x": x})["y"].reshape(unrounded.shape) / made.mapped.quants["y"].scale
     mean = np.abs((unrounded - real).mean(axis=(0, 1, 2))).max()
     assert mean < 0.05, f"a column is off by {mean} steps on average"

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimc.frontends import load_onnx
-from cimc.ir.layers import MatrixLayer
 from cimc.ir.mapped import MappedGraph, MappedLayer, Share
+from cimc.ir.widths import Widths
+from cimc.layer_kinds.matrix.mapped import matrices_of
 from cimc.passes.crossbars.duplicate import Duplication, _grids, duplicate, load_of
 from cimc.passes.crossbars.segments import segments_of
-from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.target.model import Target
 from tests.laws.digits import NETWORKS, bits_of, compiled, run, same, varied
@@ -77,7 +77,7 @@ def layers_of(name: str) -> tuple[MappedGraph, list[MappedLayer]]:
     target = TARGETS[name]
     widths = Widths(target.numbers.weight, target.numbers.input, {}, {})
     mapped = map_network(graph, target, random_inputs(graph, 2), MapOptions(widths))
-    return mapped, [m for m in mapped.layers if isinstance(m.layer, MatrixLayer)]
+    return mapped, matrices_of(mapped)
 
 
 @pytest.mark.parametrize("name", TARGETS)

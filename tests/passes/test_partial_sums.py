@@ -17,9 +17,9 @@ from cimc.frontends import load_onnx
 from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, Task
 from cimc.ir.verify_stage import verify_stage
+from cimc.ir.widths import Widths
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.crossbars.split import FAN_IN, partners_of
-from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.runtime.step import StepEngine
 from tests.laws.digits import varied

@@ -22,10 +22,11 @@ from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.ir.scheduled import RingPlan, ScheduledGraph
 from cimc.ir.verify_stage import verify_stage
+from cimc.ir.widths import Widths
 from cimc.isa.operands import Name, Port
 from cimc.isa.verify.verifier import verify as verify_program
+from cimc.layer_kinds.matrix.mapped import as_matrix
 from cimc.passes.crossbars.segments import choose_segments
-from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.passes.placement.depths import Depths
 from cimc.passes.placement.place import Placer
@@ -51,7 +52,7 @@ def copied(graph: MappedGraph, copies: Copies) -> MappedGraph:
         return replace(mapped, copies=min(rows, out.height) * across, across=across)
 
     ways = [*copies, *[(1, 1)] * len(graph.layers)]
-    layers = tuple(m if m.weights is None else one(m, *way) for m, way in zip(graph.layers, ways, strict=False))
+    layers = tuple(m if as_matrix(m) is None else one(m, *way) for m, way in zip(graph.layers, ways, strict=False))
     return replace(graph, layers=layers)
 
 

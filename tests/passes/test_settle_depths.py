@@ -13,10 +13,10 @@ from cimc.driver.compile import Compiled
 from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.scheduled import ScheduledGraph
+from cimc.ir.widths import Widths
 from cimc.isa.program import Program
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.crossbars.segments import choose_segments
-from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network
 from cimc.passes.placement.depths import Depths
 from cimc.passes.placement.place import Placer

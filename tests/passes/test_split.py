@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from onnx import ModelProto
 
 from cimc.frontends import load_onnx
-from cimc.ir.layers import window_of
 from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.widths import Widths
+from cimc.layer_kinds.softmax import MappedSoftmax
 from cimc.passes.crossbars.split import block_weights
 from cimc.passes.lower.split_averages import split_averages
-from cimc.passes.numbers.formats import Widths
 from cimc.passes.pipelines import MapOptions, map_network
 from cimc.target.model import Target
 from tests.laws.digits import varied
@@ -48,7 +48,7 @@ def covered(mapped: MappedLayer) -> np.ndarray:  # type: ignore[type-arg]
     """How many blocks hold each weight, in the weights' shape; zeros outside of a group are not weights."""
     assert mapped.weights is not None
     outputs, per_group, kh, kw = mapped.weights.shape
-    groups = mapped.matrix.groups
+    groups = mapped.layer.groups
     count = np.zeros((outputs, per_group * groups, kh, kw), np.int64)
     for task in mapped.tasks:
         for block in task.blocks:
@@ -70,20 +70,20 @@ def test_blocks_cover_every_weight_once(model: ModelProto, rows: int, columns: i
     target = varied(IDEAL, crossbar={"rows": rows, "columns": columns}, core={"mvmus": mvmus})
     mapped = mapped_for(model, target, how).layers[-1]
     assert (covered(mapped) == 1).all()
-    (kh, kw), *_ = window_of(mapped.layer)
+    kh, kw = mapped.layer.window.kernel
     for task in mapped.tasks:
         assert 1 <= len(task.blocks) <= mvmus
         for block in task.blocks:
             assert 1 <= block.rows <= rows
             assert 1 <= block.high - block.low <= columns
             wanted = block_weights(
-                cast("np.ndarray", mapped.weights), mapped.matrix.groups, block.runs, block.low, block.high
+                cast("np.ndarray", mapped.weights), mapped.layer.groups, block.runs, block.low, block.high
             )
             assert np.array_equal(block.weights, wanted)
             if how == "channels" and kh * kw <= rows:
                 assert all(run.start == 0 and run.length == kh * kw * run.channels for run in block.runs)
-    if mapped.matrix.groups == 1 and how == "dense":
-        total = mapped.matrix.weight[0].size
+    if mapped.layer.groups == 1 and how == "dense":
+        total = mapped.layer.weight[0].size
         held = [b.rows for task in mapped.tasks for b in task.blocks if b.low == 0]
         assert held == [rows] * (total // rows) + [total % rows] * (total % rows > 0), "a block that is not full"
     partners = [p for task in mapped.tasks for p in task.partials]
@@ -188,7 +188,7 @@ def test_a_softmax_is_not_cut() -> None:
     net = Net(1, 6)
     model = net.model(net.node("Softmax", net.gemm("x", 6, 40), axis=1))
     *_, last = cut(model, crossbar={"columns": 16}, core={"mvmus": 1})
-    assert last.softmax is not None
+    assert isinstance(last, MappedSoftmax)
     assert ranges(last) == [(0, 40)]
 
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from cimc.crossbar.lossless import may_lose
-from cimc.ir.layers import Ints, MatrixLayer, Weights
-from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+from cimc.ir.layers import Ints, Weights
+from cimc.ir.mapped import MappedGraph, Task
+from cimc.layer_kinds.matrix.mapped import MappedMatrix, with_matrices
 
 Seated = tuple[int, int, Weights]
 """(row, column, weights) of a matrix on an MVMU."""
@@ -21,13 +22,13 @@ Seated = tuple[int, int, Weights]
 
 def mark_clipping(graph: MappedGraph) -> MappedGraph:
     """The graph with `clips` of every block."""
-    return replace(graph, layers=tuple(_marked(graph, mapped) for mapped in graph.layers))
+    return with_matrices(graph, lambda one: _marked(graph, one))
 
 
-def may_clip(graph: MappedGraph, mapped: MappedLayer, matrices: Sequence[Seated]) -> bool:
+def may_clip(graph: MappedGraph, mapped: MappedMatrix, matrices: Sequence[Seated]) -> bool:
     """Whether matrices on one MVMU, zeros elsewhere, have a conversion that some input could make clip. They are sliced
     and fed as those of the layer."""
-    fed, chain = graph.quants[mapped.matrix.x.maps[0]], graph.arithmetic.chain
+    fed, chain = mapped.fed(graph), graph.arithmetic.chain
     return may_lose(chain, chain.feed(fed.bits, fed.signed), _joined(matrices), mapped.weight_bits)
 
 
@@ -40,10 +41,7 @@ def _joined(matrices: Sequence[Seated]) -> Ints:
     return whole
 
 
-def _marked(graph: MappedGraph, mapped: MappedLayer) -> MappedLayer:
-    if not isinstance(mapped.layer, MatrixLayer):
-        return mapped
-
+def _marked(graph: MappedGraph, mapped: MappedMatrix) -> MappedMatrix:
     def marked(task: Task) -> Task:
         blocks = (replace(b, clips=may_clip(graph, mapped, [(0, 0, b.weights)])) for b in task.blocks)
         return replace(task, blocks=tuple(blocks))

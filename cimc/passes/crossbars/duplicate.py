@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from cimc.ir.layers import MatrixLayer, window_of
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+from cimc.layer_kinds.matrix.mapped import MappedMatrix, matrices_of, with_matrices
 from cimc.passes.crossbars.balance import Balance, Load, Objective, balance
 from cimc.passes.crossbars.segments import largest_part, segments_of
 from cimc.target.model import Target
@@ -32,19 +32,18 @@ class Duplication:
 
 def duplicate(graph: MappedGraph, target: Target, duplication: Duplication) -> tuple[MappedGraph, Balance]:
     """The graph with its layers' copies, and how they were chosen."""
-    layers = [m for m in graph.layers if isinstance(m.layer, MatrixLayer)]
+    layers = matrices_of(graph)
     loads = [load_of(graph, target, m, duplication.pace.get(m.layer.name)) for m in layers]
     seconds = None if duplication.rate is None else 1 / Fraction(repr(float(duplication.rate)))
     chosen = balance(loads, duplication.budget, duplication.objective, seconds)
     grids = {m.layer.name: dict(_grids(graph, target, m)) for m in layers}
     copies = {m.layer.name: k for m, k in zip(layers, chosen.copies, strict=True)}
-    mapped = tuple(
-        replace(m, copies=copies[m.layer.name], across=grids[m.layer.name][copies[m.layer.name]].across)
-        if m.layer.name in copies
-        else m
-        for m in graph.layers
-    )
-    return replace(graph, layers=mapped), chosen
+
+    def duplicated(one: MappedMatrix) -> MappedMatrix:
+        count = copies[one.layer.name]
+        return replace(one, copies=count, across=grids[one.layer.name][count].across)
+
+    return with_matrices(graph, duplicated), chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def _grids(graph: MappedGraph, target: Target, mapped: MappedLayer) -> list[tupl
     out = graph.maps[mapped.layer.output]
     widest = max(task.high - task.low for task in mapped.tasks)
     memory = target.tile.memory_words // 2
-    kernel, strides, _, dilations = window_of(mapped.layer)
+    kernel, strides, _, dilations = mapped.layer.window
     span = (kernel[0] - 1) * dilations[0] + 1
     read = max(_row_words(graph, task) for task in mapped.tasks)
     rows = max(1, min(out.height, memory // (out.width * widest) - 1, (memory // read - span) // strides[0]))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cimc.ir.layers import MatrixLayer
-from cimc.ir.mapped import Block, MappedGraph, MappedLayer
+from cimc.ir.mapped import Block, MappedGraph
+from cimc.layer_kinds.matrix.mapped import MappedMatrix, with_matrices
 from cimc.passes.crossbars.balance import copies_in_one
 from cimc.passes.crossbars.clipping import may_clip
 from cimc.passes.crossbars.segments import most_of_row
@@ -18,13 +18,10 @@ from cimc.target.model import Target
 
 def lie_beside(graph: MappedGraph, target: Target) -> MappedGraph:
     """The graph with as many copies of each layer on its MVMU as fit."""
-    layers = tuple(
-        replace(m, beside=_beside(graph, m, target)) if isinstance(m.layer, MatrixLayer) else m for m in graph.layers
-    )
-    return replace(graph, layers=layers)
+    return with_matrices(graph, lambda one: replace(one, beside=_beside(graph, one, target)))
 
 
-def _beside(graph: MappedGraph, mapped: MappedLayer, target: Target) -> int:
+def _beside(graph: MappedGraph, mapped: MappedMatrix, target: Target) -> int:
     """Copies of a layer of one block that lie on one MVMU, so many that a row divides into steps of as many pixels."""
     blocks = [block for task in mapped.tasks for block in task.blocks]
     out = graph.maps[mapped.layer.output]
@@ -37,7 +34,7 @@ def _beside(graph: MappedGraph, mapped: MappedLayer, target: Target) -> int:
     return next((n for n in possible if not _clips(graph, mapped, blocks[0], n)), 1)
 
 
-def _clips(graph: MappedGraph, mapped: MappedLayer, block: Block, copies: int) -> bool:
+def _clips(graph: MappedGraph, mapped: MappedMatrix, block: Block, copies: int) -> bool:
     """Whether so many copies of a block on one MVMU could make a conversion clip."""
     if block.weights.size == 0:
         return False  # an estimate, which knows no weights

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+from cimc.ir.mapped import MappedGraph, Task
+from cimc.layer_kinds.matrix.mapped import MappedMatrix, matrices_of, with_matrices
 from cimc.passes.crossbars.clipping import Seated, may_clip
 from cimc.target.model import Target
 
@@ -23,13 +24,13 @@ class _Bin:
     kind: tuple[int, int, bool, int]
     used: list[tuple[int, int]]
     there: list[list[Seated]]
-    members: dict[tuple[int, int], tuple[Seat, ...]] = field(default_factory=dict)
+    members: dict[tuple[str, int], tuple[Seat, ...]] = field(default_factory=dict)
 
 
 def pack(graph: MappedGraph, target: Target) -> MappedGraph:
     """First fit, in network order: a task joins the first core where all its blocks find rows and columns."""
     bins: list[_Bin] = []
-    for layer, mapped in enumerate(graph.layers):
+    for mapped in matrices_of(graph):
         for index, task in enumerate(mapped.tasks):
             if not task.blocks or task.partials or task.is_partial:
                 continue
@@ -42,18 +43,18 @@ def pack(graph: MappedGraph, target: Target) -> MappedGraph:
                 one = _Bin(kind, [(0, 0)] * target.core.mvmus, [[] for _ in range(target.core.mvmus)])
                 bins.append(one)
                 seats = tuple((k, 0, 0) for k in range(len(task.blocks)))
-            one.members[layer, index] = seats
+            one.members[mapped.layer.name, index] = seats
             for block, (mvmu, row, column) in zip(task.blocks, seats, strict=True):
                 one.used[mvmu] = (row + block.rows, column + block.high - block.low)
                 one.there[mvmu].append((row, column, block.weights))
     shared = [b for b in bins if len(b.members) > 1]
     seated = {at: (number, seats) for number, b in enumerate(shared) for at, seats in b.members.items()}
-    return replace(graph, layers=tuple(_packed(m, layer, seated) for layer, m in enumerate(graph.layers)))
+    return with_matrices(graph, lambda one: _packed(one, seated))
 
 
-def _kind(graph: MappedGraph, mapped: MappedLayer) -> tuple[int, int, bool, int]:
+def _kind(graph: MappedGraph, mapped: MappedMatrix) -> tuple[int, int, bool, int]:
     """What matrices in one MVMU must have in common: weight bits, input bits, input signs, shift."""
-    fed = graph.quants[mapped.matrix.x.maps[0]]
+    fed = mapped.fed(graph)
     return mapped.weight_bits, fed.bits, fed.signed, mapped.shift
 
 
@@ -73,7 +74,7 @@ def _seats(used: list[tuple[int, int]], task: Task, target: Target, weight_bits:
     return tuple(seats)
 
 
-def _clips(graph: MappedGraph, mapped: MappedLayer, one: _Bin, task: Task, seats: tuple[Seat, ...]) -> bool:
+def _clips(graph: MappedGraph, mapped: MappedMatrix, one: _Bin, task: Task, seats: tuple[Seat, ...]) -> bool:
     """Whether a conversion could clip on an MVMU that a task's blocks would share with what is there."""
     there: dict[int, list[Seated]] = {}
     for block, (mvmu, row, column) in zip(task.blocks, seats, strict=True):
@@ -82,11 +83,9 @@ def _clips(graph: MappedGraph, mapped: MappedLayer, one: _Bin, task: Task, seats
     return any(may_clip(graph, mapped, matrices) for matrices in shared)
 
 
-def _packed(
-    mapped: MappedLayer, layer: int, seated: dict[tuple[int, int], tuple[int, tuple[Seat, ...]]]
-) -> MappedLayer:
+def _packed(mapped: MappedMatrix, seated: dict[tuple[str, int], tuple[int, tuple[Seat, ...]]]) -> MappedMatrix:
     tasks = []
     for index, task in enumerate(mapped.tasks):
-        number, seats = seated.get((layer, index), (-1, ()))
+        number, seats = seated.get((mapped.layer.name, index), (-1, ()))
         tasks.append(replace(task, shares=number, seats=seats))
     return replace(mapped, tasks=tuple(tasks))

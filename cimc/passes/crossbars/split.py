@@ -14,8 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from cimc.ir.layers import MatrixLayer, Weights, operands_of, window_of
+from cimc.ir.layers import Weights
 from cimc.ir.mapped import Block, MappedGraph, MappedLayer, RowRun, Task
+from cimc.layer_kinds.matrix.layer import MatrixLayer
+from cimc.layer_kinds.matrix.mapped import MappedMatrix, as_matrix
 from cimc.target.model import Target
 
 FAN_IN = 4
@@ -41,11 +43,11 @@ def split_matrices(graph: MappedGraph, target: Target, options: SplitOptions) ->
         pieces[name] = ((0, graph.maps[name].channels),)
     layers = []
     for mapped in graph.layers:
-        tasks = (
-            _matrix_tasks(mapped, pieces, target, options)
-            if mapped.weights is not None
-            else _vector_tasks(graph, mapped, pieces, target, options)
-        )
+        matrix = as_matrix(mapped)
+        if matrix is not None:
+            tasks = _matrix_tasks(matrix, pieces, target, options)
+        else:
+            tasks = _vector_tasks(graph, mapped, pieces, target, options)
         pieces[mapped.layer.output] = tuple((task.low, task.high) for task in tasks if not task.is_partial)
         layers.append(replace(mapped, tasks=tasks))
     return replace(graph, layers=tuple(layers))
@@ -188,21 +190,19 @@ def _column_groups(
     ]
 
 
-def _weights(mapped: MappedLayer, runs: tuple[RowRun, ...], low: int, high: int) -> Weights:
+def _weights(mapped: MappedMatrix, runs: tuple[RowRun, ...], low: int, high: int) -> Weights:
     """The weights of a block; none where the layer's are not known."""
-    layer = mapped.matrix
-    if layer.weight is None:
+    if mapped.layer.weight is None:
         return np.zeros((0, 0), np.int32)
-    assert mapped.weights is not None, f"{layer.name} has no weights"
-    return block_weights(mapped.weights, layer.groups, runs, low, high)
+    return block_weights(mapped.weights, mapped.layer.groups, runs, low, high)
 
 
 def _matrix_tasks(
-    mapped: MappedLayer, pieces: Mapping[str, tuple[tuple[int, int], ...]], target: Target, options: SplitOptions
+    mapped: MappedMatrix, pieces: Mapping[str, tuple[tuple[int, int], ...]], target: Target, options: SplitOptions
 ) -> tuple[Task, ...]:
-    layer = mapped.matrix
+    layer = mapped.layer
     rows, columns, most = target.mvmu_rows, target.mvmu_columns(mapped.weight_bits), target.core.mvmus
-    (kh, kw), *_ = window_of(layer)
+    kh, kw = layer.window.kernel
     by_channel = (options.rows == "channels" or layer.name in options.by_channels) and kh * kw <= rows
     tasks: list[Task] = []
     open_task: list[Block] = []
@@ -261,9 +261,9 @@ def _vector_tasks(
     options: SplitOptions,
 ) -> tuple[Task, ...]:
     """Channel ranges: those in which the first operand is made, cut further where asked."""
-    operand = operands_of(mapped.layer)[0]
+    operand = mapped.layer.reads[0]
     total = graph.maps[mapped.layer.output].channels
-    if mapped.softmax is not None:
+    if mapped.layer.needs_all_channels:
         return (Task(0, total),)
     most = (options.vector_channels or {}).get(mapped.layer.name, total)
     edges = {0, total}

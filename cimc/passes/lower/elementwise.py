@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from cimc.ir import graph as g
-from cimc.ir.layers import Floats, Function, MatrixLayer, SoftmaxLayer
+from cimc.ir.layers import Floats, Function
+from cimc.layer_kinds.matrix.layer import MatrixLayer
+from cimc.layer_kinds.softmax import SoftmaxLayer
 from cimc.passes.lower.layout import Layout, layout_on
 from cimc.passes.lower.state import Lowering, Refusal
 

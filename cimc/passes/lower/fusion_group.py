@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cimc.ir.layers import Floats, Function, Layer, MatrixLayer, VectorLayer
+from cimc.ir.layers import Floats, Function, Layer
+from cimc.layer_kinds.matrix.layer import MatrixLayer
+from cimc.layer_kinds.vector import VectorLayer
 
 
 @dataclass(slots=True, eq=False)

@@ -12,11 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.ir import graph as g
-from cimc.ir.layers import Binding, FeatureMap, Layer, LayerGraph, MatrixLayer, VectorLayer
+from cimc.ir.layers import Binding, FeatureMap, Layer, LayerGraph
 from cimc.numerics.integers import storage_of
 from cimc.passes.lower.elementwise import lower_batch_norm, lower_binary, lower_softmax, lower_unary
 from cimc.passes.lower.fusion_group import FusionGroup
@@ -70,17 +69,8 @@ def lower(graph: g.Graph, weightless: bool = False) -> LayerGraph:
 
 def _is_finite(layer: Layer) -> bool:
     """Whether float32 holds everything that a layer multiplies with and adds."""
-    match layer:
-        case MatrixLayer():
-            constants: tuple[npt.NDArray[Any] | None, ...] = (layer.weight, layer.bias)
-        case VectorLayer():
-            constants = (*layer.gains, layer.bias)
-        case _:
-            return True
     largest = np.finfo(np.float32).max
-    return all(
-        values is None or -largest <= values.min(initial=0) <= values.max(initial=0) <= largest for values in constants
-    )
+    return all(-largest <= values.min(initial=0) <= values.max(initial=0) <= largest for values in layer.constants)
 
 
 def _endless(layer: Layer) -> Diagnostic:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.ir import graph as g
-from cimc.ir.layers import GivenWeights, Ints, MatrixLayer, Operand, Reals
+from cimc.ir.layers import Ints, Operand, Reals
+from cimc.layer_kinds.matrix.layer import GivenWeights, MatrixLayer
 from cimc.numerics.integers import integer_range
 from cimc.passes.lower.index_map import Elements, IndexMap, joined
 from cimc.passes.lower.layout import Layout, spatial

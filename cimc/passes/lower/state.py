@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.ir import graph as g
-from cimc.ir.layers import FeatureMap, Floats, Layer, Operand, Reals, VectorLayer
+from cimc.ir.layers import FeatureMap, Floats, Layer, Operand, Reals
+from cimc.layer_kinds.vector import VectorLayer
 from cimc.numerics.quant import Quant
 from cimc.passes.lower.fusion_group import FusionGroup
 from cimc.passes.lower.index_map import IndexMap

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cimc.ir import graph as g
-from cimc.ir.layers import PoolLayer
+from cimc.layer_kinds.pool import PoolLayer
 from cimc.passes.lower.layout import spatial
 from cimc.passes.lower.state import Lowering, Refusal
 

@@ -19,12 +19,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from cimc.ir.layers import Floats, Ints, MatrixLayer, operands_of
-from cimc.ir.mapped import Arithmetic, Float32s, MappedGraph, MappedLayer
-from cimc.ir.reference import accumulate, evaluate_layer, finish_matrix, windows_of
+from cimc.ir.epilogue import Float32s
+from cimc.ir.layers import Floats, Ints
+from cimc.ir.mapped import Arithmetic, MappedGraph, evaluate_layer
+from cimc.ir.reference import windows_of
+from cimc.layer_kinds.matrix.mapped import MappedMatrix, as_matrix, matrices_of, round_weights, unit_of, with_matrices
+from cimc.layer_kinds.matrix.sums import accumulate, finish_matrix
 from cimc.numerics.quant import Quant, finite32
 from cimc.passes.crossbars.split import block_weights
-from cimc.passes.numbers.quantise import round_weights, unit_of
 
 HEADROOM_BITS = 1
 WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out
@@ -37,9 +39,8 @@ SAME_BIAS = 1e-4  # relative distance within which an integer bias is in units o
 def calibration_lanes(graph: MappedGraph) -> int:
     """How many lanes choose_shifts should be given: fewer for large networks."""
     products = sum(
-        math.prod(m.matrix.shape) * graph.maps[m.layer.output].height * graph.maps[m.layer.output].width
-        for m in graph.layers
-        if isinstance(m.layer, MatrixLayer)
+        math.prod(m.layer.shape) * graph.maps[m.layer.output].height * graph.maps[m.layer.output].width
+        for m in matrices_of(graph)
     )
     return int(np.clip(WORK / max(products, 1), 1, 128))
 
@@ -47,43 +48,43 @@ def calibration_lanes(graph: MappedGraph) -> int:
 def choose_shifts(graph: MappedGraph, inputs: Mapping[str, Ints]) -> MappedGraph:
     """Settle shifts, integer biases and multipliers. inputs: calibration lanes of the input maps, as integers."""
     if not graph.arithmetic.rounds:
-        settled = tuple(settled_layer(m, graph.quants, 0, graph.arithmetic) for m in graph.layers)
-        if all(_cannot_overflow(graph, m) for m in settled):
-            return replace(graph, layers=settled)
+        settled = with_matrices(graph, lambda one: settled_layer(one, graph.quants, 0, graph.arithmetic))
+        if all(_cannot_overflow(graph, one) for one in matrices_of(settled)):
+            return settled
     maps = dict(inputs)
     layers = []
-    last_use = {name: i for i, m in enumerate(graph.layers) for o in operands_of(m.layer) for name in o.maps}
+    last_use = {name: i for i, m in enumerate(graph.layers) for o in m.layer.reads for name in o.maps}
     for i, mapped in enumerate(graph.layers):
-        if mapped.weights is None:
-            maps[mapped.layer.output] = evaluate_layer(graph, mapped, maps)
+        matrix = as_matrix(mapped)
+        if matrix is None:
+            maps[mapped.layer.output] = evaluate_layer(mapped, graph, maps)
         else:
-            mapped, maps[mapped.layer.output] = _calibrated(graph, mapped, maps)
+            mapped, maps[mapped.layer.output] = _calibrated(graph, matrix, maps)
         layers.append(mapped)
         for name in [name for name in maps if last_use.get(name, -1) <= i and name != mapped.layer.output]:
             del maps[name]
     return replace(graph, layers=tuple(layers))
 
 
-def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -> tuple[MappedLayer, Ints]:
+def _calibrated(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints]) -> tuple[MappedMatrix, Ints]:
     """The layer with its shift and scales, and its result on the calibration lanes.
 
     The result is that of sums that are neither rounded nor cut off: near enough to calibrate the layers behind it.
     """
-    peaks = np.ones(mapped.matrix.shape[0])
+    peaks = np.ones(mapped.layer.shape[0])
     power, largest, parts, rounds = 0.0, 1.0, [], graph.arithmetic.rounds
     wide = replace(graph, arithmetic=replace(graph.arithmetic, word_bits=UNLIMITED, accumulator_bits=UNLIMITED))
     unshifted = settled_layer(mapped, graph.quants, 0, wide.arithmetic)
-    assert unshifted.bias is not None, f"{mapped.layer.name} has no bias"
 
     def watch(sums: Floats, low: int, high: int) -> None:
         np.maximum(peaks[low:high], np.abs(sums).max(axis=(0, 1, 2)), out=peaks[low:high])
 
     for part in _chunks(graph, mapped, maps):
-        windows = windows_of(graph, mapped, part)
+        windows = windows_of(graph, mapped.layer, part)
         largest = max(largest, float(windows.max()), -float(windows.min()))
         power += int(np.einsum("abcdef,abcdef->", windows, windows, dtype=np.int64)) / math.prod(windows.shape[1:3])
         sums = accumulate(wide, unshifted, windows, watch)
-        watch((sums + unshifted.bias).astype(np.float64), 0, len(peaks))
+        watch((sums + unshifted.settled_bias).astype(np.float64), 0, len(peaks))
         parts.append(finish_matrix(wide, unshifted, sums, part))
     result = np.concatenate(parts)
     parts.clear()
@@ -91,34 +92,32 @@ def _calibrated(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints
     limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.maximum(peaks, _reach(unshifted, largest)) / limit
     highest = max(0, math.ceil(float(needed.max())) - 1).bit_length()
-    lowest = highest if mapped.matrix.given is not None else max(0, highest - mapped.weight_bits // 2)
+    lowest = highest if mapped.layer.given is not None else max(0, highest - mapped.weight_bits // 2)
     blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
     shifts = range(highest, lowest - 1, -1) if rounds else (0,)
-    shift = min(shifts, key=lambda s: _noise(mapped.finish.m, needed, s, power, blocks))
+    shift = min(shifts, key=lambda s: _noise(mapped.epilogue.m, needed, s, power, blocks))
     coarser = np.maximum(needed / (1 << shift), 1.0)
-    rescaled = shift < highest and mapped.matrix.given is None
+    rescaled = shift < highest and mapped.layer.given is None
     rescaled_layer = _rescaled(mapped, coarser) if rescaled else mapped
     settled = settled_layer(rescaled_layer, graph.quants, shift, graph.arithmetic)
-    return _corrected(graph, settled, windows, np.asarray(sums, np.float64) * unshifted.finish.m), result
+    return _corrected(graph, settled, windows, np.asarray(sums, np.float64) * unshifted.epilogue.m), result
 
 
-def _sum_bits(graph: MappedGraph, mapped: MappedLayer) -> int:
+def _sum_bits(graph: MappedGraph, mapped: MappedMatrix) -> int:
     """Bits that a layer's sums may have: an accumulator's, and a word's where some are stored on their way."""
     arithmetic = graph.arithmetic
     stored = any(task.is_partial for task in mapped.tasks)
     return min(arithmetic.accumulator_bits, arithmetic.word_bits) if stored else arithmetic.accumulator_bits
 
 
-def _cannot_overflow(graph: MappedGraph, mapped: MappedLayer) -> bool:
+def _cannot_overflow(graph: MappedGraph, mapped: MappedMatrix) -> bool:
     """Whether no inputs can make a sum of an unshifted layer too large, its bias included."""
-    if mapped.weights is None or mapped.bias is None:
-        return True
-    fed = graph.quants[mapped.matrix.x.maps[0]]
+    fed = mapped.fed(graph)
     largest = max(-fed.low, fed.high) * np.abs(mapped.weights).sum(axis=(1, 2, 3), dtype=np.int64)
-    return int((largest + np.abs(mapped.bias)).max()) < 1 << (_sum_bits(graph, mapped) - 1)
+    return int((largest + np.abs(mapped.settled_bias)).max()) < 1 << (_sum_bits(graph, mapped) - 1)
 
 
-def _corrected(graph: MappedGraph, settled: MappedLayer, windows: Ints, wanted: Floats) -> MappedLayer:
+def _corrected(graph: MappedGraph, settled: MappedMatrix, windows: Ints, wanted: Floats) -> MappedMatrix:
     """The layer with its offsets moved by what rounding of weights and sums is off on average, channel by channel.
 
     windows: of some calibration lanes; wanted: what their sums would give unrounded, in units of the result. The error
@@ -126,32 +125,31 @@ def _corrected(graph: MappedGraph, settled: MappedLayer, windows: Ints, wanted: 
     by itself (bias correction: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
     ICCV 2019).
     """
-    finish = settled.finish
-    if finish.n is None or settled.matrix.residual is not None or settled.matrix.given is not None:
+    epilogue = settled.epilogue
+    if epilogue.n is None or settled.layer.residual is not None or settled.layer.given is not None:
         return settled
-    got = accumulate(graph, settled, windows) * finish.m.astype(np.float64)
+    got = accumulate(graph, settled, windows) * epilogue.m.astype(np.float64)
     error = (wanted - got).mean(axis=(0, 1, 2))
-    return replace(settled, finish=replace(finish, n=finite32(finish.n + error)))
+    return replace(settled, epilogue=replace(epilogue, n=finite32(epilogue.n + error)))
 
 
-def _reach(unshifted: MappedLayer, largest: float) -> Floats:
+def _reach(unshifted: MappedMatrix, largest: float) -> Floats:
     """Sums that every column must be able to hold, (O,): as much as makes half of the layer's largest result, as far
     as inputs up to `largest` can.
 
     A class's column is loud only on inputs of that class, and calibration may have none of them.
     """
-    finish, weights = unshifted.finish, unshifted.weights
-    assert weights is not None, f"{unshifted.layer.name} has no weights"
-    result = max(finish.high - finish.zero, finish.zero - finish.low) / (1 << HEADROOM_BITS) / 2
+    epilogue, weights = unshifted.epilogue, unshifted.weights
+    result = max(epilogue.high - epilogue.zero, epilogue.zero - epilogue.low) / (1 << HEADROOM_BITS) / 2
     possible = np.abs(weights).sum(axis=(1, 2, 3)) * largest
-    return np.asarray(np.minimum(result / np.maximum(finish.m, 1e-30), possible), np.float64)
+    return np.asarray(np.minimum(result / np.maximum(epilogue.m, 1e-30), possible), np.float64)
 
 
-def _chunks(graph: MappedGraph, mapped: MappedLayer, maps: Mapping[str, Ints]) -> Iterator[dict[str, Ints]]:
+def _chunks(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints]) -> Iterator[dict[str, Ints]]:
     """The maps that a layer reads, a few lanes at a time, so that its windows stay in memory."""
-    names = {name for operand in operands_of(mapped.layer) for name in operand.maps}
+    names = {name for operand in mapped.layer.reads for name in operand.maps}
     out = graph.maps[mapped.layer.output]
-    size = max(1, WINDOW_WORDS // (out.height * out.width * math.prod(mapped.matrix.shape[1:]) * mapped.matrix.groups))
+    size = max(1, WINDOW_WORDS // (out.height * out.width * math.prod(mapped.layer.shape[1:]) * mapped.layer.groups))
     lanes = len(maps[next(iter(names))])
     for start in range(0, lanes, size):
         yield {name: maps[name][start : start + size] for name in names}
@@ -168,10 +166,9 @@ def _noise(m: Float32s, needed: Floats, shift: int, power: float, blocks: int) -
     return float(steps.sum() * (WEIGHT_NOISE * power + blocks * 4.0**shift) / 12)
 
 
-def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
+def _rescaled(mapped: MappedMatrix, coarser: Floats) -> MappedMatrix:
     """The layer with weights rounded to scales `coarser` times as large, (O,); blocks and multipliers follow."""
-    layer = mapped.matrix
-    assert mapped.weight_scale is not None, f"{layer.name} has no weight scale"
+    layer = mapped.layer
     scale = np.asarray(mapped.weight_scale * coarser, np.float32)
     weights = round_weights(layer.known_weight, scale, mapped.weight_bits)
     tasks = tuple(
@@ -184,20 +181,20 @@ def _rescaled(mapped: MappedLayer, coarser: Floats) -> MappedLayer:
         for task in mapped.tasks
     )
     growth: npt.NDArray[np.float32] = np.asarray(scale / mapped.weight_scale, np.float32)
-    finish = replace(mapped.finish, m=finite32(mapped.finish.m.astype(np.float64) * growth))
-    return replace(mapped, weights=weights, weight_scale=scale, tasks=tasks, finish=finish)
+    epilogue = replace(mapped.epilogue, m=finite32(mapped.epilogue.m.astype(np.float64) * growth))
+    return replace(mapped, weights=weights, weight_scale=scale, tasks=tasks, epilogue=epilogue)
 
 
-def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, arithmetic: Arithmetic) -> MappedLayer:
+def settled_layer(
+    mapped: MappedMatrix, quants: Mapping[str, Quant], shift: int, arithmetic: Arithmetic
+) -> MappedMatrix:
     """A layer with this shift. Its input's zero point is taken off through the bias.
 
     The bias is an integer in units of the shifted sum; where sums are rounded, or accumulators do not hold it, and
     nothing else is added later, it is the second term of the requantisation instead, which rounds once only. A network
     that carries its own integers keeps its bias wherever that can be exact.
     """
-    if mapped.weights is None or mapped.weight_scale is None:
-        return mapped
-    layer = mapped.matrix
+    layer = mapped.layer
     source = quants[layer.x.maps[0]]
     unit = unit_of(source, mapped.weight_scale)
     bias = layer.bias / unit
@@ -206,10 +203,10 @@ def settled_layer(mapped: MappedLayer, quants: Mapping[str, Quant], shift: int, 
         usual = np.abs(layer.given.bias - bias) <= SAME_BIAS * np.maximum(1, np.abs(bias))
         bias = np.where(usual, layer.given.bias, bias)
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
-    finish = replace(mapped.finish, m=finite32(mapped.finish.m.astype(np.float64) * (1 << shift)))
+    epilogue = replace(mapped.epilogue, m=finite32(mapped.epilogue.m.astype(np.float64) * (1 << shift)))
     held = np.abs(bias).max(initial=0.0) < 2.0 ** (arithmetic.accumulator_bits - 1)
     exact = layer.given is not None and shift == 0  # as integer kernels add it, where sums are not rounded
     if layer.residual is None and (not held or (arithmetic.rounds and not exact)):
-        offset = finite32(bias * mapped.finish.m)
-        return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), finish=replace(finish, n=offset))
-    return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), finish=finish)
+        offset = finite32(bias * mapped.epilogue.m)
+        return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), epilogue=replace(epilogue, n=offset))
+    return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), epilogue=epilogue)

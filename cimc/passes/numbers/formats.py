@@ -10,45 +10,14 @@ it gives the map, and keep one bit free above what calibration has seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
-from cimc.ir.layers import (
-    Layer,
-    LayerGraph,
-    MatrixLayer,
-    PoolLayer,
-    SoftmaxLayer,
-    VectorLayer,
-    operands_of,
-)
+from cimc.ir.formats import Ranges
+from cimc.ir.layers import Layer, LayerGraph
+from cimc.ir.widths import LARGEST_FORMAT, Widths, has_spare
 from cimc.numerics.quant import Quant, fits, range_quant
 from cimc.target.model import Target
-
-Ranges = Mapping[str, tuple[float, float]]
-NARROW = 8  # bits up to which a format has none to spare
-LARGEST_FORMAT = 16  # bits of a format, whatever a word holds
-
-
-@dataclass(frozen=True, slots=True)
-class Widths:
-    """Bits of stored weights and of activations fed to crossbars, by layer name; the defaults for the others."""
-
-    weight_bits: int
-    input_bits: int
-    weight_of: Mapping[str, int]
-    input_of: Mapping[str, int]
-
-    def weight(self, layer: str) -> int:
-        """Weight bits of a layer."""
-        return self.weight_of.get(layer, self.weight_bits)
-
-    def input(self, layer: str) -> int:
-        """Input bits of a layer."""
-        return self.input_of.get(layer, self.input_bits)
 
 
 def choose_formats(graph: LayerGraph, ranges: Ranges, target: Target, widths: Widths) -> dict[str, Quant]:
@@ -85,11 +54,6 @@ def choose_formats(graph: LayerGraph, ranges: Ranges, target: Target, widths: Wi
     if problems:
         raise CimcError(problems)
     return found
-
-
-def has_spare(bits: int, target: Target) -> bool:
-    """Whether a format of so many bits has one to keep free."""
-    return target.mvmu.round == "shift" and bits > NARROW
 
 
 def format_for(low: float, high: float, bits: int, target: Target) -> Quant:
@@ -136,16 +100,11 @@ def _grid_format(layer: Layer, bits: int, target: Target) -> Quant:
 
 
 def _bits(graph: LayerGraph, target: Target, widths: Widths) -> dict[str, int]:
-    """Bits of every map: what the matrix layers that read it are fed with, else a word (LARGEST_FORMAT at most)."""
+    """Bits of every map: what layers that read it are fed with, else a word (LARGEST_FORMAT at most)."""
     bits = dict.fromkeys(graph.maps, min(target.numbers.word, LARGEST_FORMAT))
     for layer in graph.layers:
-        if isinstance(layer, MatrixLayer):
-            for name in layer.x.maps:
-                bits[name] = min(bits[name], widths.input(layer.name))
-        if isinstance(layer, SoftmaxLayer):
-            for name in layer.x.maps:  # the difference of two of its numbers is a word on its way
-                spare = has_spare(bits[name], target)
-                bits[name] = min(bits[name], target.numbers.word - (0 if spare else 1))
+        for name in layer.reads[0].maps:
+            bits[name] = min(bits[name], layer.fed_bits(bits[name], widths, target))
     return bits
 
 
@@ -163,12 +122,10 @@ def _groups(graph: LayerGraph) -> list[list[str]]:
             parent[root(name)] = root(names[0])
 
     for layer in graph.layers:
-        for operand in operands_of(layer):
+        for operand in layer.reads:
             join(operand.maps)
-        keeps = isinstance(layer, PoolLayer) and layer.kind == "max"
-        copies = isinstance(layer, VectorLayer) and layer.name.endswith(".copy")
-        if (keeps or copies) and graph.maps[layer.output].quant is None:
-            source = operands_of(layer)[0].maps
+        if layer.keeps_format and graph.maps[layer.output].quant is None:
+            source = layer.reads[0].maps
             if source and graph.maps[source[0]].quant is None:
                 join((source[0], layer.output))
     for binding in graph.outputs:
@@ -191,7 +148,7 @@ def complete_ranges(graph: LayerGraph, measured: Ranges) -> dict[str, tuple[floa
     for layer in graph.layers:
         if layer.output in ranges or graph.maps[layer.output].quant is not None:
             continue
-        operand = operands_of(layer)[0]
+        operand = layer.reads[0]
         known = [ranges[name] for name in operand.maps if name in ranges]
         known += [_limits(q) for q in (graph.maps[n].quant for n in operand.maps) if q is not None]
         assert known, f"no range is known for {layer.output}"
@@ -201,13 +158,3 @@ def complete_ranges(graph: LayerGraph, measured: Ranges) -> dict[str, tuple[floa
 
 def _limits(quant: Quant) -> tuple[float, float]:
     return (quant.low - quant.zero) * quant.scale, (quant.high - quant.zero) * quant.scale
-
-
-def clamp(layer: Layer, quant: Quant) -> Quant:
-    """The format with the layer's clamp in integers."""
-    low, high = quant.low, quant.high
-    if np.isfinite(layer.low):
-        low = int(np.clip(np.rint(layer.low / quant.scale) + quant.zero, quant.low, quant.high))
-    if np.isfinite(layer.high):
-        high = int(np.clip(np.rint(layer.high / quant.scale) + quant.zero, quant.low, quant.high))
-    return replace(quant, low=low, high=high)

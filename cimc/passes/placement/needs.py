@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cimc.ir.layers import MatrixLayer, Operand, operands_of, window_of
+from cimc.ir.layers import ONE_PIXEL, Operand
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
 
 Pieces = Mapping[str, tuple[tuple[int, int], ...]]  # the channel ranges in which each map is made
@@ -33,17 +33,10 @@ class Need:
 
 def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces, copy: int) -> list[Need]:
     """All needs of a task of one copy of its layer, one for each piece and role; rows are those that the copy makes."""
-    operands = operands_of(mapped.layer)
     found = []
-    for role, operand in enumerate(operands):
-        if role == 1 and task.is_partial:
-            continue
-        if role == 0 and isinstance(mapped.layer, MatrixLayer):
-            ranges = [(run.map, run.channel, run.channel + run.channels) for b in task.blocks for run in b.runs]
-        else:
-            ranges = list(_channels(operand, task.low, task.high))
+    for role, operand in enumerate(mapped.layer.reads):
         hulls: dict[tuple[str, int], tuple[int, int]] = {}
-        for name, low, high in dict.fromkeys(ranges):
+        for name, low, high in dict.fromkeys(mapped.reads(task, role)):
             there = pieces[name]
             for piece_low, piece_high in there[max(0, bisect_right(there, (low, high)) - 1) :]:
                 if piece_low >= high:
@@ -70,20 +63,10 @@ def _of_copy(need: Need, copy: int, mapped: MappedLayer) -> Need:
     return replace(need, first=first, advance=advance, streaming=False)
 
 
-def _channels(operand: Operand, low: int, high: int) -> Iterator[tuple[str, int, int]]:
-    """(map, first, last channel) behind channels low .. high of an operand."""
-    start = 0
-    for part in operand.parts:
-        first, last = max(low, start), min(high, start + part.count)
-        if part.map and first < last:
-            yield part.map, part.channel + first - start, part.channel + last - start
-        start += part.count
-
-
 def _need(
     graph: MappedGraph, mapped: MappedLayer, role: int, operand: Operand, name: str, piece: int, low: int, high: int
 ) -> Need:
-    kernel, strides, pads, dilations = window_of(mapped.layer) if role == 0 else ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
+    kernel, strides, pads, dilations = mapped.layer.window if role == 0 else ONE_PIXEL
     source, out = graph.maps[name], graph.maps[mapped.layer.output]
     step, offset = operand.step[0], operand.offset[0]
     first = -pads[0] * step + offset

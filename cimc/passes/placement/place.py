@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cimc.base.diagnostics import Place, fail
-from cimc.ir.layers import MatrixLayer, operands_of, window_of
+from cimc.ir.layers import ONE_PIXEL
 from cimc.ir.mapped import MappedGraph, pieces_of
 from cimc.passes.placement.depths import Depths
 from cimc.passes.placement.needs import Need, needs_of
@@ -238,9 +238,8 @@ class Placer:
         if share.parts == 1:
             return 0, whole
         layer = work.mapped.layer
-        operand = operands_of(layer)[need.role]
-        unit = ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
-        kernel, strides, pads, dilations = window_of(layer) if need.role == 0 else unit
+        operand = layer.reads[need.role]
+        kernel, strides, pads, dilations = layer.window if need.role == 0 else ONE_PIXEL
         first = share.column(out.width, self.segments[out.name])
         last = first + share.segments(self.segments[out.name]) * (out.width // self.segments[out.name]) - 1
         step = operand.step[1]
@@ -281,17 +280,4 @@ class Placer:
         """Memory words of a task's constants: multipliers, bias, tables."""
         if work.body.is_partial:
             return 0
-        per_float = math.ceil(32 / self.target.numbers.word)
-        channels = work.body.high - work.body.low
-        finish = work.mapped.finish
-        words = channels * per_float * (1 if finish.n is None else 2)
-        if isinstance(work.mapped.layer, MatrixLayer):
-            fit = work.mapped.bias_fits(self.target.numbers.word)
-            words += channels if fit else 2 * channels * per_float
-        if finish.table is not None:
-            words += len(finish.table.entries)
-        words += len(work.mapped.pre) * 2 * channels * per_float
-        if work.mapped.softmax is not None:
-            tables = (work.mapped.softmax.high, work.mapped.softmax.low)
-            words += sum(len(table.entries) for table in tables if table is not None)
-        return words
+        return work.mapped.constant_words(work.body.high - work.body.low, self.target.numbers)

@@ -6,24 +6,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cimc.backends.body import Body
+from cimc.backends.body import Body, write_code
 from cimc.backends.loads import PIXEL, ROW, SEGMENT, affine, run_windows
 from cimc.backends.registers import piece
+from cimc.ir.epilogue import Epilogue
 from cimc.ir.layers import Ints
-from cimc.ir.mapped import Finish, RowRun
+from cimc.ir.mapped import RowRun
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
 from cimc.isa.program import Matrix
+from cimc.layer_kinds.matrix.mapped import MappedMatrix
 
 
-def write_matrix(body: Body) -> None:
-    """Write the stream of one core of a matrix layer."""
-    _matrices(body)
-    for ahead in range(body.mapped.beside):
+@write_code.register
+def _write(mapped: MappedMatrix, body: Body) -> None:
+    _matrices(mapped, body)
+    for ahead in range(mapped.beside):
         body.ahead = ahead
-        _windows(body)
+        _windows(mapped, body)
     body.do("mvm", sum({1 << body.task.seat(k)[0] for k in range(len(body.task.blocks))}))
     helpers: _Helpers | None = None
-    for ahead in range(body.mapped.beside):
+    for ahead in range(mapped.beside):
         body.ahead = ahead
         columns = _own_sums(body)
         _partner_sums(body, columns)
@@ -31,8 +33,8 @@ def write_matrix(body: Body) -> None:
             for low, reg in columns:
                 body.store(reg, low - body.task.low)
             continue
-        helpers = helpers or _helpers(body, columns)
-        _finish(body, columns, helpers)
+        helpers = helpers or _helpers(mapped, body, columns)
+        _finish(mapped, body, columns, helpers)
 
 
 def _seat(body: Body, block: int, ahead: int) -> tuple[int, int, int]:
@@ -42,9 +44,8 @@ def _seat(body: Body, block: int, ahead: int) -> tuple[int, int, int]:
     return mvmu, row + ahead * one.rows, column + ahead * (one.high - one.low)
 
 
-def _matrices(body: Body) -> None:
-    mapped = body.mapped
-    fed = body.graph.mapped.quants[mapped.matrix.x.maps[0]]
+def _matrices(mapped: MappedMatrix, body: Body) -> None:
+    fed = mapped.fed(body.graph.mapped)
     row = body.first_row
     for k, block in enumerate(body.task.blocks):
         name = f"t{body.placed.tile}/{body.label}/mvmu{k}"
@@ -73,7 +74,7 @@ def _matrices(body: Body) -> None:
         row += block.rows
 
 
-def _windows(body: Body) -> None:
+def _windows(mapped: MappedMatrix, body: Body) -> None:
     """Loads of all blocks; runs that continue each other across MVMUs are fetched as one."""
     rows = body.target.mvmu_rows
     pending: list[tuple[int, RowRun]] = []
@@ -88,7 +89,7 @@ def _windows(body: Body) -> None:
                 pending.append((at, run))
             at += run.length
     view = body.view(0)
-    fill = body.graph.mapped.quants[body.mapped.matrix.x.maps[0]].zero
+    fill = mapped.fed(body.graph.mapped).zero
     for at, run in pending:
         source = next(
             s for s in body.placed.sources if s.role == 0 and s.map == run.map and s.low <= run.channel < s.high
@@ -149,40 +150,38 @@ class _Helpers:
     biases: tuple[DataRef | None, ...]
 
 
-def _helpers(body: Body, columns: list[tuple[int, Reg]]) -> _Helpers:
+def _helpers(mapped: MappedMatrix, body: Body, columns: list[tuple[int, Reg]]) -> _Helpers:
     """What every pixel's sums need; constants are loaded once."""
-    mapped, task = body.mapped, body.task
-    layer, finish = mapped.matrix, mapped.finish
-    assert mapped.bias is not None, f"{layer.name} has no bias"
+    task, epilogue, whole_bias = body.task, mapped.epilogue, mapped.settled_bias
     bias, biases = None, tuple[DataRef | None, ...](None for _ in columns)
     if not mapped.bias_fits(body.target.numbers.word):
-        term = _bias_term(mapped.bias, body.target.numbers.accumulator)
+        term = _bias_term(whole_bias, body.target.numbers.accumulator)
         biases = tuple(body.constants.scale(f"{body.label}.bias", term, low, low + reg.length) for low, reg in columns)
-    elif mapped.bias[task.low : task.high].any():
+    elif whole_bias[task.low : task.high].any():
         bias = body.registers.take(task.high - task.low)
-        body.once("loadv", bias, body.constants.vector(f"{body.label}.bias", mapped.bias[task.low : task.high]))
-    table = None if finish.table is None else body.constants.table(f"{body.label}.table", finish.table)
-    residual = None if layer.residual is None else body.registers.take(task.high - task.low)
-    one = body.one() if (finish.n is not None and residual is None) or any(biases) else None
+        body.once("loadv", bias, body.constants.vector(f"{body.label}.bias", whole_bias[task.low : task.high]))
+    table = None if epilogue.table is None else body.constants.table(f"{body.label}.table", epilogue.table)
+    residual = None if mapped.layer.residual is None else body.registers.take(task.high - task.low)
+    one = body.one() if (epilogue.n is not None and residual is None) or any(biases) else None
     results = None
-    if not finish.fits(body.target.numbers.accumulator):
+    if not epilogue.fits(body.target.numbers.accumulator):
         results = body.registers.take(max(reg.length for _, reg in columns))
-    scales = tuple(body.constants.scale(f"{body.label}.scale", finish, low, low + reg.length) for low, reg in columns)
+    scales = tuple(body.scale(epilogue, low, low + reg.length) for low, reg in columns)
     return _Helpers(bias, residual, one, table, results, scales, biases)
 
 
-def _bias_term(bias: Ints, bits: int) -> Finish:
-    """The requantisation that adds a bias to sums of `bits` bits (see MappedLayer.bias_fits)."""
+def _bias_term(bias: Ints, bits: int) -> Epilogue:
+    """The requantisation that adds a bias to sums of `bits` bits (see MappedMatrix.bias_fits)."""
     ones, low = np.ones(len(bias), np.float32), -(1 << (bits - 1))
-    return Finish(ones, bias.astype(np.float32), 0, 0, 0, low, -low - 1)
+    return Epilogue(ones, bias.astype(np.float32), 0, 0, 0, low, -low - 1)
 
 
-def _finish(body: Body, columns: list[tuple[int, Reg]], helpers: _Helpers) -> None:
+def _finish(mapped: MappedMatrix, body: Body, columns: list[tuple[int, Reg]], helpers: _Helpers) -> None:
     """Bias, residual, requantisation, table and store of every column group."""
-    task, finish = body.task, body.mapped.finish
+    task, epilogue = body.task, mapped.epilogue
     bias, residual, one, table = helpers.bias, helpers.residual, helpers.one, helpers.table
     if residual is not None:
-        body.fetch(1, task.low, task.high, residual, finish.b0, kept=True)
+        body.fetch(1, task.low, task.high, residual, epilogue.b0, kept=True)
     for (low, reg), scale, bias_scale in zip(columns, helpers.scales, helpers.biases, strict=True):
         result = reg if helpers.results is None else piece(helpers.results, 0, reg.length)
         if bias_scale is not None:
@@ -192,7 +191,7 @@ def _finish(body: Body, columns: list[tuple[int, Reg]], helpers: _Helpers) -> No
             body.do("add", reg, reg, piece(bias, low - task.low, reg.length))
         if residual is not None:
             body.do("requant2", result, reg, piece(residual, low - task.low, reg.length), scale)
-        elif finish.n is not None:
+        elif epilogue.n is not None:
             assert one is not None, "an offset needs a 1"
             body.do("requant2", result, reg, one, scale)
         else:
