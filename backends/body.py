@@ -10,7 +10,7 @@ from cimc.backends.loads import PIXEL, ROW, SEGMENT, View, affine, run_windows
 from cimc.backends.registers import Registers, piece
 from cimc.ir.layers import Operand, operands_of, window_of
 from cimc.ir.mapped import MappedLayer, Task
-from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
+from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask
 from cimc.isa.operands import Affine, Axis, Reg, Window
 from cimc.isa.operands import Operand as IsaOperand
 from cimc.isa.program import Instruction, Matrix
@@ -23,7 +23,7 @@ class Body:
     matrix, that the task's first block takes. ahead: which of the pixels that a turn makes is being written."""
 
     graph: ScheduledGraph
-    placed: PlacedTask
+    placed: ScheduledTask
     target: Target
     constants: Constants
     origin: int

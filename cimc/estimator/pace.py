@@ -28,10 +28,10 @@ def pace_of(graph: MappedGraph, target: Target) -> Mapping[str, Fraction]:
     if prices.missing:
         return {}
     found: dict[str, Fraction] = {}
-    for _, work in streams.tasks:
-        layer = work.mapped.layer
+    for _, task in streams.tasks:
+        layer = graph.layers[task.layer].layer
         if isinstance(layer, MatrixLayer):
             out = graph.maps[layer.output]
-            seconds = Fraction(max(1, round(streams.core(work).spent.seconds / (out.height * out.width) * TICK)), TICK)
+            seconds = Fraction(max(1, round(streams.core(task).spent.seconds / (out.height * out.width) * TICK)), TICK)
             found[layer.name] = max(found.get(layer.name, seconds), seconds)
     return found

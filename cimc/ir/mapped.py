@@ -210,6 +210,11 @@ class MappedLayer:
         return self.bias is None or fits(self.bias, word_bits)
 
     @property
+    def pieces(self) -> tuple[tuple[int, int], ...]:
+        """The channel ranges in which its map is made, one task each."""
+        return tuple((task.low, task.high) for task in self.tasks if not task.is_partial)
+
+    @property
     def matrix(self) -> MatrixLayer:
         """The layer as the matrix layer that it is."""
         assert isinstance(self.layer, MatrixLayer), f"{self.layer.name} is no matrix layer"
@@ -239,10 +244,7 @@ class MappedGraph:
     outputs: tuple[Binding, ...]
     arithmetic: Arithmetic
 
-
-def pieces_of(graph: MappedGraph | Mapping[str, tuple[Task, ...]], name: str) -> tuple[tuple[int, int], ...]:
-    """The channel ranges in which a map is made, one producing task each; an input is one piece."""
-    tasks = graph if isinstance(graph, Mapping) else {m.layer.output: m.tasks for m in graph.layers}
-    if name not in tasks:
-        return ()
-    return tuple((task.low, task.high) for task in tasks[name] if not task.is_partial)
+    def pieces(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """The channel ranges in which each map is made, one task each; an input is one piece."""
+        made = {mapped.layer.output: mapped.pieces for mapped in self.layers}
+        return {name: made.get(name) or ((0, m.channels),) for name, m in self.maps.items()}

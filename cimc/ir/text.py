@@ -1,4 +1,4 @@
-"""Stages as text and back: Graph, LayerGraph, MappedGraph and ScheduledGraph, and all that they are made of.
+"""Stages as text and back: Graph, LayerGraph, MappedGraph, PlacedGraph and ScheduledGraph, and all they are made of.
 
 A stage is written as nested calls of its classes with the fields that are not at their defaults. An array of more than
 SHORT numbers stands by its digest, under which it is kept apart. What is read is looked up among the classes of the
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.base.diagnostics import fail
-from cimc.ir import graph, layers, mapped, scheduled
+from cimc.ir import graph, layers, mapped, placed, scheduled
 from cimc.numerics import quant
 from cimc.target import model
 
@@ -36,7 +36,7 @@ def _records(*modules: ModuleType) -> dict[str, type]:
     return {thing.__name__: thing for thing in found if isinstance(thing, type) and dataclasses.is_dataclass(thing)}
 
 
-RECORDS = _records(graph, layers, mapped, scheduled, quant, model)
+RECORDS = _records(graph, layers, mapped, placed, scheduled, quant, model)
 """The classes that a stage is made of, by name."""
 
 

@@ -4,35 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cimc.ir.layers import MatrixLayer, Operand, operands_of, window_of
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
+from cimc.ir.placed import AccessRegion, Piece
 
 Pieces = Mapping[str, tuple[tuple[int, int], ...]]  # the channel ranges in which each map is made
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Channels low .. high of the piece of a map that starts at channel `piece`, read in a role.
-
-    Row r of the output reads rows first + r * advance .. first + r * advance + span - 1 of the map (advance 0: always
-    the same). streaming: exactly pixel (y, x) for pixel (y, x), so that segments can be handed over one by one.
-    """
-
-    role: int
-    map: str
-    piece: int
-    low: int
-    high: int
-    first: int
-    advance: int
-    span: int
-    streaming: bool
-
-
-def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces, copy: int) -> list[Need]:
-    """All needs of a task of one copy of its layer, one for each piece and role; rows are those that the copy makes."""
+def regions_of(
+    graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces, copy: int
+) -> tuple[AccessRegion, ...]:
+    """All regions that a task of one copy of its layer reads, one for each piece and role; rows are those that the copy
+    makes."""
     operands = operands_of(mapped.layer)
     found = []
     for role, operand in enumerate(operands):
@@ -52,22 +37,12 @@ def needs_of(graph: MappedGraph, mapped: MappedLayer, task: Task, pieces: Pieces
                 if first < last:
                     old = hulls.get((name, piece_low), (first, last))
                     hulls[name, piece_low] = (min(old[0], first), max(old[1], last))
-        of_map: dict[str, Need] = {}
+        of_map: dict[str, AccessRegion] = {}
         for (name, piece), (low, high) in hulls.items():
             if name not in of_map:
-                of_map[name] = _of_copy(_need(graph, mapped, role, operand, name, piece, low, high), copy, mapped)
-            n = of_map[name]
-            found.append(Need(role, name, piece, low, high, n.first, n.advance, n.span, n.streaming))
-    return found
-
-
-def _of_copy(need: Need, copy: int, mapped: MappedLayer) -> Need:
-    """The need of a copy, which makes some of the rows."""
-    if mapped.copies == 1:
-        return need
-    share = mapped.share(copy)
-    first, advance = need.first + need.advance * share.row, need.advance * share.row_step
-    return replace(need, first=first, advance=advance, streaming=False)
+                of_map[name] = _region(graph, mapped, role, operand, name, copy)
+            found.append(replace(of_map[name], piece=Piece(name, piece), low=low, high=high))
+    return tuple(found)
 
 
 def _channels(operand: Operand, low: int, high: int) -> Iterator[tuple[str, int, int]]:
@@ -80,16 +55,15 @@ def _channels(operand: Operand, low: int, high: int) -> Iterator[tuple[str, int,
         start += part.count
 
 
-def _need(
-    graph: MappedGraph, mapped: MappedLayer, role: int, operand: Operand, name: str, piece: int, low: int, high: int
-) -> Need:
+def _region(graph: MappedGraph, mapped: MappedLayer, role: int, operand: Operand, name: str, copy: int) -> AccessRegion:
+    """The rows of a whole map that a copy of the layer, which makes some of its rows, reads in a role."""
     kernel, strides, pads, dilations = window_of(mapped.layer) if role == 0 else ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1))
-    source, out = graph.maps[name], graph.maps[mapped.layer.output]
+    source, out, share = graph.maps[name], graph.maps[mapped.layer.output], mapped.share(copy)
     step, offset = operand.step[0], operand.offset[0]
-    first = -pads[0] * step + offset
     span = (kernel[0] - 1) * dilations[0] * step + 1
     advance = strides[0] * step
+    first = offset - pads[0] * step + advance * share.row
     same = (source.height, source.width) == (out.height, out.width)
-    plain = operand.offset == (0, 0) and operand.step == (1, 1)
+    plain = operand.offset == (0, 0) and operand.step == (1, 1) and mapped.copies == 1
     streaming = kernel == (1, 1) and strides == (1, 1) and not any(pads) and plain and same
-    return Need(role, name, piece, low, high, first, advance, span, streaming)
+    return AccessRegion(role, Piece(name, 0), 0, source.channels, first, advance * share.row_step, span, streaming)
