@@ -12,7 +12,7 @@ from cimc.backends.registers import Registers, piece
 from cimc.ir.epilogue import Epilogue
 from cimc.ir.layers import ONE_PIXEL, Operand
 from cimc.ir.mapped import MappedLayer, Task
-from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
+from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask
 from cimc.isa.operands import Affine, Axis, DataRef, Reg, Window
 from cimc.isa.operands import Operand as IsaOperand
 from cimc.isa.program import Instruction, Matrix
@@ -26,7 +26,7 @@ class Body:
     matrix, that the task's first block takes. ahead: which of the pixels that a turn makes is being written."""
 
     graph: ScheduledGraph
-    placed: PlacedTask
+    placed: ScheduledTask
     target: Target
     constants: Constants
     origin: int

@@ -15,7 +15,7 @@ from cimc.backends.registers import Registers
 from cimc.backends.streams import core_stream, task_code, transfer_streams
 from cimc.ir.layers import Binding, Ints
 from cimc.ir.mapped import MappedLayer
-from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph
+from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask
 from cimc.isa.operands import Reg
 from cimc.isa.program import (
     ChannelCode,
@@ -40,7 +40,7 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     rings: dict[int, list[RingPlan]] = {}
     for (tile, _), plan in graph.rings.items():
         rings.setdefault(tile, []).append(plan)
-    tasks: dict[int, list[PlacedTask]] = {}
+    tasks: dict[int, list[ScheduledTask]] = {}
     for placed in graph.tasks:
         tasks.setdefault(placed.tile, []).append(placed)
     channels = _channels(graph, strings)
@@ -64,7 +64,7 @@ def _tile(
     target: Target,
     tile: int,
     plans: list[RingPlan],
-    tasks: list[PlacedTask],
+    tasks: list[ScheduledTask],
     channels: list[tuple[Instruction, ...]],
     strings: list[str],
     arrays: Arrays,
@@ -76,7 +76,7 @@ def _tile(
         rings.append(_ring(plan, address))
         address += plan.words
     constants = Constants(tile, target, arrays, address)
-    there: dict[int, list[PlacedTask]] = {}
+    there: dict[int, list[ScheduledTask]] = {}
     for placed in tasks:
         there.setdefault(placed.core, []).append(placed)
     cores = tuple(_core(graph, core, there[core], target, constants, strings, first_rows) for core in sorted(there))
@@ -86,7 +86,7 @@ def _tile(
     )
 
 
-def emit_alone(graph: ScheduledGraph, placed: PlacedTask, plans: list[RingPlan], target: Target) -> TileCode:
+def emit_alone(graph: ScheduledGraph, placed: ScheduledTask, plans: list[RingPlan], target: Target) -> TileCode:
     """A tile with its rings and one task's core, for what the core does: addresses of constants and the rows of the
     matrix that it names are not those of the program."""
     layer = graph.layer_of(placed)
@@ -127,7 +127,7 @@ def _ring(plan: RingPlan, address: int) -> Ring:
 def _core(
     graph: ScheduledGraph,
     core: int,
-    tasks: list[PlacedTask],
+    tasks: list[ScheduledTask],
     target: Target,
     constants: Constants,
     strings: list[str],

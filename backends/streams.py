@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cimc.backends.loads import PIXEL, ROW, SEGMENT, affine
-from cimc.ir.scheduled import PlacedTask, RingPlan, Sync, Transfer
+from cimc.ir.scheduled import RingPlan, ScheduledTask, Sync, Transfer
 from cimc.isa.operands import Affine, Axis, Name, Operand, Port, Window
 from cimc.isa.program import Instruction
 
@@ -14,7 +14,7 @@ IMAGE = "image"
 EVERY = -1
 
 
-def task_code(placed: PlacedTask, beside: int, pixel: list[Instruction], origin: int) -> list[Instruction]:
+def task_code(placed: ScheduledTask, beside: int, pixel: list[Instruction], origin: int) -> list[Instruction]:
     """What a task does for one input: for every row, segment and pixel (or `beside` pixels at a time) the body, with
     waits and signals around."""
 

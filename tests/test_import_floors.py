@@ -33,7 +33,7 @@ FLOORS: Mapping[str, int] = {
 SEES_EVERYTHING = 8
 
 ROOMS_OF_PASSES: Mapping[str, set[str]] = {
-    "lower": set(), "numbers": {"crossbars"}, "crossbars": set(), "placement": set(), "scheduling": {"placement"},
+    "lower": set(), "numbers": {"crossbars"}, "crossbars": set(), "placement": set(), "scheduling": set(),
 }  # fmt: skip
 """The rooms within cimc.passes, and which others each may import; pipelines sees them all."""
 

@@ -6,7 +6,7 @@ unit k reads - k t). Memory and links are taken to be free when they are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from cimc.estimator.stalls import Stall, find_stalls
 from cimc.estimator.streams import Spent, Stream, Streams
 from cimc.estimator.tiling import Floor
+from cimc.ir.placed import Piece, PlacedTask, RingKey
 from cimc.isa.cost.prices import PriceList
-from cimc.passes.placement.works import Key, Work, partial_key
 from cimc.target.model import Target
 
 Times = npt.NDArray[np.float64]
@@ -55,20 +55,20 @@ class _Run:
         self.streams, self.floor, self.prices = streams, streams.floor, streams.prices
         self.flow = Flow()
         self.done: dict[int, Times] = {}
-        self.ready: dict[tuple[int, Key], Times] = {}
+        self.ready: dict[tuple[int, RingKey], Times] = {}
 
     def run(self) -> Flow:
         """All of it."""
         flow = self.flow
-        flow.streams += [self.streams.core(work) for _, work in self.streams.tasks]
+        flow.streams += [self.streams.core(task) for _, task in self.streams.tasks]
         flow.stalls = find_stalls(self.streams)
-        pace = {id(work): self.streams.core(work).unit for _, work in self.streams.tasks}
+        pace = {id(task): self.streams.core(task).unit for _, task in self.streams.tasks}
         for stall in flow.stalls:
             for maker in stall.makers if stall.binds else ():
                 pace[id(maker)] = max(pace[id(maker)], stall.seconds / self.streams.core(maker).units)
         self._inputs()
-        for tile, work in self.streams.tasks:
-            self.done[id(work)] = paced(self._arrivals(tile, work), pace[id(work)])
+        for tile, task in self.streams.tasks:
+            self.done[id(task)] = paced(self._arrivals(tile, task), pace[id(task)])
         self._outputs()
         for stream in flow.streams:
             words = stream.spent.counts.get("memory_word", 0) / self.streams.beside.get(stream.layer, 1)
@@ -76,35 +76,36 @@ class _Run:
             flow.memories[stream.tile] = flow.memories.get(stream.tile, 0.0) + seconds
         return flow
 
-    def _arrivals(self, tile: int, work: Work) -> Times:
+    def _arrivals(self, tile: int, task: PlacedTask) -> Times:
         """When each unit of a task finds all that it reads."""
-        if self.streams.core(work).units == 1:
-            return np.array([self._arrival(tile, work)])
-        units = np.arange(self.streams.core(work).units)
-        row = units // self.streams.segments(work)
+        if self.streams.core(task).units == 1:
+            return np.array([self._arrival(tile, task)])
+        units = np.arange(self.streams.core(task).units)
+        row = units // self.streams.segments(task)
         found: Times = np.zeros(len(units))
-        for need in work.needs:
-            there = self._in_ring(tile, Key(need.map, need.piece))
+        for region in task.regions:
+            there = self._in_ring(tile, region.piece)
             tickets = units + 1
-            if not self.streams.streaming(work, need):
-                tickets = (need.first + need.span + need.advance * row) * self.floor.segments[need.map]
+            if not self.streams.streaming(task, region):
+                rows = region.first + region.span + region.advance * row
+                tickets = rows * self.floor.placed.segments[region.piece.map]
             found = np.maximum(found, there[np.clip(tickets, 1, len(there)) - 1])
-        for partner in work.body.partials:
-            found = np.maximum(found, self._in_ring(tile, partial_key(work.mapped, partner, work.copy)))
+        for key in self.floor.placed.sums_of(task):
+            found = np.maximum(found, self._in_ring(tile, key))
         return found
 
-    def _arrival(self, tile: int, work: Work) -> float:
+    def _arrival(self, tile: int, task: PlacedTask) -> float:
         """The same of a task that has one unit."""
         found = 0.0
-        for need in work.needs:
-            there = self._in_ring(tile, Key(need.map, need.piece))
-            ticket = (need.first + need.span) * self.floor.segments[need.map]
+        for region in task.regions:
+            there = self._in_ring(tile, region.piece)
+            ticket = (region.first + region.span) * self.floor.placed.segments[region.piece.map]
             found = max(found, float(there[min(max(ticket, 1), len(there)) - 1]))
-        for partner in work.body.partials:
-            found = max(found, float(self._in_ring(tile, partial_key(work.mapped, partner, work.copy))[0]))
+        for key in self.floor.placed.sums_of(task):
+            found = max(found, float(self._in_ring(tile, key)[0]))
         return found
 
-    def _in_ring(self, tile: int, key: Key) -> Times:
+    def _in_ring(self, tile: int, key: RingKey) -> Times:
         """When each segment is in a tile's ring."""
         if (tile, key) not in self.ready:
             home = self.floor.home[key]
@@ -112,28 +113,28 @@ class _Run:
             self.ready[tile, key] = there if tile == home else self._sent(home, tile, key, there)
         return self.ready[tile, key]
 
-    def _assembled(self, home: int, key: Key) -> Times:
+    def _assembled(self, home: int, key: RingKey) -> Times:
         """When each segment of a piece or of partial sums is in the ring where it is made."""
         makers = self.streams.made[key]
         if len(makers) == 1:
             return self.done[id(makers[0][1])]
-        out = self.floor.graph.maps[key.map]
-        found = np.zeros((out.height, self.floor.segments[out.name]), np.float64)
-        for tile, work in makers:
-            rows = self.done[id(work)]
+        name = self.floor.placed.map_of(key)
+        found = np.zeros((self.floor.graph.maps[name].height, self.floor.placed.segments[name]), np.float64)
+        for tile, task in makers:
+            rows = self.done[id(task)]
             if tile != home:
-                rows = self._sent(tile, home, work.makes(self.floor.tiles[tile]), rows)
-            share, wide = work.share, self.streams.segments(work)
+                rows = self._sent(tile, home, task.out, rows)
+            share, wide = self.floor.share_of(task), self.streams.segments(task)
             first = share.first_segment(found.shape[1])
             columns = slice(first, first + wide)
             found[share.row :: share.row_step, columns] = rows.reshape(-1, wide)
         ready: Times = np.maximum.accumulate(found.ravel(), dtype=np.float64)
         return ready
 
-    def _sent(self, source: int, to: int, key: Key, there: Times) -> Times:
+    def _sent(self, source: int, to: int, key: RingKey, there: Times) -> Times:
         """When segments arrive that are sent from tile to tile as they get ready."""
         message, units = self.streams.message(source, to, key), len(there)
-        layer = next((work.layer for _, work in self.streams.made.get(Key(key.map, key.low), ())), -1)
+        layer = self.streams.made[key][0][1].layer if isinstance(key, Piece) else key.layer
         for tile, seconds, counts in ((source, message.send, message.sent), (to, message.receive, message.received)):
             spent = Spent(units * seconds / self.streams.beside.get(layer, 1))
             spent.counts.update({action: units * count for action, count in counts.items()})
@@ -144,7 +145,7 @@ class _Run:
     def _inputs(self) -> None:
         """The host fills every ring of an input, segment by segment, over one link."""
         rings = [(tile, key) for tile, there in self.floor.rings.items() for key in there
-                 if key.map in self.floor.inputs]  # fmt: skip
+                 if isinstance(key, Piece) and key.map in self.floor.inputs]  # fmt: skip
         self._over_link("link into the chip", rings)
         for tile, key in rings:
             plan = self.floor.rings[tile][key]
@@ -154,8 +155,9 @@ class _Run:
 
     def _outputs(self) -> None:
         """The host takes the outputs as they get ready."""
-        rings = [(self.floor.home[Key(name, low)], Key(name, low)) for binding in self.floor.graph.outputs
-                 for name in binding.maps for low, _ in self.floor.pieces[name]]  # fmt: skip
+        pieces = self.floor.graph.pieces()
+        rings = [(self.floor.home[Piece(name, low)], Piece(name, low)) for binding in self.floor.graph.outputs
+                 for name in binding.maps for low, _ in pieces[name]]  # fmt: skip
         self._over_link("link out of the chip", rings)
         for tile, key in rings:
             plan = self.floor.rings[tile][key]
@@ -163,7 +165,7 @@ class _Run:
             pace = self.prices.seconds("off_chip_word", words) + self.prices.memory(words)
             self.flow.latency = max(self.flow.latency, float(paced(self._in_ring(tile, key), pace)[-1]))
 
-    def _over_link(self, link: str, rings: list[tuple[int, Key]]) -> None:
+    def _over_link(self, link: str, rings: Sequence[tuple[int, Piece]]) -> None:
         plans = [self.floor.rings[tile][key] for tile, key in rings]
         words = sum(plan.height * plan.width * plan.channels for plan in plans)
         self.flow.links[link] = self.prices.seconds("off_chip_word", words)

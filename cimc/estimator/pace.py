@@ -29,10 +29,10 @@ def pace_of(graph: MappedGraph, target: Target) -> Mapping[str, Fraction]:
         return {}
     found: dict[str, Fraction] = {}
     matrices = {one.layer.name for one in matrices_of(graph)}
-    for _, work in streams.tasks:
-        layer = work.mapped.layer
+    for _, task in streams.tasks:
+        layer = graph.layers[task.layer].layer
         if layer.name in matrices:
             out = graph.maps[layer.output]
-            seconds = Fraction(max(1, round(streams.core(work).spent.seconds / (out.height * out.width) * TICK)), TICK)
+            seconds = Fraction(max(1, round(streams.core(task).spent.seconds / (out.height * out.width) * TICK)), TICK)
             found[layer.name] = max(found.get(layer.name, seconds), seconds)
     return found

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cimc.estimator.streams import Streams
-from cimc.passes.placement.needs import Need
-from cimc.passes.placement.works import Key, Work
+from cimc.ir.placed import AccessRegion, Piece, PlacedTask, RingKey
 
 FARTHEST = 8
 """Layers between a fork and a join that are looked through."""
@@ -28,7 +27,7 @@ class Stall:
     map: str
     seconds: float
     binds: bool
-    makers: tuple[Work, ...]
+    makers: tuple[PlacedTask, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Detour:
 def find_stalls(streams: Streams) -> list[Stall]:
     """A circle for every ring that somebody reads through a window, or beside a longer way from the same map."""
     finder = _Finder(streams)
-    found = (finder.circle(tile, work, need) for tile, work in streams.tasks for need in work.needs)
+    found = (finder.circle(tile, task, region) for tile, task in streams.tasks for region in task.regions)
     return [stall for stall in found if stall is not None]
 
 
@@ -55,34 +54,34 @@ class _Finder:
 
     def __init__(self, streams: Streams) -> None:
         self.streams, self.floor = streams, streams.floor
-        self._ways: dict[tuple[Key, str], Detour | None] = {}
+        self._ways: dict[tuple[RingKey, str], Detour | None] = {}
 
-    def circle(self, tile: int, work: Work, need: Need) -> Stall | None:
+    def circle(self, tile: int, task: PlacedTask, region: AccessRegion) -> Stall | None:
         """The circle from a reader's release of a row back to its work on the row that then had room.
 
         While the reader works on its rows, `spare` others come in, as far as the ring, and the ring and FIFO on the
         way to it, have room. So the row that had no room is worked on `later` rows of the reader later.
         """
-        detour, streaming = self._detour(tile, work, need), self.streams.streaming(work, need)
+        detour, streaming = self._detour(tile, task, region), self.streams.streaming(task, region)
         if streaming and detour is None:
             return None
-        key, rows = Key(need.map, need.piece), self.streams.rows(work)
+        key, rows = region.piece, self.streams.rows(task)
         plan = self.floor.rings[tile][key]
         room = plan.pixels / plan.width
-        whole = need.advance == 0 or rows == 1
-        taken, held = need.advance, need.span
+        whole = region.advance == 0 or rows == 1
+        taken, held = region.advance, region.span
         if whole:
-            taken, held = plan.height, min(need.first + need.span, plan.height)
-        held += self._by_copies(tile, work, need)
+            taken, held = plan.height, min(region.first + region.span, plan.height)
+        held += self._by_copies(tile, task, region)
         make, makers = self._filling(tile, key)
         if makers and self.floor.home[key] != tile:
             ahead = self.floor.rings[self.floor.home[key]][key].pixels
             room += (ahead + self.streams.target.tile.fifo_depth * plan.segment_pixels) / plan.width
-        hold, needed = self.streams.row(work), float(held)
-        first = last = self._with_sums(work)
+        hold, needed = self.streams.row(task), float(held)
+        first = last = self._with_sums(task)
         if detour is not None:
-            needed = max(needed, detour.rows - need.first)
-            first, last = self._worked(work, detour, streaming=self._streams_all(work, need))
+            needed = max(needed, detour.rows - region.first)
+            first, last = self._worked(task, detour, streaming=self._streams_all(task, region))
         spare = max(0.0, room - needed)
         later = math.floor(spare / taken) + 1
         lacking = later * taken - spare
@@ -90,34 +89,36 @@ class _Finder:
         if streaming:  # its segments are released one by one
             row = max(first + lacking * make, last + make / plan.segments) / later
         binds = not whole and row > max(hold, taken * make)
-        return Stall(work.layer, need.map, row * rows, binds, tuple(makers))
+        return Stall(task.layer, region.piece.map, row * rows, binds, tuple(makers))
 
-    def _by_copies(self, tile: int, work: Work, need: Need) -> int:
+    def _by_copies(self, tile: int, task: PlacedTask, region: AccessRegion) -> int:
         """Rows that copies of a task hold of the ring between them."""
-        works = self.floor.tiles[tile].works
-        rows = [other.share.row for other in works if (other.layer, other.task) == (work.layer, work.task)]
-        return (max(rows) - min(rows)) * need.advance // work.share.row_step
+        tasks = self.floor.placed.tiles[tile].tasks
+        copies = [other for other in tasks if (other.layer, other.task) == (task.layer, task.task)]
+        rows = [self.floor.share_of(other).row for other in copies]
+        return (max(rows) - min(rows)) * region.advance // self.floor.share_of(task).row_step
 
-    def _filling(self, tile: int, key: Key) -> tuple[float, list[Work]]:
+    def _filling(self, tile: int, key: RingKey) -> tuple[float, list[PlacedTask]]:
         """Seconds in which a row of a ring is made, and by whom: the host where by nobody."""
         plan = self.floor.rings[tile][key]
-        if key.map in self.floor.inputs:
+        if isinstance(key, Piece) and key.map in self.floor.inputs:
             words, prices = plan.width * plan.channels, self.streams.prices
             return prices.seconds("off_chip_word", words) + prices.memory(words), []
         makers = [maker for _, maker in self.streams.made[key]]
-        return sum(self.streams.row(maker) * maker.share.parts for maker in makers) / len(makers) ** 2, makers
+        rows = sum(self.streams.row(maker) * self.floor.share_of(maker).parts for maker in makers)
+        return rows / len(makers) ** 2, makers
 
     # partners
 
-    def _with_sums(self, work: Work) -> float:
+    def _with_sums(self, task: PlacedTask) -> float:
         """Seconds of a task's row when its partners begin with theirs at the same time."""
-        first, last = self._sums(work)
-        return max(first + self.streams.row(work), last + self.streams.core(work).unit)
+        first, last = self._sums(task)
+        return max(first + self.streams.row(task), last + self.streams.core(task).unit)
 
-    def _sums(self, work: Work) -> tuple[float, float]:
+    def _sums(self, task: PlacedTask) -> tuple[float, float]:
         """When a row's first and last sums of all partners are there."""
         first = last = 0.0
-        for other in self.streams.partners(work):
+        for other in self.streams.partners(task):
             before, behind = self._sums(other)
             unit = self.streams.core(other).unit
             first, last = max(first, before + unit), max(last, before + self.streams.row(other), behind + unit)
@@ -125,44 +126,45 @@ class _Finder:
 
     # forks and joins
 
-    def _detour(self, tile: int, work: Work, need: Need) -> Detour | None:
+    def _detour(self, tile: int, task: PlacedTask, region: AccessRegion) -> Detour | None:
         """The longest way from a map that a task reads to the same task through other layers."""
-        others = {other.map: other for other in work.needs if other.map != need.map}
-        return _longest(self._way(tile, other, need.map, FARTHEST) for other in others.values())
+        others = {other.piece.map: other for other in task.regions if other.piece.map != region.piece.map}
+        return _longest(self._way(tile, other, region.piece.map, FARTHEST) for other in others.values())
 
-    def _way(self, tile: int, need: Need, source: str, depth: int) -> Detour | None:
-        """The way from a map to a need."""
-        key = Key(need.map, need.piece)
-        if need.map == source:
+    def _way(self, tile: int, region: AccessRegion, source: str, depth: int) -> Detour | None:
+        """The way from a map to a region that is read."""
+        key = region.piece
+        if region.piece.map == source:
             plan = self.floor.rings[tile][key]
             make, _ = self._filling(tile, key)
-            return Detour(need.advance, need.first + need.span, make / plan.segments - make, 0.0)
-        if need.map in self.floor.inputs or not depth:
+            return Detour(region.advance, region.first + region.span, make / plan.segments - make, 0.0)
+        if region.piece.map in self.floor.inputs or not depth:
             return None
         home, maker = self.streams.made[key][0]
         if (key, source) not in self._ways:
-            inner = {one.map: one for one in maker.needs}
+            inner = {one.piece.map: one for one in maker.regions}
             self._ways[key, source] = _longest(self._way(home, one, source, depth - 1) for one in inner.values())
         before = self._ways[key, source]
         if before is None:
             return None
         first, last = self._worked(maker, before, streaming=self._streams_all(maker, None))
         way = 0.0 if home == tile else self.streams.message(home, tile, key).behind
-        advance = before.advance / maker.share.row_step
-        rows = (need.first + need.span - 1) * advance + before.rows
-        return Detour(need.advance * advance, rows, first + way, last + way)
+        advance = before.advance / self.floor.share_of(maker).row_step
+        rows = (region.first + region.span - 1) * advance + before.rows
+        return Detour(region.advance * advance, rows, first + way, last + way)
 
-    def _streams_all(self, work: Work, but: Need | None) -> bool:
+    def _streams_all(self, task: PlacedTask, but: AccessRegion | None) -> bool:
         """Whether a task reads all its maps, but one perhaps, segment by segment."""
-        return all(self.streams.streaming(work, need) for need in work.needs if but is None or need.map != but.map)
+        others = (one for one in task.regions if but is None or one.piece.map != but.piece.map)
+        return all(self.streams.streaming(task, region) for region in others)
 
-    def _worked(self, work: Work, detour: Detour, streaming: bool) -> tuple[float, float]:
+    def _worked(self, task: PlacedTask, detour: Detour, streaming: bool) -> tuple[float, float]:
         """When the first and the last segment of a task's row are done, of which the operands come by a detour."""
-        unit = self.streams.core(work).unit
+        unit = self.streams.core(task).unit
         if not streaming:
-            return detour.last + self._sums(work)[0] + unit, detour.last + self._with_sums(work)
-        first = detour.first + self._sums(work)[0] + unit
-        return first, max(detour.last + unit, first + self.streams.row(work) - unit)
+            return detour.last + self._sums(task)[0] + unit, detour.last + self._with_sums(task)
+        first = detour.first + self._sums(task)[0] + unit
+        return first, max(detour.last + unit, first + self.streams.row(task) - unit)
 
 
 def _longest(ways: Iterable[Detour | None]) -> Detour | None:

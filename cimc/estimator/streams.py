@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 from cimc.backends.emit import emit_alone
 from cimc.backends.streams import transfer_streams
 from cimc.estimator.tiling import Floor
+from cimc.ir.placed import AccessRegion, PartialSum, PlacedTask, RingKey
 from cimc.ir.scheduled import RingPlan, Transfer
 from cimc.isa.cost.prices import PriceList
 from cimc.isa.cost.products import Counts
 from cimc.isa.program import ChannelCode, CoreCode, TileCode
-from cimc.passes.placement.needs import Need
-from cimc.passes.placement.works import Key, Work, partial_key
 from cimc.runtime.timing.account import link_seconds
 from cimc.runtime.timing.operations import cost_stream
 from cimc.target.mesh import Link, Mesh
@@ -85,41 +84,42 @@ class Streams:
 
     def __init__(self, floor: Floor, target: Target, prices: PriceList, beside: Mapping[int, int]) -> None:
         self.floor, self.target, self.prices, self.beside = floor, target, prices, beside
-        self.tasks = floor.works()
-        self.made: dict[Key, list[tuple[int, Work]]] = defaultdict(list)
+        self.tasks = floor.tasks()
+        self.made: dict[RingKey, list[tuple[int, PlacedTask]]] = defaultdict(list)
         self._mesh = Mesh.of(target)
         self._messages: dict[tuple[int, bool, int], Message] = {}
         self._spent: dict[Hashable, Spent] = {}
         self._cores: dict[int, Stream] = {}
-        for tile, work in self.tasks:
-            self.made[sum_key(work) if work.body.is_partial else work.piece].append((tile, work))
-            self._cores[id(work)] = self._core(tile, work)
+        for tile, task in self.tasks:
+            self.made[task.out if isinstance(task.out, PartialSum) else floor.piece_of(task)].append((tile, task))
+            self._cores[id(task)] = self._core(tile, task)
 
-    def core(self, work: Work) -> Stream:
+    def core(self, task: PlacedTask) -> Stream:
         """The core of a task."""
-        return self._cores[id(work)]
+        return self._cores[id(task)]
 
-    def row(self, work: Work) -> float:
+    def row(self, task: PlacedTask) -> float:
         """Seconds of a row of a task."""
-        return self.core(work).spent.seconds / self.rows(work)
+        return self.core(task).spent.seconds / self.rows(task)
 
-    def rows(self, work: Work) -> int:
+    def rows(self, task: PlacedTask) -> int:
         """Rows of an input that a task makes, or makes a part of."""
-        return work.share.rows(self.floor.graph.maps[work.mapped.layer.output].height)
+        return self.floor.scheduled_as[task.at].rows
 
-    def segments(self, work: Work) -> int:
+    def segments(self, task: PlacedTask) -> int:
         """Segments that it makes of each."""
-        return work.share.segments(self.floor.segments[work.mapped.layer.output])
+        return self.floor.scheduled_as[task.at].segments
 
-    def streaming(self, work: Work, need: Need) -> bool:
+    def streaming(self, task: PlacedTask, region: AccessRegion) -> bool:
         """Whether a task reads a map segment by segment, as it is made."""
-        return need.streaming and self.floor.segments[need.map] == self.floor.segments[work.mapped.layer.output]
+        segments = self.floor.placed.segments
+        return region.streaming and segments[region.piece.map] == segments[self.floor.piece_of(task).map]
 
-    def partners(self, work: Work) -> list[Work]:
+    def partners(self, task: PlacedTask) -> list[PlacedTask]:
         """The tasks whose sums a task adds."""
-        return [self.made[partial_key(work.mapped, partner, work.copy)][0][1] for partner in work.body.partials]
+        return [self.made[key][0][1] for key in self.floor.placed.sums_of(task)]
 
-    def message(self, source: int, to: int, key: Key) -> Message:
+    def message(self, source: int, to: int, key: RingKey) -> Message:
         """A segment of a ring, on its way from a tile to another one's ring of the same piece."""
         rings = self.floor.rings[to]
         plan = rings[key] if key in rings else self.floor.rings[source][key]
@@ -143,28 +143,23 @@ class Streams:
             way += self.prices.seconds("off_chip_word", words)
         return Message(sending, take.seconds, sending + way + take.seconds, send.counts, take.counts)
 
-    def _core(self, tile: int, work: Work) -> Stream:
+    def _core(self, tile: int, task: PlacedTask) -> Stream:
         """A core's work for one input."""
-        units = self.rows(work) * self.segments(work)
-        alike = self._alike(tile, work)
+        units = self.rows(task) * self.segments(task)
+        alike = self._alike(tile, task)
         if alike not in self._spent:
             rings = list(self.floor.rings[tile].values())
-            code = emit_alone(self.floor.scheduled, self.floor.placed[work.who], rings, self.target)
+            code = emit_alone(self.floor.scheduled, self.floor.scheduled_as[task.at], rings, self.target)
             self._spent[alike] = Spent.of(code, code.cores[0], self.prices)
-        spent, copies = self._spent[alike], self.beside.get(work.layer, 1)
-        return Stream(work.layer, tile, "core", units, replace(spent, seconds=spent.seconds / copies))
+        spent, copies = self._spent[alike], self.beside.get(task.layer, 1)
+        return Stream(task.layer, tile, "core", units, replace(spent, seconds=spent.seconds / copies))
 
-    def _alike(self, tile: int, work: Work) -> Hashable:
+    def _alike(self, tile: int, task: PlacedTask) -> Hashable:
         """What the code of a task depends on, but for addresses."""
-        body, rings = work.body, self.floor.rings[tile]
+        body, rings = self.floor.placed.task_of(task), self.floor.rings[tile]
         return (
-            work.layer, self.rows(work), self.segments(work), body.high - body.low, body.is_partial, len(body.partials),
+            task.layer, self.rows(task), self.segments(task), body.high - body.low, body.is_partial, len(body.partials),
             tuple((b.high - b.low, *((r.start, r.length, r.channels) for r in b.runs)) for b in body.blocks),
-            tuple((n.role, n.low - rings[Key(n.map, n.piece)].channel, n.high - n.low, n.first, n.advance, n.span,
-                   n.streaming, rings[Key(n.map, n.piece)].channels) for n in work.needs),
+            tuple((n.role, n.low - rings[n.piece].channel, n.high - n.low, n.first, n.advance, n.span,
+                   n.streaming, rings[n.piece].channels) for n in task.regions),
         )  # fmt: skip
-
-
-def sum_key(work: Work) -> Key:
-    """The key of the sums that a task sends on."""
-    return partial_key(work.mapped, work.task, work.copy)

@@ -222,7 +222,7 @@ def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, in
         inputs_per_second=1 / interval,
         joules=sum(components.values()),
         joules_by_component=dict(sorted(components.items(), key=lambda item: -item[1])),
-        tiles=len(floor.tiles),
+        tiles=len(floor.placed.tiles),
         slowest=slowest,
         why=why,
         layers=layers,

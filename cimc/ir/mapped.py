@@ -154,6 +154,11 @@ class MappedLayer:
         return Share(row, self.copies // self.across, part, self.across)
 
     @property
+    def pieces(self) -> tuple[tuple[int, int], ...]:
+        """The channel ranges in which its map is made, one task each."""
+        return tuple((task.low, task.high) for task in self.tasks if not task.is_partial)
+
+    @property
     def epilogues(self) -> tuple[Epilogue, ...]:
         """All that requantise something for it; the result's last."""
         return (self.epilogue,)
@@ -186,6 +191,11 @@ class MappedGraph:
     outputs: tuple[Binding, ...]
     arithmetic: Arithmetic
 
+    def pieces(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """The channel ranges in which each map is made, one task each; an input is one piece."""
+        made = {mapped.layer.output: mapped.pieces for mapped in self.layers}
+        return {name: made.get(name) or ((0, m.channels),) for name, m in self.maps.items()}
+
 
 @singledispatch
 def quantise_layer(layer: Layer, formats: Formats) -> MappedLayer:
@@ -198,14 +208,6 @@ def evaluate_layer(mapped: MappedLayer, graph: MappedGraph, maps: Mapping[str, I
     """The integers of a layer's map, (lanes, height, width, channels), from those of the maps that it reads. Every kind
     registers its own."""
     raise NotImplementedError(f"{type(mapped).__name__} computes nothing")
-
-
-def pieces_of(graph: MappedGraph | Mapping[str, tuple[Task, ...]], name: str) -> tuple[tuple[int, int], ...]:
-    """The channel ranges in which a map is made, one producing task each; an input is one piece."""
-    tasks = graph if isinstance(graph, Mapping) else {m.layer.output: m.tasks for m in graph.layers}
-    if name not in tasks:
-        return ()
-    return tuple((task.low, task.high) for task in tasks[name] if not task.is_partial)
 
 
 def is_cut(ranges: Sequence[tuple[int, int]], whole: tuple[int, int]) -> bool:

@@ -79,7 +79,7 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedTask:
+class ScheduledTask:
     """A task on a core. rows, segments, pixels: the loops over its output (pixels of one segment).
 
     copy: of its layer, which makes `share` of the map; out_share: where that lies in its ring, which is
@@ -143,17 +143,17 @@ class ScheduledGraph:
 
     mapped: MappedGraph
     rings: dict[tuple[int, str], RingPlan]
-    tasks: tuple[PlacedTask, ...]
+    tasks: tuple[ScheduledTask, ...]
     transfers: tuple[Transfer, ...]
     feeds: tuple[tuple[tuple[int, str, int], ...], ...]
     drains: tuple[tuple[tuple[int, str, int], ...], ...]
     chips: int = 1
     travel: tuple[Travel, Travel] | None = None
 
-    def layer_of(self, placed: PlacedTask) -> MappedLayer:
+    def layer_of(self, placed: ScheduledTask) -> MappedLayer:
         """The layer that a task works for."""
         return self.mapped.layers[placed.layer]
 
-    def task_of(self, placed: PlacedTask) -> Task:
+    def task_of(self, placed: ScheduledTask) -> Task:
         """The task that is placed."""
         return self.layer_of(placed).tasks[placed.task]

@@ -1,4 +1,4 @@
-"""Stages as text and back: Graph, LayerGraph, MappedGraph and ScheduledGraph, and all that they are made of.
+"""Stages as text and back: Graph, LayerGraph, MappedGraph, PlacedGraph and ScheduledGraph, and all they are made of.
 
 A stage is written as nested calls of its classes with the fields that are not at their defaults. An array of more than
 SHORT numbers stands by its digest, under which it is kept apart. What is read is looked up among the classes of the
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.base.diagnostics import fail
-from cimc.ir import epilogue, graph, layers, mapped, scheduled
+from cimc.ir import epilogue, graph, layers, mapped, placed, scheduled
 from cimc.numerics import quant
 from cimc.target import model
 
@@ -50,7 +50,7 @@ def _classes() -> dict[str, type]:
     """The classes that a stage is made of, by name: those of the stages, and what stands beside the kinds of layers."""
     bases = layers.Layer, mapped.MappedLayer
     kinds = (sys.modules[kind.__module__] for base in bases for kind in _subclasses(base))
-    return _records(graph, layers, epilogue, mapped, scheduled, quant, model, *kinds)
+    return _records(graph, layers, epilogue, mapped, placed, scheduled, quant, model, *kinds)
 
 
 def print_stage(stage: object) -> tuple[str, Arrays]:

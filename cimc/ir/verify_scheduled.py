@@ -9,7 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from cimc.ir.mapped import Task
-from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Transfer
+from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask, Transfer
+from cimc.ir.verify_placed import verify_tasks
 
 RingAt = tuple[int, str]
 
@@ -18,24 +19,9 @@ def verify_scheduled(graph: ScheduledGraph) -> None:
     """Rings exist where they are named, have the producers and ports that they say, and hold what is read of them."""
     for at, plan in graph.rings.items():
         _verify_ring(graph, at, plan)
-    wanted = Counter(
-        (layer, task, copy)
-        for layer, mapped in enumerate(graph.mapped.layers)
-        for task in range(len(mapped.tasks))
-        for copy in range(mapped.copies)
-    )
-    placed = Counter((one.layer, one.task, one.copy) for one in graph.tasks)
-    assert placed == wanted, (
-        f"(layer, task, copy) missing: {list(wanted - placed)[:8]}, too often: {list(placed - wanted)[:8]}"
-    )
-    cores = defaultdict[tuple[int, int], list[int]](list)
+    verify_tasks(graph.mapped, (((one.layer, one.task, one.copy), (one.tile, one.core)) for one in graph.tasks))
     for one in graph.tasks:
         _verify_task(graph, one, graph.task_of(one))
-        cores[one.tile, one.core].append(graph.task_of(one).shares)
-    for core, shares in cores.items():
-        assert len(shares) == 1 or {*shares} == {max(0, shares[0])}, (
-            f"tasks of cores {shares} are on (tile, core) {core}"
-        )
     fifos: set[tuple[int, int]] = set()
     for transfer in graph.transfers:
         _verify_transfer(graph, transfer)
@@ -46,7 +32,7 @@ def verify_scheduled(graph: ScheduledGraph) -> None:
     _verify_partials(graph)
 
 
-def _label(graph: ScheduledGraph, one: PlacedTask) -> str:
+def _label(graph: ScheduledGraph, one: ScheduledTask) -> str:
     return f'"{graph.layer_of(one).layer.name}" task {one.task} copy {one.copy} on tile {one.tile} core {one.core}'
 
 
@@ -69,7 +55,7 @@ def _verify_ring(graph: ScheduledGraph, at: RingAt, plan: RingPlan) -> None:
         assert plan.row >= 0 and last < m.height, f"{m.height} rows: {plan}"
 
 
-def _verify_task(graph: ScheduledGraph, one: PlacedTask, task: Task) -> None:
+def _verify_task(graph: ScheduledGraph, one: ScheduledTask, task: Task) -> None:
     label, mapped = _label(graph, one), graph.layer_of(one)
     out = graph.mapped.maps[mapped.layer.output]
     share = mapped.share(one.copy)
@@ -91,7 +77,7 @@ def _verify_task(graph: ScheduledGraph, one: PlacedTask, task: Task) -> None:
     _verify_syncs(label, one)
 
 
-def _verify_syncs(label: str, one: PlacedTask) -> None:
+def _verify_syncs(label: str, one: ScheduledTask) -> None:
     """Every port is waited for and released, the out ring has its space and signals, and nothing else is named."""
     ports = {*((s.ring, s.port) for s in one.sources), *one.partials}
     needed = {(kind, *port) for port in ports for kind in ("wait", "release")}

@@ -1,4 +1,4 @@
-"""The list of all passes, in order: Graph -> LayerGraph -> MappedGraph -> ScheduledGraph."""
+"""The list of all passes, in order: Graph -> LayerGraph -> MappedGraph -> PlacedGraph -> ScheduledGraph."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cimc.ir.formats import Formats
 from cimc.ir.graph import Graph
 from cimc.ir.layers import LayerGraph
 from cimc.ir.mapped import MappedGraph
+from cimc.ir.placed import PlacedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.ir.verify_stage import verify_stage
 from cimc.ir.widths import Widths
@@ -34,10 +35,10 @@ from cimc.passes.numbers.choose_shifts import calibration_lanes, choose_shifts
 from cimc.passes.numbers.formats import choose_formats, complete_ranges, needed_ranges
 from cimc.passes.numbers.quantise import quantise
 from cimc.passes.placement.depths import Depths
-from cimc.passes.placement.place import Placer
+from cimc.passes.placement.place import place_tasks
 from cimc.passes.placement.seat_tiles import seat_tiles
 from cimc.passes.scheduling.deepen_rings import deepen_rings
-from cimc.passes.scheduling.schedule import Scheduler
+from cimc.passes.scheduling.schedule import schedule
 from cimc.passes.scheduling.settle_depths import settle_depths
 from cimc.target.model import Target
 
@@ -60,12 +61,12 @@ class MapOptions:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What passes work for, beside the stage. graph: the network that was lowered, once it is; calibration: lanes of
-    every network input. duplication: how copies are chosen, None for one of each layer, with `pace` to tell how long a
+    """What passes work for, beside the stage. graph: the network that is lowered; calibration: lanes of every network
+    input. duplication: how copies are chosen, None for one of each layer, with `pace` to tell how long a
     pixel takes. chips: at most; seed: see seat_tiles. verify: every stage that a pass makes, see run_passes."""
 
     target: Target
-    graph: Graph
+    graph: Graph | None = None
     calibration: Arrays = field(default_factory=dict)
     options: MapOptions | None = None
     duplication: Duplication | None = None
@@ -93,6 +94,7 @@ class Pass:
 def _quantise(layers: LayerGraph, context: Context) -> MappedGraph:
     """Ranges from calibration data, number formats, integer weights."""
     options, target = context.mapping, context.target
+    assert context.graph is not None, "a network was lowered"
     names = needed_ranges(layers)
     measured = measure_ranges(context.graph, names, context.calibration, options.calibration)
     ranges = complete_ranges(layers, measured)
@@ -117,6 +119,30 @@ def _duplicate(mapped: MappedGraph, context: Context) -> MappedGraph:
     return duplicate(mapped, context.target, replace(context.duplication, pace=pace))[0]
 
 
+def _place(mapped: MappedGraph, context: Context) -> PlacedGraph:
+    """Tasks on tiles, and rings so deep that the streams run; again with what was learned where those overflow a
+    tile."""
+    target, depths, segments = context.target, Depths(), choose_segments(mapped, context.target)
+    for _ in range(ROUNDS):
+        first = place_tasks(mapped, target, segments, depths, context.chips)
+        settled = settle_depths(first)
+        worst = max(settled.tiles, key=lambda tile: tile.words)
+        if worst.words <= target.tile.memory_words:
+            return settled
+        depths.learn(first, settled)
+    raise fail(
+        "place.memory",
+        f"tile {worst.number} needs {worst.words} words of shared memory; {target.name} has {target.tile.memory_words}",
+        todo="take a target with more tile memory, or a network with smaller feature maps",
+    )
+
+
+def _seat_tiles(scheduled: ScheduledGraph, context: Context) -> ScheduledGraph:
+    """Places on as few chips as have all tiles."""
+    tiles = 1 + max(tile for tile, _ in scheduled.rings)
+    return seat_tiles(scheduled, context.target, math.ceil(tiles / context.target.chip.tiles), context.seed)
+
+
 def _has_copies(context: Context) -> bool:
     return context.duplication is not None
 
@@ -131,7 +157,10 @@ PASSES = (
     Pass("pack", lambda mapped, c: pack(mapped, c.target), lambda c: c.mapping.pack),
     Pass("lie_beside", lambda mapped, c: lie_beside(mapped, c.target), _has_copies),
     Pass("duplicate", _duplicate, _has_copies),
-    Pass("schedule", lambda mapped, c: schedule_network(mapped, c.target, c.chips, c.seed)),
+    Pass("place", _place),
+    Pass("deepen_rings", lambda placed, _: deepen_rings(placed)),
+    Pass("schedule", lambda placed, _: schedule(placed)),
+    Pass("seat_tiles", _seat_tiles),
 )
 """Every pass, in order. Each is at home in the file of its name."""
 
@@ -158,8 +187,8 @@ def run_passes(
 
 def map_network(graph: Graph, target: Target, calibration: Arrays, options: MapOptions) -> MappedGraph:
     """All that fixes numbers. calibration: lanes of every network input."""
-    last = next(number for number, one in enumerate(PASSES) if one.name == "pack")
-    found: MappedGraph = run_passes(graph, Context(target, graph, calibration, options), PASSES[: last + 1])
+    passes = PASSES[: _number("pack") + 1]
+    found: MappedGraph = run_passes(graph, Context(target, graph, calibration, options), passes)
     return found
 
 
@@ -184,30 +213,12 @@ def split_options(graph: MappedGraph, target: Target, rows: str) -> SplitOptions
 
 
 def schedule_network(mapped: MappedGraph, target: Target, chips: int = 1, seed: int = 0) -> ScheduledGraph:
-    """Placement, rings, synchronisation; again with what was learned where deepened rings overflow a tile. chips: at
-    most. seed: see seat_tiles."""
-    segments = choose_segments(mapped, target)
-    depths = Depths()
-    for _ in range(ROUNDS):
-        placer = Placer(mapped, target, segments, depths, chips)
-        tiles = placer.run()
-        constants = {tile.number: sum(placer.constants(w) for w in tile.works) for tile in tiles}
-        scheduler = Scheduler(mapped, placer, tiles, segments)
-        scheduled = settle_depths(scheduler.run(), target, constants)
-        used = dict(constants)
-        for (tile, _), plan in scheduled.rings.items():
-            used[tile] += plan.words
-        over = {tile: words for tile, words in used.items() if words > target.tile.memory_words}
-        if not over:
-            needed = math.ceil(len(tiles) / target.chip.tiles)
-            return seat_tiles(deepen_rings(scheduled, used, target), target, needed, seed)
-        for number in over:
-            sizes = placer.rings_of(tiles[number])
-            ends = {key: scheduled.rings[number, scheduler.names[number, key]].pixels for key in sizes}
-            depths.learn(tiles[number], sizes, ends)
-    worst = max(over, key=lambda tile: over[tile])
-    raise fail(
-        "place.memory",
-        f"tile {worst} needs {over[worst]} words of shared memory; {target.name} has {target.tile.memory_words}",
-        todo="take a target with more tile memory, or a network with smaller feature maps",
-    )
+    """All that fixes places and order. chips: at most. seed: see seat_tiles."""
+    context = Context(target, chips=chips, seed=seed)
+    found: ScheduledGraph = run_passes(mapped, context, PASSES[_number("place") :])
+    return found
+
+
+def _number(name: str) -> int:
+    """Where a pass stands in the list."""
+    return next(number for number, one in enumerate(PASSES) if one.name == name)

@@ -9,8 +9,12 @@ import pytest
 from cimc.passes.pipelines import PASSES
 from tests.cli.commands import CALIBRATION, RESIDUAL, cimc
 
-NEEDED = ("lower", "quantise", "split_matrices", "choose_shifts", "mark_clipping", "schedule")
-FIRST = {"lower": "LayerGraph(", "schedule": "ScheduledGraph("}
+NEEDED = ("lower", "quantise", "split_matrices", "choose_shifts", "mark_clipping", "place", "deepen_rings", "schedule",
+          "seat_tiles")  # fmt: skip
+FIRST = {
+    "lower": "LayerGraph(", "place": "PlacedGraph(", "deepen_rings": "PlacedGraph(", "schedule": "ScheduledGraph(",
+    "seat_tiles": "ScheduledGraph(",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -25,10 +29,10 @@ def test_a_stage_is_printed_and_nothing_is_written(name: str, tmp_path: Path, mo
 def test_stages_are_printed_beside_a_compile(tmp_path: Path) -> None:
     folder = tmp_path / "net"
     told = cimc("compile", RESIDUAL, "--calibration", CALIBRATION, "-o", folder, "--print-after", "lower",
-                "--print-after", "schedule", "--mvmus", "200")  # fmt: skip
+                "--print-after", "place", "--print-after", "seat_tiles", "--mvmus", "200")  # fmt: skip
     assert told.code == 0, told.err
     assert [line for line in told.out.splitlines() if line.endswith("Graph(")] == [
-        "LayerGraph(", "ScheduledGraph(", "  mapped=MappedGraph("
+        "LayerGraph(", "PlacedGraph(", "  mapped=MappedGraph(", "ScheduledGraph(", "  mapped=MappedGraph("
     ]  # fmt: skip
     assert (folder / "manifest.json").is_file() and "layers for puma" in told.out
 

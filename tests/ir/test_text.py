@@ -14,10 +14,12 @@ from cimc.driver.options import CompileOptions
 from cimc.ir.graph import Graph
 from cimc.ir.layers import FeatureMap, Function, LayerGraph, Operand, Part
 from cimc.ir.mapped import MappedGraph
+from cimc.ir.placed import PlacedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.ir.text import parse_stage, print_stage
 from cimc.layer_kinds.vector import VectorLayer
 from cimc.numerics.quant import Quant
+from cimc.passes.scheduling.schedule import schedule
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL
 from tests.shared_data import MODELS, require
 
@@ -58,13 +60,15 @@ def stages_of(model: str, target: str) -> list[Any]:
 def check(model: str, target: str) -> None:
     """Every stage is read back as it was: it prints the same again, with the same arrays."""
     stages = stages_of(model, target)
-    assert {type(stage) for stage in stages} == {Graph, LayerGraph, MappedGraph, ScheduledGraph}
+    assert {type(stage) for stage in stages} == {Graph, LayerGraph, MappedGraph, PlacedGraph, ScheduledGraph}
     for stage in stages:
         text, arrays = print_stage(stage)
         back = parse_stage(text, arrays)
         assert type(back) is type(stage)
         again, same = print_stage(back)
         assert again == text and same.keys() == arrays.keys()
+        if isinstance(stage, PlacedGraph):
+            assert back.tiles == stage.tiles and schedule(back).rings == schedule(stage).rings
 
 
 @pytest.mark.parametrize("target", ["ideal", "puma"])

@@ -14,7 +14,7 @@ from cimc.driver.options import CompileOptions
 from cimc.estimator.weightless import map_weightless
 from cimc.frontends.structure import load_structure
 from cimc.ir.mapped import Share
-from cimc.ir.scheduled import PlacedTask, ScheduledGraph, Sync
+from cimc.ir.scheduled import ScheduledGraph, ScheduledTask, Sync
 from cimc.ir.verify_stage import verify_stage
 from cimc.passes.pipelines import schedule_network
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL
@@ -75,7 +75,7 @@ def swapped_partials(graph: ScheduledGraph) -> ScheduledGraph:
     return task(0, partials=(one.partials[1], one.partials[0], *one.partials[2:]))(graph)
 
 
-def syncs(change: Callable[[PlacedTask], tuple[Sync, ...]]) -> Breaks:
+def syncs(change: Callable[[ScheduledTask], tuple[Sync, ...]]) -> Breaks:
     return lambda g: task(0, syncs=change(g.tasks[0]))(g)
 
 
@@ -122,7 +122,7 @@ def test_weightless_graphs_pass(model: str) -> None:
         (source(low=30), "low=30"),
         (source(role=1), "role=1"),
         (source(port=7), "not its own"),
-        (task(0, tile=3), "there is no ring"),
+        (task(0, tile=99), "there is no ring"),
         (without("wait"), "missing .*wait"),
         (without("release"), "missing .*release"),
         (without("space"), "missing .*space"),

@@ -1,4 +1,4 @@
-"""Where tasks go is not in the result: small tiles, small memories, relays, copies assembled apart, and all of these at
+"""Where tasks go is not in the result: small tiles, small memories, relays, copies gathered apart, and all of these at
 once."""
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.placed import CopyPiece, Piece, PlacedGraph, PlacedTask
 from cimc.ir.scheduled import RingPlan, ScheduledGraph
 from cimc.ir.verify_stage import verify_stage
 from cimc.ir.widths import Widths
@@ -29,8 +30,7 @@ from cimc.layer_kinds.matrix.mapped import as_matrix
 from cimc.passes.crossbars.segments import choose_segments
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.passes.placement.depths import Depths
-from cimc.passes.placement.place import Placer
-from cimc.passes.placement.works import Key, TileLoad
+from cimc.passes.placement.place import Placer, place_tasks
 from cimc.runtime.step import StepEngine
 from cimc.target.model import Target
 from tests.laws.digits import Bits, bits_of, compiled, digits, run, same, varied
@@ -229,37 +229,43 @@ def test_a_row_that_no_tile_holds_goes_through_relays_in_segments() -> None:
     assert is_right(made)
 
 
-def loads(graph: MappedGraph, target: Target, depths: Depths) -> tuple[Placer, list[TileLoad]]:
-    placer = Placer(graph, target, choose_segments(graph, target), depths, 1)
-    return placer, placer.run()
+def tiles_of(graph: MappedGraph, target: Target, depths: Depths) -> PlacedGraph:
+    return place_tasks(graph, target, choose_segments(graph, target), depths, 1)
+
+
+def tile_of(graph: PlacedGraph, layer: int) -> int:
+    """The tile of a layer of one task."""
+    (tile,) = [tile.number for tile in graph.tiles for task in tile.tasks if task.layer == layer]
+    return tile
 
 
 def test_what_comes_through_relays_is_not_read_where_it_is_made() -> None:
     """There the ring would have to be as deep as the relays were to save it."""
     graph = long_residual(2000).mapped
-    _, tiles = loads(graph, PUMA, Depths())
-    assert len(tiles) == 2 and tiles[0].number in [t.number for t in tiles if any(w.layer == 1 for w in t.works)]
-    who, key = (1, 0, 0), Key("relu1", 0)
-    placer, tiles = loads(graph, PUMA, Depths(relayed={(who, key): 60}))
-    (reader,) = [tile for tile in tiles if any(work.who == who for work in tile.works)]
-    (maker,) = [tile for tile in tiles if any(work.piece == key for work in tile.works)]
-    assert reader.number != maker.number
-    (relay,) = placer.relays[reader.number, key]
-    assert relay not in (reader.number, maker.number)
-    assert tiles[relay].relays[key].pixels == 60
+    before = tiles_of(graph, PUMA, Depths())
+    assert len(before.tiles) == 2 and tile_of(before, 0) == tile_of(before, 1)
+    piece = Piece("relu1", 0)
+    after = tiles_of(graph, PUMA, Depths(relayed={((1, 0, 0), piece): 60}))
+    reader, maker = tile_of(after, 1), tile_of(after, 0)
+    assert reader != maker
+    (relay,) = after.tiles[reader].rings[piece].relays
+    assert relay not in (reader, maker)
+    assert after.tiles[relay].rings[piece].pixels == 60
 
 
 def test_a_reader_gets_the_rows_above_its_first_window() -> None:
     """A copy that begins with the third row has released nothing before: its ring holds the first two as well."""
     made, _ = residual()
     graph = copied(made.mapped, [(1, 1), (1, 1), (4, 2)])
-    placer, tiles = loads(graph, PUMA, Depths())
+    placer = Placer(graph, PUMA, choose_segments(graph, PUMA), Depths(), 1)
+    placer.run()
     seen = 0
-    for work in (replace(work, roomy=False) for tile in tiles for work in tile.works):
-        for need in work.needs:
-            held = placer.first_pixels(work, need) // graph.maps[need.map].width
-            assert held >= min(need.first + need.span, graph.maps[need.map].height) or need.streaming
-            seen += need.first > 0
+    for work in (replace(work, roomy=False) for tile in placer.tiles for work in tile.works):
+        for region in work.regions:
+            source = graph.maps[region.piece.map]
+            held = placer.first_pixels(work, region) // source.width
+            assert held >= min(region.first + region.span, source.height) or region.streaming
+            seen += region.first > 0
     assert seen > 2
 
 
@@ -274,41 +280,50 @@ APART: list[Copies] = [
 ]
 
 
-def apart_from_first(tiles: list[TileLoad]) -> list[Key]:
-    """Pieces that are assembled on a tile without copy 0 of their task."""
-    firsts = {(tile.number, work.piece) for tile in tiles for work in tile.works if work.copy == 0}
-    return [key for tile in tiles for key in tile.homes if (tile.number, key) not in firsts]
+def piece_of(graph: PlacedGraph, task: PlacedTask) -> Piece:
+    """The piece that a task works for."""
+    return Piece(graph.layer_of(task).layer.output, graph.task_of(task).low)
+
+
+def gathered(graph: PlacedGraph) -> dict[Piece, int]:
+    """Pieces that copies make together, and the tile where they are gathered."""
+    copied = {mapped.layer.output for mapped in graph.mapped.layers if mapped.copies > 1}
+    return {key: tile for key, tile in graph.made_on().items() if isinstance(key, Piece) and key.map in copied}
+
+
+def apart_from_first(graph: PlacedGraph) -> list[Piece]:
+    """Pieces that are gathered on a tile without copy 0 of their task."""
+    firsts = {(piece_of(graph, task), tile.number) for tile in graph.tiles for task in tile.tasks if task.copy == 0}
+    return [piece for piece, tile in gathered(graph).items() if (piece, tile) not in firsts]
 
 
 @cache
 def apart() -> tuple[Compiled, Target]:
-    """The first copies, and the most memory, with which a map is assembled where none of its copies 0 is."""
+    """The first copies, and the most memory, with which a map is gathered where none of its copies 0 is."""
     made, _ = residual()
     for copies, memory in product(APART, range(1600, 500, -50)):
         target = varied(PUMA, tile={"cores": 4, "memory_words": memory}, chip={"tiles": 4})
         with suppress(CimcError):
-            if apart_from_first(loads(copied(made.mapped, copies), varied(target, chip={"tiles": 138}), Depths())[1]):
+            if apart_from_first(tiles_of(copied(made.mapped, copies), varied(target, chip={"tiles": 138}), Depths())):
                 return placed(made, target, copies, chips=8), target
-    raise AssertionError("every map is assembled with a copy 0")
+    raise AssertionError("every map is gathered with a copy 0")
 
 
-def test_copies_are_assembled_apart_from_the_first_of_them() -> None:
+def test_copies_are_gathered_apart_from_the_first_of_them() -> None:
     made, target = apart()
-    _, tiles = loads(made.mapped, varied(target, chip={"tiles": 138}), Depths())
-    homes = {key: tile for tile in tiles for key in tile.homes}
-    shared = {work.piece for tile in tiles for work in tile.works if work.shares_piece}
-    assert homes.keys() == shared
-    assert sum(len(tile.homes) for tile in tiles) == len(shared), "one home a piece"
-    for key in apart_from_first(tiles):
-        home = homes[key]
-        assert home.homes[key].copy == 0, "it answers for the ring"
-        for tile in tiles:
-            for work in tile.works:
-                if work.piece == key:
-                    assert work.makes(tile) == (key if tile is home else (key.map, key.low, work.copy, -1))
+    graph = tiles_of(made.mapped, varied(target, chip={"tiles": 138}), Depths())
+    tasks = [(tile.number, task) for tile in graph.tiles for task in tile.tasks]
+    shared = [
+        (tile, task) for tile, task in tasks if graph.layer_of(task).copies > 1 and not graph.task_of(task).is_partial
+    ]
+    assert gathered(graph).keys() == {piece_of(graph, task) for _, task in shared}
+    assert apart_from_first(graph)
+    for tile, task in shared:
+        here = gathered(graph)[piece_of(graph, task)] == tile
+        assert task.out == (piece_of(graph, task) if here else CopyPiece(*task.at))
 
 
-def test_maps_that_are_assembled_apart_are_bit_exact() -> None:
+def test_maps_that_are_gathered_apart_are_bit_exact() -> None:
     made, _ = apart()
     assert made.program.chips > 1
     assert same(bits_of(run(made)), residual()[1])

@@ -12,15 +12,15 @@ from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
 from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
-from cimc.ir.scheduled import ScheduledGraph
+from cimc.ir.placed import PlacedGraph, RingKey
 from cimc.ir.widths import Widths
 from cimc.isa.program import Program
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.passes.crossbars.segments import choose_segments
 from cimc.passes.pipelines import MapOptions, map_network
 from cimc.passes.placement.depths import Depths
-from cimc.passes.placement.place import Placer
-from cimc.passes.scheduling.schedule import Scheduler
+from cimc.passes.placement.place import place_tasks
+from cimc.passes.scheduling.schedule import schedule
 from cimc.passes.scheduling.settle_depths import settle_depths
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine
@@ -34,7 +34,7 @@ CONVOLUTIONS = 14
 four; a copy of it on another tile as many again, and a FIFO two."""
 
 
-def branching(target: Target) -> tuple[ScheduledGraph, Compiled]:
+def branching(target: Target) -> tuple[PlacedGraph, Compiled]:
     """A residual over 3x3 convolutions, with rings at their first depths; and the rest of its Compiled."""
     net = Net(1, 4, 20, 6)
     a = net.node("Relu", net.same("x", 4, 4))
@@ -43,14 +43,13 @@ def branching(target: Target) -> tuple[ScheduledGraph, Compiled]:
         b = net.node("Relu", net.same(b, 4, 4))
     graph = load_onnx(net.model(net.node("Add", b, a)))
     mapped = map_network(graph, target, random_inputs(graph), MapOptions(Widths(8, 8, {}, {})))
-    segments = choose_segments(mapped, target)
-    placer = Placer(mapped, target, segments, Depths(), 1)
-    first = Scheduler(mapped, placer, placer.run(), segments).run()
-    return first, Compiled(graph, mapped, first, Program("", "", ""), {}, target, ())
+    first = place_tasks(mapped, target, choose_segments(mapped, target), Depths(), 1)
+    return first, Compiled(graph, mapped, schedule(first), Program("", "", ""), {}, target, ())
 
 
-def finished(made: Compiled, scheduled: ScheduledGraph) -> Compiled:
-    """With the program of a schedule."""
+def finished(made: Compiled, placed: PlacedGraph) -> Compiled:
+    """With the program of placed tasks."""
+    scheduled = schedule(placed)
     program, weights = emit(scheduled, made.target)
     return replace(made, scheduled=scheduled, program=program, weights=weights)
 
@@ -64,7 +63,7 @@ def test_a_residual_deadlocks_with_its_first_depths_and_runs_after(target: Targe
         verify_program(before.program, target)
     with pytest.raises(Deadlock):
         StepEngine(before.program, before.weights, target).run(data)
-    after = finished(made, settle_depths(first, target))
+    after = finished(made, settle_depths(first))
     verify_program(after.program, target)
     execution = StepEngine(after.program, after.weights, target).run(data, capture=True)
     assert differences(after, reference_maps(after, data), execution) == (0, None)
@@ -73,28 +72,28 @@ def test_a_residual_deadlocks_with_its_first_depths_and_runs_after(target: Targe
 def test_only_the_ring_of_the_branch_grows_and_only_as_far_as_it_must() -> None:
     """One row less than it gets deadlocks again."""
     first, made = branching(IDEAL)
-    settled = settle_depths(first, IDEAL)
-    changed = {at for at in first.rings if settled.rings[at] != first.rings[at]}
-    assert len(changed) == 1
-    (at,) = changed
-    assert settled.rings[at].ports == 2
-    assert settled.rings[at].tensor.startswith("relu")
-    for ring in changed:
-        plan = settled.rings[ring]
-        shallow = replace(settled, rings=settled.rings | {ring: replace(plan, pixels=plan.pixels - plan.width)})
-        with pytest.raises(CimcError, match="wait for each other"):
-            verify_program(finished(made, shallow).program, IDEAL)
+    settled = settle_depths(first)
+    (grown,) = grown_rings(first, settled)
+    names = zip(settled.rings(), schedule(settled).rings.values(), strict=True)
+    (plan,) = [plan for (tile, key, _), plan in names if (tile, key) == grown]
+    assert plan.ports == 2
+    assert plan.tensor.startswith("relu")
+    shallow = settled.with_pixels(
+        ring.pixels - plan.width * ((tile, key) == grown) for tile, key, ring in settled.rings()
+    )
+    with pytest.raises(CimcError, match="wait for each other"):
+        verify_program(finished(made, shallow).program, IDEAL)
 
 
 def test_settling_twice_changes_nothing() -> None:
     first, _ = branching(PUMA)
-    once = settle_depths(first, PUMA)
-    assert settle_depths(once, PUMA).rings == once.rings
+    once = settle_depths(first)
+    assert settle_depths(once).tiles == once.tiles
 
 
 def test_three_images_follow_each_other_through_settled_rings() -> None:
     first, made = branching(PUMA)
-    after = finished(made, settle_depths(first, PUMA))
+    after = finished(made, settle_depths(first))
     engine = StepEngine(after.program, after.weights, PUMA)
     x = np.random.default_rng(0).standard_normal((3, 2, 1, 4, 20, 6)).astype(np.float32)
     (output,) = made.graph.outputs
@@ -116,15 +115,26 @@ def test_row_level_rings_hold_windows_not_maps() -> None:
 SPREAD = varied(PUMA, tile={"cores": 2})
 
 
-def grown_tiles(first: ScheduledGraph, settled: ScheduledGraph) -> list[int]:
+def grown_rings(first: PlacedGraph, settled: PlacedGraph) -> list[tuple[int, RingKey]]:
+    """Rings that grew, by (tile, key)."""
+    both = zip(first.rings(), settled.rings(), strict=True)
+    return [(tile, key) for (tile, key, old), (_, _, new) in both if old != new]
+
+
+def grown_tiles(first: PlacedGraph, settled: PlacedGraph) -> list[int]:
     """Tiles with a ring that grew."""
-    return sorted({tile for tile, name in first.rings if settled.rings[tile, name] != first.rings[tile, name]})
+    return sorted({tile for tile, _ in grown_rings(first, settled)})
 
 
-def ends_of_the_branch(graph: ScheduledGraph) -> tuple[int, int]:
+def ends_of_the_branch(graph: PlacedGraph) -> tuple[int, int]:
     """The tile where the branch's start is made, and the one where its end is added to it."""
-    start = next(placed for placed in graph.tasks if placed.layer == 0)
-    return start.tile, graph.tasks[-1].tile
+    tiles = {task.layer: tile.number for tile in graph.tiles for task in tile.tasks}
+    return tiles[0], tiles[max(tiles)]
+
+
+def with_constants(graph: PlacedGraph, words: dict[int, int]) -> PlacedGraph:
+    """The same with so many words of constants on tiles, by number, and none on the others."""
+    return replace(graph, tiles=tuple(replace(tile, constants=words.get(tile.number, 0)) for tile in graph.tiles))
 
 
 def test_a_ring_grows_on_the_tile_that_has_room() -> None:
@@ -134,25 +144,23 @@ def test_a_ring_grows_on_the_tile_that_has_room() -> None:
     assert start != end
     full = SPREAD.tile.memory_words
     for crowded, roomy in ((start, end), (end, start)):
-        settled = settle_depths(first, SPREAD, {crowded: full})
+        settled = settle_depths(with_constants(first, {crowded: full}))
         assert grown_tiles(first, settled) == [roomy]
         verify_program(finished(made, settled).program, SPREAD)
 
 
 def test_a_ring_grows_as_far_as_its_tile_has_room_and_then_another_one() -> None:
     first, made = branching(SPREAD)
+    first = with_constants(first, {})
     start, end = ends_of_the_branch(first)
     free = SPREAD.tile.memory_words
-    words = {tile: sum(plan.words for at, plan in first.rings.items() if at[0] == tile) for tile in (start, end)}
-    everywhere = settle_depths(first, SPREAD)  # of two that grow as much the first does
+    everywhere = settle_depths(first)  # of two that grow as much the first does
     assert grown_tiles(first, everywhere) == [start]
-    needed = sum(plan.words for at, plan in everywhere.rings.items() if at[0] == start) - words[start]
-    leaving = {start: free - words[start] - needed // 2}
-    settled = settle_depths(first, SPREAD, leaving)
+    words = first.tiles[start].words
+    needed = everywhere.tiles[start].words - words
+    settled = settle_depths(with_constants(first, {start: free - words - needed // 2}))
     assert grown_tiles(first, settled) == [start, end]
-    for tile in (start, end):
-        used = sum(plan.words for at, plan in settled.rings.items() if at[0] == tile)
-        assert used + leaving.get(tile, 0) <= free
+    assert all(settled.tiles[tile].words <= free for tile in (start, end))
     verify_program(finished(made, settled).program, SPREAD)
 
 
@@ -161,10 +169,7 @@ def test_without_room_the_ring_grows_whose_rest_others_can_hold() -> None:
     first, made = branching(SPREAD)
     start, end = ends_of_the_branch(first)
     full = SPREAD.tile.memory_words
-    settled = settle_depths(first, SPREAD, dict.fromkeys(range(40), full))
-    assert grown_tiles(first, settled) == [end]
-    assert {name for tile, name in first.rings if settled.rings[tile, name] != first.rings[tile, name]} <= {
-        transfer.ring for transfer in first.transfers if transfer.tile == end
-    }
+    settled = settle_depths(with_constants(first, dict.fromkeys(range(40), full)))
+    assert grown_tiles(first, settled) == [end] != [start]
+    assert all(settled.tiles[tile].rings[key].remote for tile, key in grown_rings(first, settled))
     verify_program(finished(made, settled).program, SPREAD)
-    assert start not in grown_tiles(first, settled)

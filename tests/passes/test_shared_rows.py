@@ -11,7 +11,7 @@ import pytest
 from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
 from cimc.driver.verify import differences, reference_maps
-from cimc.ir.scheduled import PlacedTask
+from cimc.ir.scheduled import ScheduledTask
 from cimc.isa.operands import Affine, Axis, Window
 from cimc.isa.program import Instruction, Program
 from cimc.isa.verify.verifier import verify as verify_program
@@ -121,7 +121,7 @@ def test_every_element_of_a_map_has_one_writer(name: str) -> None:
             assert sum(w.writes(row, x, channel) for w in writers) == 1, (m.name, row, x, channel)
 
 
-def with_other_weights(made: Compiled, one: PlacedTask) -> Compiled:
+def with_other_weights(made: Compiled, one: ScheduledTask) -> Compiled:
     """With the signs of a task's weights turned around. Copies on a tile have one array in common."""
     tile = next(t for t in made.program.tiles if t.number == one.tile)
     core = next(c for c in tile.cores if c.number == one.core)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cimc.ir.layers import FeatureMap
-from cimc.ir.mapped import MappedGraph, MappedLayer, pieces_of
+from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.target.model import Target
 
 UNEVEN = 1.1
@@ -22,8 +22,7 @@ def segments_of(made: FeatureMap, mapped: MappedLayer | None, target: Target) ->
     """The fewest equal segments of a row that are no larger than most_of_row says; so many that copies which make a row
     together have about as much of it each; of whole steps, where a product takes several pixels. mapped: the layer
     that makes the map; None for an input."""
-    tasks = () if mapped is None else mapped.tasks
-    pieces = pieces_of({made.name: tasks}, made.name) or ((0, made.channels),)
+    pieces = (() if mapped is None else mapped.pieces) or ((0, made.channels),)
     most = most_of_row(mapped, made.channels, target)
     widest = max(high - low for low, high in pieces)
     across, beside = (1, 1) if mapped is None else (mapped.across, mapped.beside)

@@ -8,10 +8,10 @@ apart, and what no tile can hold beside its task is kept by others on the way th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cimc.passes.placement.works import Key, RingSize, TileLoad, Who
+from cimc.ir.placed import Piece, PlacedGraph, PlacedRing, PlacedTile, RingKey, TaskAt
+from cimc.passes.placement.tile_load import TileLoad
 
 
 @dataclass(slots=True)
@@ -19,41 +19,69 @@ class Depths:
     """Pixels of rings, counted as if they had whole rows. grown: that a task needs of a ring that it reads or makes;
     relayed: that other tiles hold for it of a ring that it reads."""
 
-    grown: dict[tuple[Who, Key], int] = field(default_factory=dict)
-    relayed: dict[tuple[Who, Key], int] = field(default_factory=dict)
+    grown: dict[tuple[TaskAt, RingKey], int] = field(default_factory=dict)
+    relayed: dict[tuple[TaskAt, Piece], int] = field(default_factory=dict)
 
-    def of(self, who: Who, key: Key) -> int:
+    def of(self, who: TaskAt, key: RingKey) -> int:
         """Pixels that a task is known to need of a ring on its own tile."""
         return self.grown.get((who, key), 0)
 
-    def learn(self, tile: TileLoad, sizes: Mapping[Key, RingSize], pixels: Mapping[Key, int]) -> None:
-        """Keep what the rings of a tile grew to. sizes: at first; pixels: in the end.
+    def learn(self, first: PlacedGraph, settled: PlacedGraph) -> None:
+        """Keep what the rings of tiles grew to that are too small for them now. first: what was placed; settled: the
+        same with rings deep enough.
 
         A ring grew for those on the tile who read it last, or else for who makes it.
         """
-        for key, size in sizes.items():
-            if pixels[key] <= size.pixels or key in tile.relays:
+        relays = settled.relays()
+        for old, tile in zip(first.tiles, settled.tiles, strict=True):
+            if tile.words <= settled.room.memory_words:
                 continue
-            reading = [w for w in tile.works if key in w.reads()]
-            readers = [w.who for w in reading if w.layer == max(one.layer for one in reading)]
-            makers = [w.who for w in tile.works if w.makes(tile) == key]
-            if key in tile.homes:
-                makers = [tile.homes[key].who]
-            for who in readers or makers:
-                self.grown[who, key] = max(self.of(who, key), pixels[key] * size.whole // (size.right - size.left))
+            for key, ring in tile.rings.items():
+                if ring.pixels > old.rings[key].pixels and (tile.number, key) not in relays:
+                    pixels = _of_whole_rows(settled, key, ring)
+                    for who in _reading_last(settled, tile, key) or [_maker(settled, key)]:
+                        self.grown[who, key] = max(self.of(who, key), pixels)
 
     def comes_late(self, tile: TileLoad) -> str:
         """A piece of which some tasks of a tile read what comes through relays, and others read or make it without, or
         "". One ring can't serve both: those who come first would wait for what the others still hold."""
-        late = dict.fromkeys([*tile.homes, *(work.makes(tile) for work in tile.works)], False)
+        late: dict[RingKey, bool] = dict.fromkeys([*tile.gathers, *(work.out(tile) for work in tile.works)], False)
         for work in tile.works:
-            for key in work.reads():
-                relayed = (work.who, key) in self.relayed
-                if late.setdefault(key, relayed) != relayed:
-                    return key.map
+            for region in work.regions:
+                relayed = (work.at, region.piece) in self.relayed
+                if late.setdefault(region.piece, relayed) != relayed:
+                    return region.piece.map
         return ""
 
-    def relay(self, who: Who, key: Key, pixels: int, width: int) -> None:
+    def relay(self, who: TaskAt, key: Piece, pixels: int, width: int) -> None:
         """Let other tiles hold all but `pixels` of what a task needs of a ring, in whole rows of `width`."""
         more = self.grown.pop((who, key)) - pixels
         self.relayed[who, key] = self.relayed.get((who, key), 0) + math.ceil(more / width) * width
+
+
+def _of_whole_rows(graph: PlacedGraph, key: RingKey, ring: PlacedRing) -> int:
+    """The pixels of a ring, as if it had whole rows."""
+    if ring.part is None:
+        return ring.pixels
+    left, right = ring.part
+    return ring.pixels * graph.segments[graph.map_of(key)] // (right - left)
+
+
+def _reading_last(graph: PlacedGraph, tile: PlacedTile, key: RingKey) -> list[TaskAt]:
+    """The tasks of a tile that read a ring, of the last layer that does."""
+    found = [
+        task.at
+        for task in tile.tasks
+        if any(region.piece == key for region in task.regions) or key in graph.sums_of(task)
+    ]
+    last = max((layer for layer, _, _ in found), default=0)
+    return [at for at in found if at[0] == last]
+
+
+def _maker(graph: PlacedGraph, key: RingKey) -> TaskAt:
+    """The task that makes what a ring holds; where copies do it together, that of copy 0."""
+    if not isinstance(key, Piece):
+        return key.layer, key.task, key.copy
+    layers = enumerate(graph.mapped.layers)
+    layer, tasks = next((number, one.tasks) for number, one in layers if one.layer.output == key.map)
+    return layer, next(n for n, task in enumerate(tasks) if task.low == key.channel and not task.is_partial), 0

@@ -5,11 +5,9 @@ Needs rings deep enough to run (settle_depths). Promises rings at least as deep,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from cimc.ir.scheduled import RingPlan, ScheduledGraph
-from cimc.target.model import Target
+from cimc.ir.placed import PlacedGraph, PlacedTile
 
 MORE = (4, 2, 1)
 """Rows (or segments, of rings that hold less than a row) that every ring of a tile gets more, the first that fit.
@@ -17,26 +15,26 @@ MORE = (4, 2, 1)
 ResNet-20 on puma with copies gains a factor of 1.6 from 4 and 1.1 from 4 more (`cimc time`)."""
 
 
-def deepen_rings(graph: ScheduledGraph, used: Mapping[int, int], target: Target) -> ScheduledGraph:
-    """The schedule with deeper rings. used: memory words in use, by tile."""
-    rings = dict(graph.rings)
-    on_tile: dict[int, dict[tuple[int, str], RingPlan]] = {}
-    for at, plan in graph.rings.items():
-        on_tile.setdefault(at[0], {})[at] = plan
-    for tile, there in on_tile.items():
-        words = used[tile]
-        for more in MORE:
-            deeper = {at: replace(plan, pixels=_pixels(plan, more)) for at, plan in there.items()}
-            extra = sum(deeper[at].words - plan.words for at, plan in there.items())
-            if words + extra <= target.tile.memory_words:
-                rings.update(deeper)
-                break
-    return replace(graph, rings=rings)
+def deepen_rings(graph: PlacedGraph) -> PlacedGraph:
+    """The same tasks with deeper rings."""
+    return replace(graph, tiles=tuple(_deepened(graph, tile) for tile in graph.tiles))
 
 
-def _pixels(plan: RingPlan, more: int) -> int:
+def _deepened(graph: PlacedGraph, tile: PlacedTile) -> PlacedTile:
+    """A tile with as much more as it has room for."""
+    extents = {key: graph.extent(key, ring) for key, ring in tile.rings.items()}
+    for more in MORE:
+        pixels = {key: _pixels(ring.pixels, *extents[key], more) for key, ring in tile.rings.items()}
+        rings = {key: replace(ring, pixels=pixels[key]) for key, ring in tile.rings.items()}
+        deeper = replace(tile, rings=rings)
+        if deeper.words <= graph.room.memory_words:
+            return deeper
+    return tile
+
+
+def _pixels(pixels: int, height: int, width: int, segments: int, more: int) -> int:
     """Pixels with `more` rows or segments, but not a whole map where it was not one: rows pass through a ring."""
-    if plan.pixels < plan.width:
-        return min(plan.pixels + more * plan.segment_pixels, plan.width)
-    most = max(plan.pixels, (plan.height - 1) * plan.width)
-    return min(plan.pixels + more * plan.width, most)
+    if pixels < width:
+        return min(pixels + more * (width // segments), width)
+    most = max(pixels, (height - 1) * width)
+    return min(pixels + more * width, most)

@@ -1,7 +1,7 @@
 """schedule: rings, ports, transfers and synchronisation for placed tasks.
 
-Needs: tasks on tiles. Promises: every map piece has one producing stream, every reader a port of its own, and every
-wait, release and transfer of one input is stated. Ring depths are first guesses; settle_depths makes them suffice.
+Needs: a PlacedGraph. Promises: every map piece has one producing stream, every reader a port of its own, and every
+wait, release and transfer of one input is stated. Rings follow each other as in the PlacedGraph, with its depths.
 """
 
 from __future__ import annotations
@@ -10,55 +10,62 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cimc.ir.mapped import MappedGraph, Share
-from cimc.ir.scheduled import WHOLE, PlacedTask, RingPlan, ScheduledGraph, Source, Sync, Transfer
-from cimc.passes.placement.needs import Need
-from cimc.passes.placement.place import Placer
-from cimc.passes.placement.works import Key, RingSize, TileLoad, Work, core_numbers, partial_key
+from cimc.ir.mapped import Share
+from cimc.ir.placed import (
+    AccessRegion,
+    CopyPiece,
+    PartialSum,
+    Piece,
+    PlacedGraph,
+    PlacedRing,
+    PlacedTask,
+    PlacedTile,
+    RingKey,
+)
+from cimc.ir.scheduled import WHOLE, RingPlan, ScheduledGraph, ScheduledTask, Source, Sync, Transfer
 from cimc.passes.scheduling.fan_out import Reader, feeders
 
 RingAt = tuple[int, str]
 
 
-class Scheduler:
-    """Builds a ScheduledGraph out of filled tiles."""
+def schedule(graph: PlacedGraph) -> ScheduledGraph:
+    """All that placed tasks need to run, with tiles in network order."""
+    return _Scheduler(graph).run()
 
-    def __init__(self, graph: MappedGraph, placer: Placer, tiles: list[TileLoad], segments: Mapping[str, int]) -> None:
+
+class _Scheduler:
+    """Builds a ScheduledGraph out of filled tiles. names: of rings; home: the tile where what a ring holds is made or
+    gathered."""
+
+    def __init__(self, graph: PlacedGraph) -> None:
         self.graph = graph
-        self.placer = placer
-        self.tiles = tiles
-        self.segments = segments
-        self.names: dict[tuple[int, Key], str] = {}
+        self.maps, self.inputs = graph.mapped.maps, graph.inputs
+        self.pieces = graph.mapped.pieces()
+        self.copies = {mapped.layer.output: mapped.copies for mapped in graph.mapped.layers}
+        self.names: dict[tuple[int, RingKey], str] = {}
         self.plans: dict[RingAt, RingPlan] = {}
         self.ports: dict[RingAt, int] = {}
-        made = [(w.makes(tile), w, tile.number) for tile in tiles for w in tile.works]
-        self.home: dict[Key, int] = {key: tile for key, _, tile in made}
-        self.home |= {key: tile.number for tile in tiles for key in tile.homes}
-        self.away = [(key, w) for key, w, _ in made if not key.is_whole and key.task < 0]
+        self.home = graph.made_on()
+        self.away = [key for key in self.home if isinstance(key, CopyPiece)]
 
     def run(self) -> ScheduledGraph:
         """All of it."""
         transfers: list[Transfer] = []
-        sizes = {tile.number: self.placer.rings_of(tile) for tile in self.tiles}
-        for tile in self.tiles:
-            self._plan_rings(tile, sizes[tile.number])
-        fed_by = self._feeders(sizes)
-        for tile in self.tiles:
-            transfers += self._transfers(tile, sizes[tile.number], fed_by)
-        tasks = [
-            self._task(tile, core, work)
-            for tile in self.tiles
-            for core, work in zip(core_numbers(tile.works), tile.works, strict=True)
-        ]
-        tasks.sort(key=lambda placed: (placed.layer, placed.task))
+        for tile, key, ring in self.graph.rings():
+            self._plan_ring(tile, key, ring)
+        fed_by = self._feeders()
+        for placed_tile in self.graph.tiles:
+            transfers += self._transfers(placed_tile, fed_by)
+        tasks = [self._task(tile.number, task) for tile in self.graph.tiles for task in tile.tasks]
+        tasks.sort(key=lambda task: (task.layer, task.task))
         feeds = tuple(
-            tuple((tile, name, -1) for (tile, key), name in self.names.items() if key.map == binding.maps[0])
-            for binding in self.graph.inputs
+            tuple((tile, name, -1) for (tile, key), name in self.names.items() if key == Piece(binding.maps[0], 0))
+            for binding in self.graph.mapped.inputs
         )
-        drains = tuple(tuple(self._drain(name, low) for name in b.maps for low, _ in self.placer.pieces[name])
-                       for b in self.graph.outputs)  # fmt: skip
+        drains = tuple(tuple(self._drain(name, low) for name in b.maps for low, _ in self.pieces[name])
+                       for b in self.graph.mapped.outputs)  # fmt: skip
         rings = {at: replace(plan, ports=self.ports.get(at, 0)) for at, plan in self.plans.items()}
-        return ScheduledGraph(self.graph, rings, tuple(tasks), tuple(transfers), feeds, drains)
+        return ScheduledGraph(self.graph.mapped, rings, tuple(tasks), tuple(transfers), feeds, drains)
 
     def _port(self, at: RingAt) -> int:
         """A new consumer's port of a ring."""
@@ -66,139 +73,134 @@ class Scheduler:
         self.ports[at] = number + 1
         return number
 
-    def _plan_rings(self, tile: TileLoad, sizes: Mapping[Key, RingSize]) -> None:
-        """A name, a height and its producers for every ring of a tile."""
-        makers = dict(tile.homes)
-        for work in tile.works:
-            makers.setdefault(work.makes(tile), work)
-            for partner in work.body.partials:
-                makers.setdefault(partial_key(work.mapped, partner, work.copy), work)
-        for key, size in sizes.items():
-            name = key.map
-            m = self.graph.maps[name]
-            height, width, segments, producers = m.height, m.width, self.segments[name], 1
-            if not key.is_whole:
-                share = makers[key].share
-                own = share.segments(segments)
-                height, width, segments = share.rows(height), width // segments * own, own
-            elif not size.remote:
-                producers = makers[key].mapped.copies
-            else:
-                width, segments = size.of_row(m.width), size.right - size.left
-            label = plain_name(name, size.low if len(self.placer.pieces[name]) > 1 or size.low else None)
-            label += key.suffix
-            while (tile.number, label) in self.plans:
-                label += "_"
-            plan = RingPlan(
-                name=label,
-                tile=tile.number,
-                height=height,
-                width=width,
-                channels=size.high - size.low,
-                segments=segments,
-                pixels=size.pixels,
-                ports=0,
-                tensor="",
-                channel=0,
-                producers=producers,
+    def _plan_ring(self, tile: int, key: RingKey, ring: PlacedRing) -> None:
+        """A name, an extent and its producers for a ring of a tile."""
+        name = self.graph.map_of(key)
+        height, width, segments = self.graph.extent(key, ring)
+        label = plain_name(name, ring.low if len(self.pieces[name]) > 1 or ring.low else None) + _suffix(key)
+        while (tile, label) in self.plans:
+            label += "_"
+        producers, row, row_step, column = 1, 0, 1, 0
+        if isinstance(key, Piece):
+            producers = 1 if ring.remote else self.copies[name]
+            column = 0 if ring.part is None else ring.part[0] * (width // segments)
+        elif isinstance(key, CopyPiece):
+            share = self.graph.layer_of(key).share(key.copy)
+            row, row_step, column = (
+                share.row,
+                share.row_step,
+                share.column(self.maps[name].width, self.graph.segments[name]),
             )
-            if key.is_whole:
-                column = size.left * (m.width // self.segments[name]) if size.remote else 0
-                plan = replace(plan, tensor=name, channel=size.low, column=column)
-            elif key.task < 0:
-                share = makers[key].share
-                plan = replace(plan, tensor=name, channel=size.low, row=share.row, row_step=share.row_step,
-                               column=share.column(m.width, self.segments[name]))  # fmt: skip
-            self.plans[tile.number, label] = plan
-            self.names[tile.number, key] = label
+        self.names[tile, key] = label
+        self.plans[tile, label] = RingPlan(
+            name=label,
+            tile=tile,
+            height=height,
+            width=width,
+            channels=ring.high - ring.low,
+            segments=segments,
+            pixels=ring.pixels,
+            ports=0,
+            tensor="" if isinstance(key, PartialSum) else name,
+            channel=0 if isinstance(key, PartialSum) else ring.low,
+            producers=producers,
+            row=row,
+            row_step=row_step,
+            column=column,
+        )
 
-    def _feeders(self, sizes: Mapping[int, Mapping[Key, RingSize]]) -> dict[tuple[int, Key], int]:
+    def _from_host(self, key: RingKey) -> bool:
+        return isinstance(key, Piece) and key.map in self.inputs
+
+    def _feeders(self) -> dict[tuple[int, RingKey], int]:
         """The tile that fills each ring that another tile fills, by (tile, key)."""
-        readers: dict[Key, list[Reader]] = {}
-        for tile in self.tiles:
-            for key, size in sizes[tile.number].items():
-                if size.remote and key not in tile.relays and key.map not in self.placer.inputs:
-                    chain = tuple(self.placer.relays.get((tile.number, key), ()))
-                    reader = Reader(tile.number, size.low, size.high, chain, size.left, size.right)
-                    readers.setdefault(key, []).append(reader)
-        there = self.placer.target.chip.tiles
+        readers: dict[RingKey, list[Reader]] = {}
+        relays = self.graph.relays()
+        for tile, key, ring in self.graph.rings():
+            if ring.remote and (tile, key) not in relays and not self._from_host(key):
+                left, right = ring.part or (0, self.graph.segments[self.graph.map_of(key)])
+                reader = Reader(tile, ring.low, ring.high, ring.relays, left, right)
+                readers.setdefault(key, []).append(reader)
+        there = self.graph.chip.tiles
         return {(tile, key): source for key, found in readers.items()
                 for tile, source in feeders(self.home[key], found, there).items()}  # fmt: skip
 
-    def _transfers(
-        self, tile: TileLoad, sizes: Mapping[Key, RingSize], fed_by: Mapping[tuple[int, Key], int]
-    ) -> list[Transfer]:
+    def _transfers(self, tile: PlacedTile, fed_by: Mapping[tuple[int, RingKey], int]) -> list[Transfer]:
         """A transfer into every ring that is filled from another tile, and from every copy that is away."""
         found: list[Transfer] = []
-        for key, size in sizes.items():
-            if not size.remote or key.map in self.placer.inputs:
+        for key, ring in tile.rings.items():
+            if not ring.remote or self._from_host(key):
                 continue
             there = fed_by[tile.number, key]
             source = self.names[there, key]
             plan = self.plans[there, source]
             low, segment = 0, 0
-            if key.is_whole:
-                low, segment = size.low - plan.channel, size.left - plan.column // plan.segment_pixels
+            if isinstance(key, Piece):
+                low = ring.low - plan.channel
+                segment = (0 if ring.part is None else ring.part[0]) - plan.column // plan.segment_pixels
             found.append(
-                Transfer(there, source, self._port((there, source)), low, low + size.high - size.low, tile.number,
+                Transfer(there, source, self._port((there, source)), low, low + ring.high - ring.low, tile.number,
                          len(found), self.names[tile.number, key], segment=segment)
             )  # fmt: skip
-        for key, work in self.away:
-            if self.home[work.piece] == tile.number:
-                away = self.home[key]
-                source = self.names[away, key]
+        for away in self.away:
+            mapped, task = self.graph.layer_of(away), self.graph.task_of(away)
+            piece = Piece(mapped.layer.output, task.low)
+            if self.home[piece] == tile.number:
+                there = self.home[away]
+                source = self.names[there, away]
                 found.append(
-                    Transfer(away, source, self._port((away, source)), 0, work.body.high - work.body.low, tile.number,
-                             len(found), self.names[tile.number, work.piece], work.copy, work.share)
+                    Transfer(there, source, self._port((there, source)), 0, task.high - task.low, tile.number,
+                             len(found), self.names[tile.number, piece], away.copy, mapped.share(away.copy))
                 )  # fmt: skip
         return found
 
     def _drain(self, name: str, low: int) -> tuple[int, str, int]:
-        tile = self.home[Key(name, low)]
-        ring = self.names[tile, Key(name, low)]
+        tile = self.home[Piece(name, low)]
+        ring = self.names[tile, Piece(name, low)]
         return tile, ring, self._port((tile, ring))
 
-    def _task(self, tile: TileLoad, core: int, work: Work) -> PlacedTask:
-        out = self.graph.maps[work.mapped.layer.output]
-        share = work.share
-        whole, rows = self.segments[out.name], share.rows(out.height)
+    def _task(self, tile: int, task: PlacedTask) -> ScheduledTask:
+        mapped = self.graph.layer_of(task)
+        out, share = self.maps[mapped.layer.output], mapped.share(task.copy)
+        whole, rows = self.graph.segments[out.name], share.rows(out.height)
         segments = share.segments(whole)
         syncs: list[Sync] = []
         sources, partials = [], []
-        for need in work.needs:
-            ring = self.names[tile.number, Key(need.map, need.piece)]
-            port = self._port((tile.number, ring))
-            sources.append(Source(need.role, need.map, need.low, need.high, ring, port))
-            syncs += self._read_syncs(need, tile.number, ring, port, rows, segments)
-        for partner in work.body.partials:
-            ring = self.names[tile.number, partial_key(work.mapped, partner, work.copy)]
-            port = self._port((tile.number, ring))
+        for region in task.regions:
+            ring = self.names[tile, region.piece]
+            port = self._port((tile, ring))
+            sources.append(Source(region.role, region.piece.map, region.low, region.high, ring, port))
+            syncs += self._read_syncs(region, tile, ring, port, rows, segments)
+        for key in self.graph.sums_of(task):
+            ring = self.names[tile, key]
+            port = self._port((tile, ring))
             partials.append((ring, port))
             syncs += stream_reads(ring, port, segments)
-        key = work.makes(tile)
-        ring = self.names[tile.number, key]
-        out_share = share if key == work.piece else WHOLE
-        syncs += share_writes(ring, whole if key == work.piece else segments, out_share)
+        ring, in_piece = self.names[tile, task.out], isinstance(task.out, Piece)
+        out_share = share if in_piece else WHOLE
+        syncs += share_writes(ring, whole if in_piece else segments, out_share)
         pixels = out.width // whole
-        return PlacedTask(work.layer, work.task, tile.number, core, rows, segments, pixels, tuple(sources),
-                          tuple(partials), ring, tuple(syncs), work.copy, share, out_share)  # fmt: skip
+        return ScheduledTask(task.layer, task.task, tile, task.core, rows, segments, pixels, tuple(sources),
+                             tuple(partials), ring, tuple(syncs), task.copy, share, out_share)  # fmt: skip
 
-    def _read_syncs(self, need: Need, tile: int, ring: str, port: int, rows: int, segments: int) -> list[Sync]:
+    def _read_syncs(
+        self, region: AccessRegion, tile: int, ring: str, port: int, rows: int, segments: int
+    ) -> list[Sync]:
         """Waits and releases of one reader over the rows of its output."""
         s = self.plans[tile, ring].segments
-        height = self.graph.maps[need.map].height
-        if need.streaming and s == segments:
+        height, advance = self.maps[region.piece.map].height, region.advance
+        if region.streaming and s == segments:
             return stream_reads(ring, port, s)
-        last = need.first + need.span  # rows below this are needed for output row 0
+        last = region.first + region.span  # rows below this are needed for output row 0
         syncs = []
-        if need.advance == 0 or rows == 1:
+        if advance == 0 or rows == 1:
             syncs.append(Sync("wait", ring, port, "image", False, 0, 0, min(last, height) * s))
         else:
-            syncs.append(Sync("wait", ring, port, "row", False, need.advance * s, 0, last * s))
-            syncs.append(Sync("release", ring, port, "row", True, need.advance * s, 0, (need.first + need.advance) * s))
-        released = need.first + need.advance * rows if need.advance and rows > 1 else 0
+            syncs.append(Sync("wait", ring, port, "row", False, advance * s, 0, last * s))
+            syncs.append(Sync("release", ring, port, "row", True, advance * s, 0, (region.first + advance) * s))
+        released = region.first + advance * rows if advance and rows > 1 else 0
         if released < height:
-            if need.first + need.advance * (rows - 1) + need.span < height:
+            if last + advance * (rows - 1) < height:
                 syncs.append(Sync("wait", ring, port, "image", True, 0, 0, height * s))
             syncs.append(Sync("release", ring, port, "image", True, 0, 0, height * s))
         return syncs
@@ -234,6 +236,13 @@ def plain_name(name: str, channel: int | None) -> str:
     letters = "".join(c if c.isascii() and c.isalnum() else "_" for c in name).strip("_") or "map"
     letters = letters if letters[0].isalpha() else f"m{letters}"
     return letters if channel is None else f"{letters}.c{channel}"
+
+
+def _suffix(key: RingKey) -> str:
+    """What a ring's name ends in that only one task needs."""
+    if isinstance(key, Piece):
+        return ""
+    return f".copy{key.copy}" if isinstance(key, CopyPiece) else f".p{key.task}.p{key.copy}"
 
 
 def grown(plan: RingPlan) -> int:

@@ -3,42 +3,37 @@
 Plays the token game over one input, which leaves nothing behind, so that others can follow it. Where it stops, streams
 wait for each other in a circle. Of the full rings of the circle one on a tile with room grows by a row (or segment),
 the one that takes the fewest words, and the game goes on (after Parks' rule for process networks with bounded queues).
-Needs: a schedule. Promises: the game ends, whatever the speed of the cores.
+Needs: placed tasks. Promises: the game of their schedule ends, whatever the speed of the cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 import networkx as nx
 
 from cimc.base import tokens
 from cimc.base.tokens import Event, TokenGame, TokenRing
-from cimc.ir.scheduled import ScheduledGraph
-from cimc.passes.scheduling.schedule import grown
+from cimc.ir.placed import PlacedGraph
+from cimc.passes.scheduling.schedule import grown, schedule
 from cimc.passes.scheduling.stream_events import StreamEvents
-from cimc.target.model import Target
 
 
-def settle_depths(
-    graph: ScheduledGraph, target: Target, constants: Mapping[int, int] = MappingProxyType({})
-) -> ScheduledGraph:
-    """The schedule with rings deep enough. constants: memory words of a tile, by its number, that rings can't have.
+def settle_depths(placed: PlacedGraph) -> PlacedGraph:
+    """The same tasks with rings deep enough.
 
     A tile's memory may not suffice: rings on tiles with room grow first, but what must grow grows.
     """
+    graph = schedule(placed)
     order = list(graph.rings)
     index = {at: i for i, at in enumerate(order)}
     plans = [graph.rings[at] for at in order]
     streams = StreamEvents(graph, index)
-    fifos = [target.tile.fifo_depth] * len(graph.transfers)
+    fifos = [placed.room.fifo_depth] * len(graph.transfers)
     rings = [TokenRing(p.tickets, p.pixels // p.segment_pixels, p.ports, p.producers) for p in plans]
     game = TokenGame(streams.scripts, rings, fifos, 1)
-    free = {plan.tile: target.tile.memory_words - constants.get(plan.tile, 0) for plan in plans}
-    for plan in plans:
-        free[plan.tile] -= plan.words
+    free = [placed.room.memory_words - tile.words for tile in placed.tiles]
 
     def extra(ring: int) -> int:
         return (grown(plans[ring]) - plans[ring].pixels) * plans[ring].channels
@@ -59,7 +54,7 @@ def settle_depths(
             plans[at] = replace(plans[at], pixels=grown(plans[at]))
             game.grow(at, plans[at].pixels // plans[at].segment_pixels)
     assert game.drained(), "an input leaves something behind in rings or FIFOs"
-    return replace(graph, rings=dict(zip(order, plans, strict=True)))
+    return placed.with_pixels(plan.pixels for plan in plans)
 
 
 def _circles(game: TokenGame, ends: Mapping[tuple[int, int, int], int]) -> list[set[int]]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cimc.base import tokens
 from cimc.base.tokens import Event, Script
-from cimc.ir.scheduled import PlacedTask, RingPlan, ScheduledGraph, Transfer
+from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask, Transfer
 
 RingAt = tuple[int, str]
 KINDS = {"wait": tokens.WAIT, "space": tokens.SPACE, "release": tokens.RELEASE, "signal": tokens.SIGNAL}
@@ -77,7 +77,7 @@ class StreamEvents:
             self._patterns[shape] = _written(*shape)
         return Script(self._patterns[shape], things, copies)
 
-    def _task(self, placed: PlacedTask) -> Script:
+    def _task(self, placed: ScheduledTask) -> Script:
         names = list(dict.fromkeys(sync.ring for sync in placed.syncs))
         plans = [self._graph.rings[placed.tile, name] for name in names]
         steps = []
