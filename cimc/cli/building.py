@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+from rich.console import RenderableType
+from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
 from cimc.base.quantities import counted, decibels
-from cimc.cli.console import check_json, new_console, put_json, steps, warn
+from cimc.cli.console import answer, check_json, new_console, put_json, steps, warn
 from cimc.cli.stages import Stages, Stopped
 from cimc.driver.arrays import Arrays, data_for
 from cimc.driver.compile import compile_network
@@ -18,7 +22,7 @@ from cimc.report.build import build_report, missed_rate
 from cimc.report.files import check_place
 from cimc.report.folder import save_folder
 from cimc.report.json_text import fields_of, json_text
-from cimc.report.view_table import facts_table, new_table
+from cimc.report.view_table import facts_table, table_of
 from cimc.target.load import target_file
 
 
@@ -75,28 +79,22 @@ def verify_job(
         progress("reading the data")
         inputs = data_for(model, data, limit)
         found = verify_network(model, inputs, options, _data(model, calibration), limit, progress, limits, program)
-    if json is not None:
-        put_json(verification_json(found), json)
-        return found.passed
-    warn(found.warnings)
-    show_verification(found)
+    if json is None:
+        warn(found.warnings)
+    answer({**fields_of(found), "passed": found.passed}, json, _view(found))
     return found.passed
 
 
-def verification_json(found: Verification) -> str:
-    """A verification as one JSON object; docs/verify.md explains every field."""
-    return json_text({**fields_of(found), "passed": found.passed})
-
-
-def show_verification(found: Verification) -> None:
-    """A verification as tables, its verdict last."""
-    console = new_console()
-    table = new_table("layer", "SNR dB>", "largest error>")
-    for layer in found.layers:
-        table.add_row(layer.name, decibels(layer.snr_db), f"{layer.max_abs_error:.3g}")
-    console.print(table)
-    console.print()
-    console.print(facts_table(found.figures()))
-    console.print()
-    console.print(found.exactness(), soft_wrap=True, style="green" if found.bit_exact else "bold red")
-    console.print(found.faithfulness(), soft_wrap=True, style="green" if found.faithful else "bold red")
+def _view(found: Verification) -> Iterator[RenderableType]:
+    """A verification as tables, its verdict last. docs/verify.md explains every field."""
+    yield table_of(
+        found.layers,
+        ("layer", lambda layer: layer.name),
+        ("SNR dB>", lambda layer: decibels(layer.snr_db)),
+        ("largest error>", lambda layer: f"{layer.max_abs_error:.3g}"),
+    )
+    yield ""
+    yield facts_table(found.figures())
+    yield ""
+    for right, verdict in ((found.bit_exact, found.exactness()), (found.faithful, found.faithfulness())):
+        yield Text(verdict, style="green" if right else "bold red", no_wrap=True)

@@ -64,7 +64,7 @@ def compare(
       cimc compare net/ net-with-copies/
       cimc compare before.json net/ --json
     """
-    from cimc.cli.comparing import compare_job
+    from cimc.cli.running import compare_job
 
     compare_job(a, b, json)
 

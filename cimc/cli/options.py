@@ -133,6 +133,11 @@ def split_numbers(text: str, option: str, sketch: str, count: int) -> list[int]:
     return [int(part) for part in parts]
 
 
+def no_answer(question: str, what: str, todo: str = "") -> CimcError:
+    """The refusal of a question of `cimc inspect`: "weight", "cell" or "stop"."""
+    return fail(f"inspect.{question}", what, Place(item=f"--{question}"), todo)
+
+
 def not_a_place(text: str, option: str, sketch: str) -> CimcError:
     """The refusal of an option that is not written as its sketch says."""
     return fail("options.place", f'"{text}" is not {sketch}', Place(item=option), f"write {option} {sketch}")
