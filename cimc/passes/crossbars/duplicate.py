@@ -36,15 +36,19 @@ def duplicate(graph: MappedGraph, target: Target, duplication: Duplication) -> t
     loads = [load_of(graph, target, m, duplication.pace.get(m.layer.name)) for m in layers]
     seconds = None if duplication.rate is None else 1 / Fraction(repr(float(duplication.rate)))
     chosen = balance(loads, duplication.budget, duplication.objective, seconds)
-    grids = {m.layer.name: dict(_grids(graph, target, m)) for m in layers}
     copies = {m.layer.name: k for m, k in zip(layers, chosen.copies, strict=True)}
-    mapped = tuple(
-        replace(m, copies=copies[m.layer.name], across=grids[m.layer.name][copies[m.layer.name]].across)
-        if m.layer.name in copies
-        else m
-        for m in graph.layers
-    )
-    return replace(graph, layers=mapped), chosen
+    return with_copies(graph, target, copies), chosen
+
+
+def with_copies(graph: MappedGraph, target: Target, wanted: Mapping[str, int]) -> MappedGraph:
+    """The graph with copies of layers, by name: of the numbers that can be had, that or the next smaller one."""
+    layers = list(graph.layers)
+    for number, mapped in enumerate(layers):
+        if mapped.layer.name in wanted:
+            offers = [offer for offer in _grids(graph, target, mapped) if offer[0] <= wanted[mapped.layer.name]]
+            copies, grid = offers[-1]
+            layers[number] = replace(mapped, copies=copies, across=grid.across)
+    return replace(graph, layers=tuple(layers))
 
 
 @dataclass(frozen=True, slots=True)
