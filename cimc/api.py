@@ -30,9 +30,8 @@ from cimc.report.compare import compare as compare_reports
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report, report_at, save_folder
 from cimc.report.model import Report
-from cimc.report.thin import thinned
 from cimc.report.timed import names_in, timed
-from cimc.report.trace import Trace, trace_text
+from cimc.report.trace import Trace, thinned, trace_text
 from cimc.runtime.engines import engine_for
 from cimc.runtime.execution import Engine
 from cimc.runtime.package import TARGET, load_package
