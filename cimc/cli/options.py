@@ -41,6 +41,7 @@ OutFile = Annotated[
     Path,
     typer.Option("-o", "--out", metavar="FILE", parser=output_file, help="The file to write.", show_default=False),
 ]
+Inputs = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")]
 ProgramFile = Annotated[
     Path | None,
     typer.Option("--program", metavar="FILE", help="An edited program, text or binary, in place of the compiled one."),

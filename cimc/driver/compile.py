@@ -15,7 +15,7 @@ from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.layer_names import LayerNames
 from cimc.driver.options import CompileOptions
-from cimc.estimator.pace import pace_of
+from cimc.estimator.streams import pace_of
 from cimc.frontends.onnx_file import ModelLike
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.ir.graph import Conv, Graph, MatMul

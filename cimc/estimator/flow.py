@@ -78,31 +78,20 @@ class _Run:
 
     def _arrivals(self, tile: int, work: Work) -> Times:
         """When each unit of a task finds all that it reads."""
-        if self.streams.core(work).units == 1:
-            return np.array([self._arrival(tile, work)])
-        units = np.arange(self.streams.core(work).units)
+        count = self.streams.core(work).units
+        units = np.arange(count) if count > 1 else np.int64(0)  # numbers are quicker than arrays of one
         row = units // self.streams.segments(work)
-        found: Times = np.zeros(len(units))
+        found: Times = np.zeros(())
         for need in work.needs:
             there = self._in_ring(tile, Key(need.map, need.piece))
-            tickets = units + 1
-            if not self.streams.streaming(work, need):
-                tickets = (need.first + need.span + need.advance * row) * self.floor.segments[need.map]
-            found = np.maximum(found, there[np.clip(tickets, 1, len(there)) - 1])
+            tickets = (need.first + need.span + need.advance * row) * self.floor.segments[need.map]
+            if count > 1 and self.streams.streaming(work, need):
+                tickets = units + 1
+            found = np.maximum(found, there[np.minimum(np.maximum(tickets, 1), len(there)) - 1])
         for partner in work.body.partials:
-            found = np.maximum(found, self._in_ring(tile, partial_key(work.mapped, partner, work.copy)))
-        return found
-
-    def _arrival(self, tile: int, work: Work) -> float:
-        """The same of a task that has one unit."""
-        found = 0.0
-        for need in work.needs:
-            there = self._in_ring(tile, Key(need.map, need.piece))
-            ticket = (need.first + need.span) * self.floor.segments[need.map]
-            found = max(found, float(there[min(max(ticket, 1), len(there)) - 1]))
-        for partner in work.body.partials:
-            found = max(found, float(self._in_ring(tile, partial_key(work.mapped, partner, work.copy))[0]))
-        return found
+            there = self._in_ring(tile, partial_key(work.mapped, partner, work.copy))
+            found = np.maximum(found, there if count > 1 else there[0])
+        return np.atleast_1d(found)
 
     def _in_ring(self, tile: int, key: Key) -> Times:
         """When each segment is in a tile's ring."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from cimc.backends.emit import emit_alone
 from cimc.backends.streams import transfer_streams
-from cimc.estimator.tiling import Floor
+from cimc.estimator.tiling import Floor, lay_out
+from cimc.ir.layers import MatrixLayer
+from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import RingPlan, Transfer
 from cimc.isa.cost.prices import PriceList
 from cimc.isa.cost.products import Counts
@@ -25,6 +28,9 @@ from cimc.target.mesh import Link, Mesh
 from cimc.target.model import Target
 
 MESH_LINK = Link("", router=True)
+
+TICK = 10**10
+"""Ticks a second that the times of pace_of are rounded to, so that sums of fractions stay small."""
 
 
 @dataclass(slots=True)
@@ -168,3 +174,24 @@ class Streams:
 def sum_key(work: Work) -> Key:
     """The key of the sums that a task sends on."""
     return partial_key(work.mapped, work.task, work.copy)
+
+
+def pace_of(graph: MappedGraph, target: Target) -> Mapping[str, Fraction]:
+    """Seconds that the busiest core of a layer's one copy takes for a pixel, by the layer's name.
+
+    Empty where the target has no prices, or not all that it takes: a product is the unit of time then.
+    """
+    if not target.prices:
+        return {}
+    prices = PriceList(target)
+    streams = Streams(lay_out(graph, target), target, prices, {})
+    if prices.missing:
+        return {}
+    found: dict[str, Fraction] = {}
+    for _, work in streams.tasks:
+        layer = work.mapped.layer
+        if isinstance(layer, MatrixLayer):
+            out = graph.maps[layer.output]
+            seconds = Fraction(max(1, round(streams.core(work).spent.seconds / (out.height * out.width) * TICK)), TICK)
+            found[layer.name] = max(found.get(layer.name, seconds), seconds)
+    return found

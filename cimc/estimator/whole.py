@@ -15,7 +15,7 @@ from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import CimcError
 from cimc.estimator.flow import Flow, flow_through
-from cimc.estimator.pace import pace_of
+from cimc.estimator.streams import pace_of
 from cimc.estimator.tiling import CHIPS, Floor, lay_out
 from cimc.estimator.weightless import map_weightless
 from cimc.frontends.structure import Structure
