@@ -38,8 +38,7 @@ def output_file(text: str) -> Path:
 
 
 OutFile = Annotated[
-    Path,
-    typer.Option("-o", "--out", metavar="FILE", parser=output_file, help="The file to write.", show_default=False),
+    Path, typer.Option("-o", "--out", metavar="FILE", parser=output_file, help="The file to write.", show_default=False)
 ]
 Inputs = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")]
 ProgramFile = Annotated[

@@ -45,12 +45,7 @@ def trace_text(timing: Timing, intervals: Sequence[Interval], resolution: float 
     events = [*_metadata(timing, tracks), *_slices(intervals, tracks)]
     lines = ",\n".join(json.dumps(event, sort_keys=True, ensure_ascii=False) for event in events)
     about = json.dumps(
-        {
-            "program": timing.program,
-            "target": timing.target,
-            "inputs": timing.inputs,
-            "resolution": resolution * 1e6,
-        },
+        {"program": timing.program, "target": timing.target, "inputs": timing.inputs, "resolution": resolution * 1e6},
         sort_keys=True,
         ensure_ascii=False,
     )
