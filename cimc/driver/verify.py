@@ -120,8 +120,9 @@ def _compare(
     noise, book = {name: Noise() for name in compiled.graph.outputs}, LayerBook(compiled)
     right, size = {"float": 0, "chip": 0}, chunk_lanes(compiled)
     for done in range(0, lanes, size):
-        progress(f"emulating inputs {done + 1} to {min(done + size, lanes)} of {lanes}")
-        part = {name: array[done : done + size] for name, array in inputs.items()}
+        end = min(done + size, lanes)
+        progress(f"emulating inputs {done + 1} to {end} of {lanes}")
+        part = {name: array[done:end] for name, array in inputs.items()}
         start = time.perf_counter()
         execution = engine.run(part, capture=True)
         emulated += time.perf_counter() - start
@@ -136,7 +137,7 @@ def _compare(
             noise[name].add(values, execution.outputs[name])
         book.add(part, reference)
         if labels is not None:
-            answers = labels[done : done + size]
+            answers = labels[done:end]
             output = compiled.graph.outputs[0]
             for key, values in (("float", float_outputs[output]), ("chip", execution.outputs[output])):
                 right[key] += int((values.reshape(len(answers), -1).argmax(axis=1) == answers).sum())
