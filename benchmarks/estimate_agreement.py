@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cimc.driver.compile import Compiled, compile_network, synthetic_inputs
 from cimc.driver.options import CompileOptions, EstimateOptions
-from cimc.estimator.estimate import estimate_file
+from cimc.estimator.estimate import Estimate
+from cimc.estimator.estimating import estimate_network
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.runtime.timing.engine import time_program
 from tests.shared_data import MODELS
@@ -78,7 +79,9 @@ def agreement(model: str, target: str = "puma", mvmus: int | None = None) -> Agr
 
 def estimated(model: str, options: EstimateOptions) -> Figures:
     """The estimate's figures of all work."""
-    whole = estimate_file(model, options).whole
+    found = estimate_network(model, options)
+    assert isinstance(found, Estimate), f"{options.target} holds one layer at a time"
+    whole = found.whole
     assert whole is not None, f"{options.target} has no price for some action"
     return Figures(whole.latency, whole.interval, whole.joules)
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 
-from cimc.base.diagnostics import CimcWarning, Diagnostic, Place, fail
-from cimc.base.options import Checked, fits, made, options_of, shown
+from cimc.base.diagnostics import CimcError, CimcWarning, Diagnostic, Place, fail
+from cimc.base.options import Checked, fits, made, options_of, require, shown
 from cimc.base.reading import TEXT_LIMIT, FilePath, read_text
 from cimc.base.shown import Facts, Shown
 from cimc.driver.arrays import Arrays, Data, arrays_of, data_for
@@ -30,9 +30,8 @@ from cimc.report.compare import compare as compare_reports
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report, report_at, save_folder
 from cimc.report.model import Report
-from cimc.report.thin import thinned
 from cimc.report.timed import names_in, timed
-from cimc.report.trace import Trace, trace_text
+from cimc.report.trace import Trace, thinned, trace_text
 from cimc.runtime.engines import engine_for
 from cimc.runtime.execution import Engine
 from cimc.runtime.package import TARGET, load_package
@@ -199,10 +198,18 @@ def page(program: CompiledProgram | FilePath, out: FilePath) -> None:
 
 def compare(a: CompiledProgram | FilePath, b: CompiledProgram | FilePath) -> Comparison:
     """Two mappings side by side: programs, their folders, or their reports as JSON files."""
-    (one, source_a), (other, source_b) = (
-        (side.mapping, side.program.name) if isinstance(side, CompiledProgram) else (report_at(_path(side)), str(side))
-        for side in (a, b)
-    )
+    sides: list[tuple[Report, str]] = []
+    wrong: list[Diagnostic] = []
+    for side in (a, b):
+        try:
+            if isinstance(side, CompiledProgram):
+                sides.append((side.mapping, side.program.name))
+            else:
+                sides.append((report_at(_path(side)), str(side)))
+        except CimcError as error:
+            wrong += error.diagnostics
+    require(dict.fromkeys(wrong))
+    (one, source_a), (other, source_b) = sides
     return compare_reports(one, other, source_a, source_b)
 
 

@@ -11,7 +11,7 @@ from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.base.layer_names import LayerNames
 from cimc.base.options import made
 from cimc.base.reading import PROGRAM_LIMIT, read_bytes
-from cimc.cli.console import check_json, new_console, put_json, write_out
+from cimc.cli.console import answer, check_json, new_console, write_out
 from cimc.driver.options import TargetOptions
 from cimc.isa.binary.file import MAGIC, encode
 from cimc.isa.files import program_from, read_program
@@ -20,8 +20,8 @@ from cimc.isa.program import CoreCode, Program
 from cimc.isa.text.printer import print_program
 from cimc.isa.verify.checked import check_program
 from cimc.report.files import check_writable, write_whole
-from cimc.report.json_text import fields_of, json_text
-from cimc.report.view_table import new_table
+from cimc.report.json_text import fields_of
+from cimc.report.view_table import table_of
 from cimc.target.emulated import require_emulated
 from cimc.target.load import Sourced, load_target, preset_names, target_file
 from cimc.target.model import Target
@@ -76,26 +76,19 @@ def targets_job(json: Path | None) -> None:
     """`cimc targets`."""
     check_json(json)
     found = {name: load_target(name) for name in preset_names()}
-    if json is not None:
-        put_json(
-            json_text({name: {**fields_of(target), "runs": _runs(target)} for name, target in found.items()}), json
-        )
-        return
-    table = new_table("target", "runs=", "tiles>", "cores>", "MVMUs>", "MVMU", "word>", "what it is")
-    for name, target in found.items():
-        crossbar = target.crossbar
-        mvmus = target.chip.tiles * target.tile.cores * target.core.mvmus
-        table.add_row(
-            name,
-            "code" if _runs(target) else "estimates",
-            f"{target.chip.tiles:,}",
-            f"{target.tile.cores} a tile",
-            f"{mvmus:,}",
-            f"{crossbar.rows}x{crossbar.columns}",
-            f"{target.numbers.word}",
-            target.description,
-        )
-    new_console().print(table)
+    record = {name: {**fields_of(target), "runs": _runs(target)} for name, target in found.items()}
+    table = table_of(
+        found.values(),
+        ("target", lambda target: target.name),
+        ("runs=", lambda target: "code" if _runs(target) else "estimates"),
+        ("tiles>", lambda target: f"{target.chip.tiles:,}"),
+        ("cores>", lambda target: f"{target.tile.cores} a tile"),
+        ("MVMUs>", lambda target: f"{target.chip.tiles * target.tile.cores * target.core.mvmus:,}"),
+        ("MVMU", lambda target: f"{target.crossbar.rows}x{target.crossbar.columns}"),
+        ("word>", lambda target: target.numbers.word),
+        ("what it is", lambda target: target.description),
+    )
+    answer(record, json, [table])
 
 
 def _runs(target: Target) -> bool:
@@ -125,9 +118,8 @@ def _sourced(target: str, settings: list[str] | None) -> Sourced:
 def _binary(path: Path) -> Program:
     data = _bytes(path)
     if not data.startswith(MAGIC):
-        raise fail(
-            "binary.magic", "this is not a binary program of cimc", Place(str(path)), "cimc asm makes one from text"
-        )
+        what = "this is not a binary program of cimc"
+        raise fail("binary.magic", what, Place(str(path)), "cimc asm makes one from text")
     return program_from(data, str(path))
 
 

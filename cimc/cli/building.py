@@ -1,25 +1,76 @@
-"""The commands that compile: compile and verify."""
+"""The commands that compile: compile, which may print what passes make, and verify."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from cimc.base.diagnostics import Place, fail
+from rich.console import RenderableType
+from rich.text import Text
+
+from cimc.base.diagnostics import Diagnostic, Place, did_you_mean, fail
 from cimc.base.names import printable
+from cimc.base.options import require
 from cimc.base.quantities import counted, decibels
-from cimc.cli.console import check_json, new_console, put_json, steps, warn
-from cimc.cli.stages import Stages, Stopped
+from cimc.cli.console import answer, check_json, new_console, put_json, steps, warn, write_out
 from cimc.driver.arrays import Arrays, data_for
 from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions, Limits
 from cimc.driver.verification import Verification
 from cimc.driver.verify import verify_network
+from cimc.ir.text import print_stage
+from cimc.passes.pipelines import PASSES
 from cimc.report.build import build_report, missed_rate
 from cimc.report.files import check_place
 from cimc.report.folder import save_folder
 from cimc.report.json_text import fields_of, json_text
-from cimc.report.view_table import facts_table, new_table
+from cimc.report.view_table import facts_table, table_of
 from cimc.target.load import target_file
+
+
+class Stopped(Exception):
+    """The last stage that was asked for is printed."""
+
+
+class Stages:
+    """Prints stages. after: passes whose results are printed; last: one behind which nothing more is done, or None.
+
+    Raises CimcError for names that no pass has.
+    """
+
+    def __init__(self, after: Sequence[str], last: str | None) -> None:
+        self.after, self.last = tuple(after), last
+        self._seen: set[str] = set()
+        names = [one.name for one in PASSES]
+        asked = [("--print-after", name) for name in after] + ([] if last is None else [("--stop-after", last)])
+        require(
+            Diagnostic("options.pass", f'no pass is called "{name}"', Place(item=option),
+                       did_you_mean(name, names) or f"passes: {', '.join(names)}")
+            for option, name in asked if name not in names
+        )  # fmt: skip
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be printed."""
+        return bool(self.after) or self.last is not None
+
+    def observe(self, name: str, stage: Any) -> None:
+        """A pass has made a stage. Raises Stopped behind the last one."""
+        self._seen.add(name)
+        if name in self.after or name == self.last:
+            write_out(print_stage(stage)[0])
+        if name == self.last:
+            raise Stopped
+
+    def missed(self) -> Iterator[Diagnostic]:
+        """A warning for each pass that was not needed, so that nothing was printed."""
+        for name in (*self.after, *(() if self.last is None else (self.last,))):
+            if name not in self._seen:
+                what = f'the pass "{name}" was not needed for this network, target and options'
+                yield Diagnostic(
+                    "options.pass", what, Place(item=name), "see `cimc compile --help` for what asks for it"
+                )
 
 
 def compile_job(
@@ -75,28 +126,22 @@ def verify_job(
         progress("reading the data")
         inputs = data_for(model, data, limit)
         found = verify_network(model, inputs, options, _data(model, calibration), limit, progress, limits, program)
-    if json is not None:
-        put_json(verification_json(found), json)
-        return found.passed
-    warn(found.warnings)
-    show_verification(found)
+    if json is None:
+        warn(found.warnings)
+    answer({**fields_of(found), "passed": found.passed}, json, _view(found))
     return found.passed
 
 
-def verification_json(found: Verification) -> str:
-    """A verification as one JSON object; docs/verify.md explains every field."""
-    return json_text({**fields_of(found), "passed": found.passed})
-
-
-def show_verification(found: Verification) -> None:
-    """A verification as tables, its verdict last."""
-    console = new_console()
-    table = new_table("layer", "SNR dB>", "largest error>")
-    for layer in found.layers:
-        table.add_row(layer.name, decibels(layer.snr_db), f"{layer.max_abs_error:.3g}")
-    console.print(table)
-    console.print()
-    console.print(facts_table(found.figures()))
-    console.print()
-    console.print(found.exactness(), soft_wrap=True, style="green" if found.bit_exact else "bold red")
-    console.print(found.faithfulness(), soft_wrap=True, style="green" if found.faithful else "bold red")
+def _view(found: Verification) -> Iterator[RenderableType]:
+    """A verification as tables, its verdict last. docs/verify.md explains every field."""
+    yield table_of(
+        found.layers,
+        ("layer", lambda layer: layer.name),
+        ("SNR dB>", lambda layer: decibels(layer.snr_db)),
+        ("largest error>", lambda layer: f"{layer.max_abs_error:.3g}"),
+    )
+    yield ""
+    yield facts_table(found.figures())
+    yield ""
+    for right, verdict in ((found.bit_exact, found.exactness()), (found.faithful, found.faithfulness())):
+        yield Text(verdict, style="green" if right else "bold red", no_wrap=True)

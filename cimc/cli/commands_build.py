@@ -36,8 +36,7 @@ def compile(
       cimc compile net.onnx --target my-chip.toml --set crossbar.adc_bits=6 --weight-bits 4 -o net/
       cimc compile net.onnx --stop-after lower
     """
-    from cimc.cli.building import compile_job
-    from cimc.cli.stages import Stages
+    from cimc.cli.building import Stages, compile_job
 
     compile_job(model, options, calibration, out, json, Stages(print_after or (), stop_after))
 

@@ -21,9 +21,7 @@ def report(
     html: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html",
-            parser=o.output_file,
-            help="Write it as a page for a browser, with time and energy.",
+            metavar="FILE.html", parser=o.output_file, help="Write it as a page for a browser, with time and energy."
         ),
     ] = None,
     all_tiles: Annotated[bool, typer.Option("--all-tiles", help="List every tile, however many there are.")] = False,
@@ -64,7 +62,7 @@ def compare(
       cimc compare net/ net-with-copies/
       cimc compare before.json net/ --json
     """
-    from cimc.cli.comparing import compare_job
+    from cimc.cli.running import compare_job
 
     compare_job(a, b, json)
 

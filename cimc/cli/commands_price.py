@@ -11,11 +11,7 @@ from cimc.driver.options import EstimateOptions
 
 
 @o.with_options
-def estimate(
-    model: o.Model,
-    options: EstimateOptions,
-    json: o.Json = None,
-) -> None:
+def estimate(model: o.Model, options: EstimateOptions, json: o.Json = None) -> None:
     """Estimate crossbars, copies, time and energy from a network's structure. No code is made and no weight is read.
 
     \b
@@ -29,11 +25,7 @@ def estimate(
     estimate_job(model, options, json)
 
 
-def time(
-    folder: o.Folder,
-    inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 4,
-    json: o.Json = None,
-) -> None:
+def time(folder: o.Folder, inputs: o.Inputs = 4, json: o.Json = None) -> None:
     """Time a compiled program: latency, rate, energy by component and by layer, busy units, and what limits it.
 
     \b
@@ -48,7 +40,7 @@ def time(
 def trace(
     folder: o.Folder,
     out: o.OutFile,
-    inputs: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")] = 2,
+    inputs: o.Inputs = 2,
     slices: Annotated[
         int, typer.Option(min=0, metavar="N", help="Join short slices until there are about N; 0: keep all.")
     ] = 100_000,

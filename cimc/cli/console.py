@@ -17,6 +17,7 @@ from cimc.base.diagnostics import Diagnostic, warning_text
 from cimc.base.names import printable_lines
 from cimc.base.reading import FilePath
 from cimc.report.files import check_writable, write_whole
+from cimc.report.json_text import json_text
 
 Progress = Callable[[str], None]
 """Told what is being done."""
@@ -51,6 +52,17 @@ def put_json(text: str, file: Path) -> None:
         write_out(text)
     else:
         write_whole(file, text.encode("utf-8"))
+
+
+def answer(record: object, file: Path | None, view: Iterable[RenderableType]) -> None:
+    """A result: as JSON where a file is named for that, else part after part to read. A str, and Text that has
+    no_wrap, keeps its lines however narrow the terminal is."""
+    if file is not None:
+        put_json(json_text(record), file)
+        return
+    console = new_console()
+    for part in view:
+        console.print(part, soft_wrap=isinstance(part, str) or (isinstance(part, Text) and part.no_wrap is True))
 
 
 def drop_output() -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+import numpy as np
+import numpy.typing as npt
+from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
-from cimc.cli.console import check_json, new_console, put_json
-from cimc.cli.options import not_a_place, split_numbers
+from cimc.cli.console import answer, check_json, new_console
+from cimc.cli.options import no_answer, not_a_place, split_numbers
 from cimc.cli.stopping import show_stop
 from cimc.crossbar.storage import Cells, Storage
 from cimc.isa.program import Matrix, Program
 from cimc.report.folder import load_report
-from cimc.report.json_text import fields_of, json_text
+from cimc.report.json_text import fields_of
 from cimc.report.model import Report
-from cimc.report.view_table import new_table
+from cimc.report.view_table import new_table, table_of
 from cimc.runtime.package import Package, load_package
 
 
@@ -57,47 +61,39 @@ def inspect_job(folder: Path, question: Question, json: Path | None) -> None:
     if len(asked) > 1:
         raise fail("options.inspect", "--weight, --cell and --stop are three questions", todo="ask one at a time")
     if (question.stop is None) != (question.data is None):
-        raise fail(
-            "options.inspect",
-            "--stop and --input belong together",
-            todo="write --input FILE.npz --stop TILE,CORE,INSTRUCTION or --stop LAYER",
-        )
-    package, console = load_package(folder), new_console()
+        todo = "write --input FILE.npz --stop TILE,CORE,INSTRUCTION or --stop LAYER"
+        raise fail("options.inspect", "--stop and --input belong together", todo=todo)
+    package = load_package(folder)
     report = load_report(folder, package.program)
-    names = {stored.matrix.layer: stored.matrix.layer for stored in matrices_of(package.program)}
-    names |= {layer.output: layer.name for layer in report.layers}  # an edited program may name others
     if question.stop is not None and question.data is not None:
-        show_stop(console, package, report, question.stop, question.data, question.lane)
+        show_stop(new_console(), package, report, question.stop, question.data, question.lane)
         return
-    found = None
+    stored = matrices_of(package.program)
+    names = {one.matrix.layer: one.matrix.layer for one in stored}
+    names |= {layer.output: layer.name for layer in report.layers}  # an edited program may name others
     if question.weight is not None:
         found = find_weight(package.program, report, question.weight)
     elif question.cell is not None:
         found = find_cell(package.program, question.cell)
-    if json is not None:
-        matrices = [found[0]] if found is not None else matrices_of(package.program)
-        listed = [_record(stored, names) for stored in matrices]
-        put_json(json_text(listed if found is None else {**listed[0], **_weight(package, *found)}), json)
-    elif found is not None:
-        show_weight(console, package, names, *found)
     else:
-        show_matrices(console, package.program, names)
+        answer([_record(one, names) for one in stored], json, _matrices(package.program, names))
+        return
+    place, row, column = found
+    cells, value = cells_of(package, place), int(_numbers(package, place.matrix)[row, column])
+    levels = cells.levels[:, :, row, column].tolist()
+    record = {**_record(place, names), "weight": value, "in_mvmu": [row, column], "levels": levels}
+    m = place.matrix
+    answer(record, json, [
+        Text(printable(f"{names[m.layer]}[{m.row + row}, {m.column + column}] = {value}"), style="bold", no_wrap=True),
+        f"{place.place}, row {row}, column {column}; {m.weight_bits} bits, {package.target.mvmu.encoding}\n",
+        _levels(cells, row, column),
+        *([f"\nthe unit column takes {cells.offset} off the sum"] if cells.offset else []),
+    ])  # fmt: skip
 
 
 def _record(stored: Stored, names: Mapping[str, str]) -> dict[str, object]:
     """A matrix and its place, for JSON."""
     return {**fields_of(stored.matrix), "layer": names[stored.matrix.layer], "tile": stored.tile, "core": stored.core}
-
-
-def _weight(package: Package, stored: Stored, row: int, column: int) -> dict[str, object]:
-    """A weight of a matrix, its row and column there, and the levels of its cells by sign and slice, for JSON."""
-    m = stored.matrix
-    value = int(package.weights[m.array].reshape(m.rows, m.columns)[row, column])
-    return {
-        "weight": value,
-        "in_mvmu": [row, column],
-        "levels": cells_of(package, stored).levels[:, :, row, column].tolist(),
-    }
 
 
 def matrices_of(program: Program) -> list[Stored]:
@@ -120,21 +116,16 @@ def find_weight(program: Program, report: Report, text: str) -> tuple[Stored, in
     there = [stored for stored in matrices_of(program) if stored.matrix.layer == found.output]
     if not there:
         what = f'no MVMU holds weights of the layer "{found.name}": it is a {found.kind}'
-        raise fail(
-            "inspect.layer", what, Place(item="--weight"), "cimc inspect DIR lists the layers that have a matrix"
-        )
+        todo = "cimc inspect DIR lists the layers that have a matrix"
+        raise fail("inspect.layer", what, Place(item="--weight"), todo)
     for stored in there:
         m = stored.matrix
         if m.row <= row < m.row + m.rows and m.column <= column < m.column + m.columns:
             return stored, row - m.row, column - m.column
     rows = max(s.matrix.row + s.matrix.rows for s in there)
     columns = max(s.matrix.column + s.matrix.columns for s in there)
-    raise fail(
-        "inspect.weight",
-        f'"{found.name}" has {rows} rows x {columns} columns; there is no [{row}, {column}]',
-        Place(item="--weight"),
-        "rows and columns count from 0",
-    )
+    what = f'"{found.name}" has {rows} rows x {columns} columns; there is no [{row}, {column}]'
+    raise no_answer("weight", what, "rows and columns count from 0")
 
 
 def find_cell(program: Program, text: str) -> tuple[Stored, int, int]:
@@ -146,63 +137,46 @@ def find_cell(program: Program, text: str) -> tuple[Stored, int, int]:
             if row < m.rows and column < m.columns:
                 return stored, row, column
             what = f"{stored.place} holds {m.rows} rows x {m.columns} columns; [{row}, {column}] is empty"
-            raise fail("inspect.cell", what, Place(item="--cell"), "rows and columns count from 0")
-    raise fail(
-        "inspect.cell",
-        f"tile {tile}, core {core}, MVMU {mvmu} holds no matrix",
-        Place(item="--cell"),
-        "cimc inspect DIR lists those that do",
-    )
+            raise no_answer("cell", what, "rows and columns count from 0")
+    what = f"tile {tile}, core {core}, MVMU {mvmu} holds no matrix"
+    raise no_answer("cell", what, "cimc inspect DIR lists those that do")
+
+
+def _numbers(package: Package, matrix: Matrix) -> npt.NDArray[Any]:
+    """The weights of a matrix, (rows, columns)."""
+    return package.weights[matrix.array].reshape(matrix.rows, matrix.columns)
 
 
 def cells_of(package: Package, stored: Stored) -> Cells:
     """The cells of a matrix."""
-    m, target = stored.matrix, package.target
-    values = package.weights[m.array].reshape(m.rows, m.columns).astype("int64")
+    target = package.target
     storage = Storage(target.mvmu.encoding, target.mvmu.flipped, target.crossbar.cell_bits)
-    return storage.store(values, m.weight_bits)
+    return storage.store(_numbers(package, stored.matrix).astype("int64"), stored.matrix.weight_bits)
 
 
-def show_weight(
-    console: Console, package: Package, names: Mapping[str, str], stored: Stored, row: int, column: int
-) -> None:
-    """A weight with its place and its cells."""
-    m = stored.matrix
-    value = int(package.weights[m.array].reshape(m.rows, m.columns)[row, column])
-    console.print(
-        f"{printable(names[m.layer])}[{m.row + row}, {m.column + column}] = {value}", style="bold", soft_wrap=True
-    )
-    console.print(f"{stored.place}, row {row}, column {column}; {m.weight_bits} bits, {package.target.mvmu.encoding}\n")
-    cells = cells_of(package, stored)
+def _levels(cells: Cells, row: int, column: int) -> Table:
+    """The cells of a weight, and what each adds to it."""
     storage = cells.storage
     table = new_table("slice>", "sign", "level>", "flipped", "worth>")
-    for sign in range(cells.levels.shape[0]):
-        for number in range(cells.levels.shape[1]):
-            level = int(cells.levels[sign, number, row, column])
-            flipped = sign == 0 and bool(cells.flips[number, column])
-            worth = (storage.top - level if flipped else level) << (number * storage.cell_bits)
-            table.add_row(
-                str(number), "-" if sign else "+", str(level), "yes" if flipped else "", f"{-worth if sign else worth}"
-            )
-    console.print(table)
-    if cells.offset:
-        console.print(f"\nthe unit column takes {cells.offset} off the sum")
+    for (sign, number), level in np.ndenumerate(cells.levels[:, :, row, column]):
+        flipped = sign == 0 and bool(cells.flips[number, column])
+        worth = int(storage.top - level if flipped else level) << (number * storage.cell_bits)
+        signed = f"{-worth if sign else worth}"
+        table.add_row(str(number), "-" if sign else "+", str(level), "yes" if flipped else "", signed)
+    return table
 
 
-def show_matrices(console: Console, program: Program, names: Mapping[str, str]) -> None:
+def _matrices(program: Program, names: Mapping[str, str]) -> Iterator[RenderableType]:
     """Where every matrix is."""
-    console.print(Text(printable(f"{program.name} for {program.target}"), style="bold"))
-    table = new_table("layer", "rows>", "columns>", "tile>", "core>", "MVMU>", "bits>", "shift>")
-    for stored in matrices_of(program):
-        m = stored.matrix
-        table.add_row(
-            names[m.layer],
-            f"{m.row}..{m.row + m.rows - 1}",
-            f"{m.column}..{m.column + m.columns - 1}",
-            str(stored.tile),
-            str(stored.core),
-            str(m.mvmu),
-            str(m.weight_bits),
-            str(m.shift),
-        )
-    console.print(table)
+    yield Text(printable(f"{program.name} for {program.target}"), style="bold")
+    yield table_of(
+        matrices_of(program),
+        ("layer", lambda one: names[one.matrix.layer]),
+        ("rows>", lambda one: f"{one.matrix.row}..{one.matrix.row + one.matrix.rows - 1}"),
+        ("columns>", lambda one: f"{one.matrix.column}..{one.matrix.column + one.matrix.columns - 1}"),
+        ("tile>", lambda one: one.tile),
+        ("core>", lambda one: one.core),
+        ("MVMU>", lambda one: one.matrix.mvmu),
+        ("bits>", lambda one: one.matrix.weight_bits),
+        ("shift>", lambda one: one.matrix.shift),
+    )

@@ -38,9 +38,9 @@ def output_file(text: str) -> Path:
 
 
 OutFile = Annotated[
-    Path,
-    typer.Option("-o", "--out", metavar="FILE", parser=output_file, help="The file to write.", show_default=False),
+    Path, typer.Option("-o", "--out", metavar="FILE", parser=output_file, help="The file to write.", show_default=False)
 ]
+Inputs = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many inputs stream through.")]
 ProgramFile = Annotated[
     Path | None,
     typer.Option("--program", metavar="FILE", help="An edited program, text or binary, in place of the compiled one."),
@@ -131,6 +131,11 @@ def split_numbers(text: str, option: str, sketch: str, count: int) -> list[int]:
     if len(parts) != count or not all(re.fullmatch(r"\d{1,9}", part) for part in parts):
         raise not_a_place(text, option, sketch)
     return [int(part) for part in parts]
+
+
+def no_answer(question: str, what: str, todo: str = "") -> CimcError:
+    """The refusal of a question of `cimc inspect`: "weight", "cell" or "stop"."""
+    return fail(f"inspect.{question}", what, Place(item=f"--{question}"), todo)
 
 
 def not_a_place(text: str, option: str, sketch: str) -> CimcError:

@@ -1,4 +1,4 @@
-"""The commands on a compiled program: run and report."""
+"""The commands on a compiled program: run, report and compare."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
 from cimc.base.quantities import counted
 from cimc.base.reading import identity
-from cimc.cli.console import check_json, new_console, put_json, steps, write_out
+from cimc.cli.console import answer, check_json, new_console, steps, write_out
 from cimc.driver.arrays import write_arrays
 from cimc.driver.running import lanes_in, package_of, run_program
 from cimc.report.files import check_writable
-from cimc.report.json_text import json_text
 from cimc.report.schema import schema_text
 from cimc.report.view import report_view
+from cimc.report.view_compare import comparison_view
 from cimc.runtime.engines import engine_for
 
 
@@ -30,7 +30,7 @@ def run_job(
         package = package_of(folder, program)
         lanes = lanes_in(package.program, data, limit)
         count = len(next(iter(lanes.values())))
-        progress(f"running {count} input{'s' if count != 1 else ''}")
+        progress(f"running {counted(count, 'input')}")
         engine = engine_for(package.program, package.weights, package.target)
         outputs, execution = run_program(engine, package.program, package.target, lanes, max_memory)
         write_arrays(out, outputs)
@@ -71,9 +71,13 @@ def page_job(folder: Path, file: Path) -> None:
 def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:
     """`cimc report`."""
     report = api.load(folder).report()
-    if file is not None:
-        put_json(json_text(report), file)
-        return
-    console = new_console()
-    for part in report_view(report, all_tiles):
-        console.print(part)
+    answer(report, file, report_view(report, all_tiles))
+
+
+def compare_job(a: Path, b: Path, json: Path | None) -> None:
+    """`cimc compare`."""
+    check_json(json, a, b)
+    with steps() as progress:
+        progress("reading the reports")
+        found = api.compare(a, b)
+    answer(found, json, comparison_view(found))

@@ -8,13 +8,13 @@ from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
 from cimc.cli.console import steps
-from cimc.cli.options import split_numbers
+from cimc.cli.options import no_answer, split_numbers
 from cimc.driver.running import lanes_in
 from cimc.isa.operands import Reg, Window
 from cimc.isa.program import CoreCode, Program
 from cimc.isa.text.printer import Spot, line_of, print_instruction
 from cimc.report.model import Report
-from cimc.report.view_table import new_table
+from cimc.report.view_table import table_of
 from cimc.runtime.engines import engine_for
 from cimc.runtime.machine import Machine, Words
 from cimc.runtime.package import Package
@@ -37,12 +37,8 @@ def show_stop(console: Console, package: Package, report: Report, where: str, da
     lanes = lanes_in(program, data)
     count = len(next(iter(lanes.values())))
     if lane >= count:
-        raise fail(
-            "options.lane",
-            f"the file holds {count} inputs; number {lane} is not among them",
-            Place(data),
-            "count from 0",
-        )
+        what = f"the file holds {count} inputs; number {lane} is not among them"
+        raise fail("options.lane", what, Place(data), "count from 0")
     one = {name: array[lane : lane + 1] for name, array in lanes.items()}
     with steps() as progress:
         progress("running")
@@ -52,7 +48,7 @@ def show_stop(console: Console, package: Package, report: Report, where: str, da
             found = stopped
         else:
             what = f"the run ended before the instruction was reached {probe.count:,} times"
-            raise fail("inspect.stop", what, Place(item="--stop"), "give a smaller count")
+            raise no_answer("stop", what, "give a smaller count")
     _show(console, program, probe, code, found)
 
 
@@ -64,29 +60,17 @@ def find_place(program: Program, report: Report, where: str) -> tuple[Probe, Cor
     tile, core, index, *rest = split_numbers(where, "--stop", sketch, 4 if where.count(",") == 3 else 3)
     code = _core(program, tile, core)
     if code is None:
-        raise fail(
-            "inspect.stop",
-            f"the program has no core {core} on tile {tile}",
-            Place(item="--stop"),
-            "cimc report DIR lists the tiles",
-        )
+        raise no_answer("stop", f"the program has no core {core} on tile {tile}", "cimc report DIR lists the tiles")
     if index >= len(code.stream):
-        raise fail(
-            "inspect.stop",
-            f"the stream has instructions 0 to {len(code.stream) - 1}; {index} is not among them",
-            Place(item="--stop"),
-        )
+        what = f"the stream has instructions 0 to {len(code.stream) - 1}; {index} is not among them"
+        raise no_answer("stop", what)
     if code.stream[index].mnemonic in IDLE:
         text = " ".join(print_instruction(code.stream[index]).split())
-        raise fail(
-            "inspect.stop",
-            f"instruction {index} is `{text}`, which only steers",
-            Place(item="--stop"),
-            "take the next one that does something",
-        )
+        what = f"instruction {index} is `{text}`, which only steers"
+        raise no_answer("stop", what, "take the next one that does something")
     count = rest[0] if rest else 1
     if count < 1:
-        raise fail("inspect.stop", "an instruction is reached 1 time or more, not 0", Place(item="--stop"))
+        raise no_answer("stop", "an instruction is reached 1 time or more, not 0")
     return Probe((tile, "core", core, index), count), code
 
 
@@ -154,13 +138,15 @@ def _show_words(console: Console, words: Words, start: int) -> None:
 
 def _show_rings(console: Console, machine: Machine, tile: int) -> None:
     _heading(console, f"rings of tile {tile}, in tickets over all inputs")
-    table = new_table("ring", "holds", "signalled>", "released by port", "free below>", "capacity>")
-    for name, state in machine.tiles[tile].rings.items():
-        released = ", ".join(map(str, state.released)) or "-"
-        free = str(state.limit()) if state.released else "all"
-        table.add_row(
-            name, state.ring.tensor or "partial sums", str(state.produced), released, free, str(state.capacity)
-        )
+    table = table_of(
+        machine.tiles[tile].rings.values(),
+        ("ring", lambda state: state.ring.name),
+        ("holds", lambda state: state.ring.tensor or "partial sums"),
+        ("signalled>", lambda state: state.produced),
+        ("released by port", lambda state: ", ".join(map(str, state.released)) or "-"),
+        ("free below>", lambda state: state.limit() if state.released else "all"),
+        ("capacity>", lambda state: state.capacity),
+    )
     console.print(table)
     fifos = [(number, state) for (where, number), state in sorted(machine.fifos.items()) if where == tile]
     for number, fifo in fifos:

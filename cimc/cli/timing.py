@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from rich.console import RenderableType
 from rich.table import Table
 
 from cimc import api
 from cimc.base.names import printable
 from cimc.base.quantities import counted, si
-from cimc.cli.console import check_json, new_console, put_json, steps
+from cimc.cli.console import answer, check_json, new_console, steps
 from cimc.report.cost_model import Writing
-from cimc.report.json_text import fields_of, json_text
-from cimc.report.view_table import facts_table, new_table
+from cimc.report.json_text import fields_of
+from cimc.report.view_table import facts_table, new_table, table_of
 from cimc.report.writing import writing_of
 from cimc.runtime.timing.result import Timing
 
@@ -27,16 +29,18 @@ def time_job(folder: Path, inputs: int, json: Path | None) -> None:
         progress(f"timing {counted(inputs, 'input')}")
         program = api.load(folder)
         timing, writing = api.time(program, inputs), writing_of(program.program, program.target)
-    if json is not None:
-        put_json(timing_json(timing, writing), json)
-        return
-    console = new_console()
+    fields = fields_of(timing)
+    del fields["intervals"]
+    answer({**fields, "rate": timing.rate, "writing": writing}, json, _view(timing, writing))
+
+
+def _view(timing: Timing, writing: Writing) -> Iterator[RenderableType]:
+    """A timing as tables, and what limits it."""
     facts = facts_table([*timing.facts(), ("writing the weights", str(writing))])
     for part in (facts, _energy(timing), _streams(timing), _units(timing)):
-        console.print(part)
-        console.print()
-    bottleneck = timing.bottleneck
-    console.print(printable(f"bottleneck: {bottleneck.name} {bottleneck.why}"), soft_wrap=True)
+        yield part
+        yield ""
+    yield printable(f"bottleneck: {timing.bottleneck.name} {timing.bottleneck.why}")
 
 
 def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
@@ -50,33 +54,32 @@ def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
     new_console().print(text, soft_wrap=True)
 
 
-def timing_json(timing: Timing, writing: Writing) -> str:
-    """A timing as one JSON object, without its intervals, and what writing the weights takes; seconds and joules."""
-    fields = fields_of(timing)
-    del fields["intervals"]
-    return json_text({**fields, "rate": timing.rate, "writing": writing})
-
-
 def _energy(timing: Timing) -> Table:
     table = new_table("energy by", "of an input>", "%>")
-    for sums, most in ((timing.joules_by_component, LAYERS), (timing.joules_by_layer, LAYERS)):
-        for name, joules in list(sums.items())[:most]:
+    for sums in (timing.joules_by_component, timing.joules_by_layer):
+        for name, joules in list(sums.items())[:LAYERS]:
             table.add_row(name, si(joules, "J"), f"{100 * joules / (timing.joules or 1):.1f}")
         table.add_section()
     return table
 
 
 def _streams(timing: Timing) -> Table:
-    table = new_table("busiest streams=", "layer", "busy>", "queued>", "waited>", "waits most for")
-    order = sorted(timing.streams, key=lambda stream: -(stream.busy + stream.queued))
-    for stream in order[:STREAMS]:
-        times = (si(stream.busy, "s"), si(stream.queued, "s"), si(stream.waited, "s"))
-        table.add_row(stream.name, stream.layer, *times, stream.waits_for)
-    return table
+    return table_of(
+        sorted(timing.streams, key=lambda stream: -(stream.busy + stream.queued))[:STREAMS],
+        ("busiest streams=", lambda stream: stream.name),
+        ("layer", lambda stream: stream.layer),
+        ("busy>", lambda stream: si(stream.busy, "s")),
+        ("queued>", lambda stream: si(stream.queued, "s")),
+        ("waited>", lambda stream: si(stream.waited, "s")),
+        ("waits most for", lambda stream: stream.waits_for),
+    )
 
 
 def _units(timing: Timing) -> Table:
-    table = new_table("busiest units=", "kind", "busy>", "%>")
-    for unit in sorted(timing.units, key=lambda unit: -unit.seconds)[:UNITS]:
-        table.add_row(unit.name, unit.kind, si(unit.seconds, "s"), f"{100 * unit.utilisation:.1f}")
-    return table
+    return table_of(
+        sorted(timing.units, key=lambda unit: -unit.seconds)[:UNITS],
+        ("busiest units=", lambda unit: unit.name),
+        ("kind", lambda unit: unit.kind),
+        ("busy>", lambda unit: si(unit.seconds, "s")),
+        ("%>", lambda unit: f"{100 * unit.utilisation:.1f}"),
+    )

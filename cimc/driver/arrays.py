@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.npz import Damaged, Member, members_of, read_array, read_header, write_npz
-from cimc.base.options import shown
+from cimc.base.options import require, shown
 from cimc.base.reading import FilePath, open_regular
 from cimc.report.files import write_whole
 
@@ -76,13 +76,12 @@ def data_for(model: ModelLike, data: Data, first: int | None = None) -> Arrays:
     constants = {tensor.name for tensor in graph.initializer}
     inputs = tuple(info.name for info in graph.input if info.name not in constants)
     arrays = named(read_arrays(file, first), inputs, file)
-    wrong = []
-    for name in inputs:
-        if name not in arrays:
-            todo = f"name it so; the file holds: {', '.join(arrays)}"
-            wrong.append(Diagnostic("input.name", f'there is no array for the input "{name}"', Place(file), todo))
-    if wrong:
-        raise CimcError(wrong)
+    todo = f"name it so; the file holds: {', '.join(arrays)}"
+    require(
+        Diagnostic("input.name", f'there is no array for the input "{name}"', Place(file), todo)
+        for name in inputs
+        if name not in arrays
+    )
     return arrays
 
 
@@ -143,8 +142,7 @@ def _each(members: Mapping[str, Member], read: Callable[[Member], Read], place: 
         except Damaged as error:
             where = Place(place.file, item=f'array "{name}"')
             wrong.append(Diagnostic("data.file", str(error), where, error.todo))
-    if wrong:
-        raise CimcError(wrong)
+    require(wrong)
     return found
 
 

@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
-from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.layer_names import LayerNames
-from cimc.base.options import require
 from cimc.driver.options import CompileOptions
-from cimc.estimator.pace import pace_of
+from cimc.estimator.streams import pace_of
 from cimc.frontends.onnx_file import ModelLike
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.ir.graph import Conv, Graph, MatMul
@@ -163,18 +162,7 @@ def _widths(options: CompileOptions, target: Target, graph: Graph) -> Widths:
     if options.precision.layers:
         lowered = lower(split_averages(graph) if target.numbers.accumulator < 32 else graph).layers
         names = LayerNames((layer.name, layer.origin) for layer in lowered)
-        wrong: list[Diagnostic] = []
-        for name, bits in options.precision.layers.items():
-            try:
-                layer = lowered[names.index(name, "--precision")].name
-            except CimcError as error:
-                wrong += error.diagnostics
-                continue
-            if layer in layers:
-                what = f'"{name}" is a layer that the precision file names twice'
-                wrong.append(Diagnostic("precision.layer", what, Place(item="--precision"), "keep one of them"))
-            layers[layer] = bits
-        require(wrong)
+        layers = {lowered[n].name: b for n, b in names.by_index(options.precision.layers, "--precision").items()}
     return Widths(
         options.weight_bits or target.numbers.weight,
         options.input_bits or target.numbers.input,

@@ -93,66 +93,67 @@ def worst_snr(outputs: Mapping[str, Noise]) -> float | None:
 
 @dataclass(slots=True)
 class _Layer:
-    """What is seen of a layer. outside: values of the float Graph that its format cannot hold, of `count`. silent:
-    whether all of its integers stand for zero."""
+    """What is seen of a layer, called `name`. outside: values of the float Graph that its format cannot hold, of
+    `count`. silent: whether all of its integers stand for zero."""
 
+    mapped: MappedLayer
+    name: str
     noise: Noise = field(default_factory=Noise)
     steps: int | None = None
     outside: int = 0
     count: int = 0
     silent: bool = True
 
-
-class LayerBook:
-    """Every layer of the reference held against the float Graph, chunk by chunk."""
-
-    def __init__(self, compiled: Compiled) -> None:
-        self._compiled = compiled
-        self._layers = {m.layer.output: _Layer() for m in compiled.mapped.layers}
-        self._probe: dict[str, Ints] = {}
-        self._names = dict(zip(self._layers, compiled.names.shown, strict=True))
-
-    def add(self, inputs: Arrays, reference: Mapping[str, Ints]) -> None:
-        """Account for lanes: the network's inputs and the reference's maps."""
-        graph, mapped = self._compiled.graph, self._compiled.mapped
-        if not self._probe:
-            self._probe = {name: values[:PROBED] for name, values in reference.items()}
-        names = [name for name in self._layers if name in graph.tensors]
-        values = evaluate(graph, inputs, frozenset(names))
-        for name in names:
-            size = mapped.maps[name]
-            right = _as_map(values[name], size.height, size.width, size.channels)
-            if right is not None:
-                self._add(self._layers[name], mapped.quants[name], right, reference[name], mapped.maps[name].quant)
-
-    def _add(self, layer: _Layer, quant: Quant, right: npt.NDArray[Any], got: Ints, given: Quant | None) -> None:
+    def add(self, quant: Quant, right: npt.NDArray[Any], got: Ints, given: Quant | None) -> None:
+        """Account for the integers of some lanes, beside the float Graph's values. given: the format that the network
+        fixes for them."""
         real = dequantise(got, quant)
         if right.dtype.kind in "iu":
             if given is not None:  # the chip's words may hold the network's integers moved (passes.formats.as_words)
                 right = right.astype(np.int64) - (given.zero - quant.zero)
             steps = int(np.abs(right.astype(np.int64) - got).max(initial=0))
-            layer.steps = steps if layer.steps is None else max(layer.steps, steps)
+            self.steps = steps if self.steps is None else max(self.steps, steps)
             right = dequantise(right.astype(np.int64), quant)
-        layer.noise.add(right, real)
+        self.noise.add(right, real)
         least, most = (dequantise(np.asarray(end), quant) for end in (quant.low - 1, quant.high + 1))
-        layer.outside += int(((right < least) | (right > most)).sum())
-        layer.count += right.size
-        layer.silent = layer.silent and bool((got == quant.zero).all())
+        self.outside += int(((right < least) | (right > most)).sum())
+        self.count += right.size
+        self.silent = self.silent and bool((got == quant.zero).all())
+
+
+class LayerBook:
+    """Every layer of the reference held against the float Graph, chunk by chunk."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._graph, self._mapped = compiled.graph, compiled.mapped
+        layers = zip(compiled.mapped.layers, compiled.names.shown, strict=True)
+        self._layers = {mapped.layer.output: _Layer(mapped, name) for mapped, name in layers}
+        self._probe: dict[str, Ints] = {}
+
+    def add(self, inputs: Arrays, reference: Mapping[str, Ints]) -> None:
+        """Account for lanes: the network's inputs and the reference's maps."""
+        if not self._probe:
+            self._probe = {name: values[:PROBED] for name, values in reference.items()}
+        names = [name for name in self._layers if name in self._graph.tensors]
+        values = evaluate(self._graph, inputs, frozenset(names))
+        for name in names:
+            size = self._mapped.maps[name]
+            right = _as_map(values[name], size.height, size.width, size.channels)
+            if right is not None:
+                self._layers[name].add(self._mapped.quants[name], right, reference[name], size.quant)
 
     def errors(self) -> tuple[LayerError, ...]:
         """Every layer's figures, in network order."""
-        return tuple(
-            LayerError(self._names[m.layer.output], one.noise.snr_db, one.noise.largest, one.steps)
-            for m, one in ((m, self._layers[m.layer.output]) for m in self._compiled.mapped.layers)
-        )
+        found = self._layers.values()
+        return tuple(LayerError(one.name, one.noise.snr_db, one.noise.largest, one.steps) for one in found)
 
     def carried(self, outputs: Mapping[str, Noise]) -> Iterator[Diagnostic]:
         """What is said of layers, and of network outputs, whose integers the network fixes and the chip does not reach.
 
         An output may differ from the oracle's where no layer is off: layers are held against the float Graph.
         """
-        off = {output: name for output, name in self._names.items() if self._layers[output].steps}
-        named = [f"{name} by at most {self._layers[output].steps}" for output, name in off.items()]
+        off = {output: one for output, one in self._layers.items() if one.steps}
+        named = [f"{one.name} by at most {one.steps}" for one in off.values()]
         missed = {name: int(one.largest) for name, one in outputs.items() if one.whole and name not in off}
         named += [f'output "{name}" by at most {steps}' for name, steps in missed.items() if steps]
         if named:
@@ -166,44 +167,36 @@ class LayerBook:
 
     def causes(self, synthetic: bool) -> list[str]:
         """What may be behind a low figure, the likeliest first. synthetic: calibrated on random inputs."""
-        mapped = self._compiled.mapped
-        found = list(self._clipping())
-        silent = [self._names[m.layer.output] for m in mapped.layers if self._is_silent(m)]
+        layers, found = self._layers.values(), list(self._clipping())
+        silent = [one.name for one in layers if one.count > 0 and one.silent and one.noise.signal > 0]
         if silent:
             found.append(f'everything that layer "{silent[0]}" makes is rounded to zero: its format underflows')
         if synthetic:
             found.append("there were no calibration data: number formats come from random inputs")
-        outside = {self._names[m.layer.output]: one.outside / one.count for m, one in self._all() if one.count}
+        outside = {one.name: one.outside / one.count for one in layers if one.count}
         worst = max(outside, key=lambda name: outside[name], default="")
         if worst and outside[worst] > OUTSIDE:
             share = 100 * outside[worst]
             found.append(f'{share:.1f} % of the values of layer "{worst}" are beyond what calibration has seen')
-        narrow = [bits for one in matrices_of(mapped) for bits in (one.weight_bits, one.fed(mapped).bits)]
-        if narrow and min(narrow) < FEW_BITS:
-            found.append(f"few bits: weights or inputs of {min(narrow)}")
-        low = next((self._names[m.layer.output] for m, one in self._all() if one.noise.below(LEAST_SNR)), None)
+        bits = (min(one.weight_bits, one.fed(self._mapped).bits) for one in matrices_of(self._mapped))
+        narrow = min(bits, default=FEW_BITS)
+        if narrow < FEW_BITS:
+            found.append(f"few bits: weights or inputs of {narrow}")
+        low = next((one.name for one in layers if one.noise.below(LEAST_SNR)), None)
         if low is not None:
             found.append(f'the first layer below {LEAST_SNR:.0f} dB is "{low}"')
         return found
 
-    def _all(self) -> Iterator[tuple[MappedLayer, _Layer]]:
-        for m in self._compiled.mapped.layers:
-            yield m, self._layers[m.layer.output]
-
-    def _is_silent(self, mapped: MappedLayer) -> bool:
-        layer = self._layers[mapped.layer.output]
-        return layer.count > 0 and layer.silent and layer.noise.signal > 0
-
     def _clipping(self) -> Iterator[str]:
         """Matrix layers whose conversions clip, with their share."""
-        mapped = self._compiled.mapped
-        for one in matrices_of(mapped):
-            if any(b.clips for task in one.tasks for b in task.blocks):
-                clipped, of = clipped_conversions(mapped, one, windows_of(mapped, one.layer, self._probe))
+        mapped = self._mapped
+        for matrix in matrices_of(mapped):
+            if any(block.clips for task in matrix.tasks for block in task.blocks):
+                one = self._layers[matrix.layer.output]
+                clipped, of = clipped_conversions(mapped, matrix, windows_of(mapped, matrix.layer, self._probe))
                 if clipped:
                     share = f"{100 * clipped / of:.2g} %"
-                    name = self._names[one.layer.output]
-                    yield f'{share} of the conversions of layer "{name}" clip: the ADC is too narrow'
+                    yield f'{share} of the conversions of layer "{one.name}" clip: the ADC is too narrow'
 
 
 def doubts(

@@ -74,8 +74,7 @@ class CompileOptions(MatrixOptions):
         Option("Bits layer by layer: [layer.NAME] with weight_bits, input_bits.", "FILE.toml", read=as_precision),
     ] = field(default_factory=Precision)
     calibration_method: Annotated[
-        Method,
-        Option("Ranges from the extremes, the middle 99.999 %, or least divergence."),
+        Method, Option("Ranges from the extremes, the middle 99.999 %, or least divergence.")
     ] = "minmax"
     pack: Annotated[
         bool, Option("Let small matrices of different layers share crossbars: fewer crossbars, less speed.")

@@ -12,7 +12,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
+from cimc.base.diagnostics import Diagnostic, Place, did_you_mean, fail
+from cimc.base.options import require
 from cimc.base.reading import TEXT_LIMIT, read_text
 
 KEYS = ("weight_bits", "input_bits")
@@ -67,6 +68,5 @@ def _checked(content: Mapping[str, object], path: str) -> Precision:
                 what = f"{key} is {value!r}, not a whole number"
                 wrong.append(Diagnostic("precision.value", what, Place(path, item=name)))
         layers[name] = (section.get("weight_bits"), section.get("input_bits"))
-    if wrong:
-        raise CimcError(wrong)
+    require(wrong)
     return Precision(layers)

@@ -38,8 +38,12 @@ def lanes_for(program: Program, arrays: Mapping[str, npt.NDArray[Any]]) -> Array
     """A user's arrays as the program takes them, (lanes, *shape). "labels" may be among them."""
     names = tuple(plug.name for plug in program.inputs)
     tensors = {plug.name: Tensor(plug.name, plug.shape, plug.dtype) for plug in program.inputs}
-    kept = {name: array for name, array in arrays.items() if name != LABELS or name in names}
-    return lanes_of(Graph(program.name, (), tensors, {}, names, ()), kept)
+    return lanes_of(Graph(program.name, (), tensors, {}, names, ()), without_labels(arrays, names))
+
+
+def without_labels(arrays: Mapping[str, npt.NDArray[Any]], inputs: tuple[str, ...]) -> Arrays:
+    """A user's arrays without labels, where no input is called so."""
+    return {name: array for name, array in arrays.items() if name != LABELS or name in inputs}
 
 
 def without_batch(plug: Plug, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ from cimc.base.quantities import counted, decibels
 from cimc.base.shown import Facts, Shown
 from cimc.driver.fidelity import LayerError
 from cimc.driver.options import Limits
+from cimc.driver.sizes import Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Mismatch:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Verification(Shown):
-    """Everything that verify reports; see docs/verify.md for the meaning of every field."""
+class Verification(Shown, Sizes):
+    """Everything that verify reports, the program's sizes too; docs/verify.md has the meaning of every field."""
 
     model: str
     target: str
@@ -45,11 +46,6 @@ class Verification(Shown):
     layers: tuple[LayerError, ...]
     top1_float: float | None
     top1_chip: float | None
-    instructions: int
-    code_bytes: int
-    crossbars: int
-    cores: int
-    tiles: int
     seconds: Mapping[str, float]
     warnings: tuple[Diagnostic, ...]
 

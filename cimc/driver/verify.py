@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from cimc.driver.compile import Arrays, Compiled, Progress, compile_network
 from cimc.driver.fidelity import NO_LIMITS, LayerBook, Noise, doubts, worst_snr
 from cimc.driver.onnx_oracle import OnnxOracle
 from cimc.driver.options import CompileOptions, Limits
-from cimc.driver.running import LABELS, edited_program
+from cimc.driver.running import LABELS, edited_program, without_labels
 from cimc.driver.sizes import sizes_of
 from cimc.driver.verification import Mismatch, Verification
 from cimc.frontends.onnx_file import ModelLike, place_of
@@ -65,7 +65,7 @@ def verify_network(
     if program is not None:
         compiled = replace(compiled, program=_edited(program, compiled))
     graph = compiled.graph
-    inputs = {name: array[:limit] for name, array in lanes_of(graph, _inputs_in(data, graph)).items()}
+    inputs = {name: array[:limit] for name, array in lanes_of(graph, without_labels(data, graph.inputs)).items()}
     labels = data[LABELS] if _has_labels(data, graph) else None
     return _compare(model, compiled, inputs, labels, compiled_at - start, progress, limits, calibration is None)
 
@@ -85,14 +85,9 @@ def _has_labels(data: Arrays, graph: Graph) -> bool:
     return LABELS in data and LABELS not in graph.inputs
 
 
-def _inputs_in(data: Arrays, graph: Graph) -> Arrays:
-    """The data without labels."""
-    return {name: array for name, array in data.items() if name != LABELS or name in graph.inputs}
-
-
 def _check_data(graph: Graph, data: Arrays, limits: Limits) -> None:
     """Refuse data that do not fit the network, or lack the labels that are asked for."""
-    lanes = len(next(iter(lanes_of(graph, _inputs_in(data, graph)).values())))
+    lanes = len(next(iter(lanes_of(graph, without_labels(data, graph.inputs)).values())))
     if not _has_labels(data, graph):
         if limits.max_loss is not None:
             what = "--max-loss is given, and the data hold no labels to lose"
@@ -114,13 +109,6 @@ def chunk_lanes(compiled: Compiled) -> int:
     return max(1, CHUNK_BYTES // (values * BYTES_A_VALUE))
 
 
-def chunks(inputs: Arrays, size: int) -> Iterator[Arrays]:
-    """Inputs in runs of at most `size` lanes."""
-    lanes = len(next(iter(inputs.values())))
-    for start in range(0, lanes, size):
-        yield {name: array[start : start + size] for name, array in inputs.items()}
-
-
 def _compare(
     model: ModelLike, compiled: Compiled, inputs: Arrays, labels: npt.NDArray[Any] | None,
     seconds_compile: float, progress: Progress, limits: Limits, synthetic: bool,
@@ -130,10 +118,11 @@ def _compare(
     lanes = len(next(iter(inputs.values())))
     mismatches, first, emulated = 0, None, 0.0
     noise, book = {name: Noise() for name in compiled.graph.outputs}, LayerBook(compiled)
-    right = {"float": 0, "chip": 0}
-    done = 0
-    for part in chunks(inputs, chunk_lanes(compiled)):
-        progress(f"emulating inputs {done + 1} to {done + len(next(iter(part.values())))} of {lanes}")
+    right, size = {"float": 0, "chip": 0}, chunk_lanes(compiled)
+    for done in range(0, lanes, size):
+        end = min(done + size, lanes)
+        progress(f"emulating inputs {done + 1} to {end} of {lanes}")
+        part = {name: array[done:end] for name, array in inputs.items()}
         start = time.perf_counter()
         execution = engine.run(part, capture=True)
         emulated += time.perf_counter() - start
@@ -141,19 +130,17 @@ def _compare(
         count, found = differences(compiled, reference, execution)
         mismatches += count
         if first is None and found is not None:
-            first = Mismatch(found.tensor, (found.element[0] + done, *found.element[1:]), *_rest(found))
+            first = replace(found, element=(found.element[0] + done, *found.element[1:]))
         float_outputs = oracle.run(part)
         for name, values in float_outputs.items():
             _require_finite(name, values)
             noise[name].add(values, execution.outputs[name])
         book.add(part, reference)
         if labels is not None:
-            answers = labels[done : done + len(next(iter(part.values())))]
+            answers = labels[done:end]
             output = compiled.graph.outputs[0]
             for key, values in (("float", float_outputs[output]), ("chip", execution.outputs[output])):
                 right[key] += int((values.reshape(len(answers), -1).argmax(axis=1) == answers).sum())
-        done += len(next(iter(part.values())))
-    sizes = sizes_of(compiled.program)
     top1 = {key: count / lanes for key, count in right.items()} if labels is not None else {}
     lost = 100 * (top1["float"] - top1["chip"]) if top1 else None
     faithful, warnings = doubts(book, noise, lost, limits, synthetic)
@@ -172,11 +159,7 @@ def _compare(
         layers=book.errors(),
         top1_float=top1.get("float"),
         top1_chip=top1.get("chip"),
-        instructions=sizes.instructions,
-        code_bytes=sizes.code_bytes,
-        crossbars=sizes.crossbars,
-        cores=sizes.cores,
-        tiles=sizes.tiles,
+        **asdict(sizes_of(compiled.program)),
         seconds={"compile": seconds_compile, "emulate": emulated},
         warnings=(*compiled.warnings, *warnings),
     )
@@ -187,10 +170,6 @@ def _require_finite(name: str, values: npt.NDArray[Any]) -> None:
     if not np.isfinite(values).all():
         what = f'the network\'s own values of "{name}" are not all finite on these data'
         raise fail("data.range", what, Place(item=name), "give data for which the network's values are finite")
-
-
-def _rest(found: Mismatch) -> tuple[int, int, str, int]:
-    return found.expected, found.got, found.instruction, found.line
 
 
 def reference_maps(compiled: Compiled, inputs: Arrays) -> dict[str, Ints]:

@@ -9,19 +9,23 @@ work, where the target has its prices. What is left out is listed in every estim
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.layer_names import BETWEEN, LayerNames
+from cimc.base.options import require
 from cimc.base.quantities import counted, si
 from cimc.base.shown import Facts, Shown
 from cimc.driver.options import EstimateOptions
-from cimc.estimator.cut import Cut, cut_matrix
+from cimc.estimator.cut import Cut, copies_on_one, cut_network, product_seconds
 from cimc.estimator.left_out import left_out
+from cimc.estimator.weightless import lower_weightless
 from cimc.estimator.whole import Whole, whole_estimate
-from cimc.frontends.structure import MatrixShape, Structure, load_structure
-from cimc.passes.crossbars.balance import Balance, Load, at_pace_of, balance, copies_in_one, judge, require_objective
+from cimc.frontends.structure import MatrixShape, Structure
+from cimc.passes.crossbars.balance import Balance, Load, at_pace_of, balance, judge, require_objective
 from cimc.passes.crossbars.duplicate import Duplication
 from cimc.target import Target
 
@@ -129,41 +133,27 @@ class Estimate(Shown):
         return facts
 
 
-def estimate_file(path: str, options: EstimateOptions) -> Estimate:
-    """Estimate an ONNX file. Raises CimcError for all that is wrong with the network, the target or the options."""
-    return estimate(load_structure(path, options.bind), options.sourced().target, options)
-
-
 def estimate(structure: Structure, target: Target, options: EstimateOptions) -> Estimate:
     """Estimate a network of which the structure is known. options.target is not looked at."""
-    if target.chip.resident == "one layer":
-        what = f"{target.name} holds one layer at a time, and this estimate is for all layers at once"
-        raise fail("estimate.resident", what, todo="use cimc.estimator.layer_by_layer, as `cimc estimate` does")
-    if not structure.matrices:
-        what = "the network has no matrix to store on crossbars"
-        raise fail("estimate.empty", what, todo="give a network with Conv, Gemm or MatMul by a constant")
+    assert target.chip.resident != "one layer", f"{target.name} holds one layer at a time"
     bits = target.numbers.weight if options.weight_bits is None else options.weight_bits
-    if not 2 <= bits <= target.largest_weight_bits:
-        what = f"--weight-bits is {bits}; {target.name} takes 2 to {target.largest_weight_bits}"
-        raise fail("options.bits", what, Place(item="--weight-bits"))
-    price, second = target.prices.get("mvm"), _product_seconds(target)
-    cuts = [cut_matrix(matrix, target, bits, options.rows) for matrix in structure.matrices]
+    cuts = cut_network(structure, target, bits, options.rows)
+    price, second = target.prices.get("mvm"), product_seconds(target)
     loads = [_load(matrix, cut, target, bits) for matrix, cut in zip(structure.matrices, cuts, strict=True)]
     if options.rate is not None and second is None:
         what = f"{target.name} has no price for a product, so no rate can be kept"
         todo = "take a target with prices.mvm, or --budget"
         raise fail("estimate.price", what, Place(f"target {target.name}", item="prices.mvm"), todo)
-    found = _copies(loads, options)
+    found = _copies(loads, structure, target, options)
     layers = tuple(
         _layer(matrix, cut, load, copies, target, bits)
         for matrix, cut, load, copies in zip(structure.matrices, cuts, loads, found.copies, strict=True)
     )
     priced = second is not None
     fill = sum(load.seconds for load in loads)
-    one_copy = max(load.busy(1) for load in loads)
+    one_copy = [load.busy(1) for load in loads]
     busy = [load.busy(copies) for load, copies in zip(loads, found.copies, strict=True)]
-    mvmus = found.crossbars
-    tiles = math.ceil(mvmus / (target.tile.cores * target.core.mvmus))
+    tiles = math.ceil(found.crossbars / (target.tile.cores * target.core.mvmus))
     chosen = None if options.mvmus is None or options.rate else Duplication(options.mvmus, options.objective)
     whole, uncounted = whole_estimate(structure, target, bits, options.rows, found.copies, chosen)
     return Estimate(
@@ -174,16 +164,16 @@ def estimate(structure: Structure, target: Target, options: EstimateOptions) -> 
         devices=sum(layer.devices for layer in layers),
         flops=sum(layer.flops for layer in layers),
         mvmus=sum(layer.mvmus for layer in layers),
-        mvmus_with_copies=mvmus,
+        mvmus_with_copies=found.crossbars,
         crossbars=sum(layer.mvmus for layer in layers) * target.mvmu.crossbars,
-        crossbars_with_copies=mvmus * target.mvmu.crossbars,
+        crossbars_with_copies=found.crossbars * target.mvmu.crossbars,
         tiles=tiles,
         chips=math.ceil(tiles / target.chip.tiles),
         ops=sum(layer.vectors for layer in layers),
         tile_ops=sum(layer.tile_ops for layer in layers),
-        latency=float(sum(load.busy(1) for load in loads)) if priced else None,
+        latency=float(sum(one_copy)) if priced else None,
         latency_with_copies=float(sum(busy)) if priced else None,
-        pipelined_latency=float(one_copy + fill) if priced else None,
+        pipelined_latency=float(max(one_copy) + fill) if priced else None,
         pipelined_latency_with_copies=float(found.seconds + fill) if priced else None,
         inputs_per_second=float(1 / found.seconds) if priced else None,
         joules=price.joules * sum(layer.tile_ops for layer in layers) if price is not None else None,
@@ -196,43 +186,32 @@ def estimate(structure: Structure, target: Target, options: EstimateOptions) -> 
     )
 
 
-def _product_seconds(target: Target) -> Fraction | None:
-    """Time of one product, exactly as the decimals of the price say; None where there is none."""
-    price = target.prices.get("mvm")
-    return Fraction(repr(price.seconds)) if price is not None and price.seconds else None
-
-
 def _load(matrix: MatrixShape, cut: Cut, target: Target, bits: int) -> Load:
     """A layer's load. Without a price a product takes one unit of time: copies can be balanced all the same."""
-    seconds = _product_seconds(target) or Fraction(1)
-    columns = target.mvmu_columns(bits)
-    rows = matrix.rows * matrix.groups
-    together = copies_in_one(rows, matrix.outputs, target.mvmu_rows, columns) if cut.mvmus == 1 else 1
-    return Load(matrix.name, matrix.vectors, seconds, cut.mvmus, together, matrix.vectors)
+    seconds = product_seconds(target) or Fraction(1)
+    return Load(
+        matrix.name, matrix.vectors, seconds, cut.mvmus, copies_on_one(matrix, cut, target, bits), matrix.vectors
+    )
 
 
-def _copies(loads: list[Load], options: EstimateOptions) -> Balance:
+def _copies(loads: list[Load], structure: Structure, target: Target, options: EstimateOptions) -> Balance:
     """The copies of every layer, as the options say."""
-    asked = [
-        name
-        for name, given in (
-            ("--copies", bool(options.copies)),
-            ("--pace", options.pace is not None),
-            ("--budget", options.mvmus is not None or options.rate is not None),
-        )
-        if given
-    ]
+    given = {
+        "--copies": bool(options.copies),
+        "--pace": options.pace is not None,
+        "--budget": options.mvmus is not None or options.rate is not None,
+    }
+    asked = [name for name, is_given in given.items() if is_given]
     if len(asked) > 1:
         raise fail("options.copies", f"{' and '.join(asked)} each say how many copies", todo="give one of them")
     require_objective(options.objective, options.rate, options.mvmus, "--budget")
-    names = [load.name for load in loads]
     if options.copies:
-        _check_copies(loads, options.copies)
-        return judge(loads, tuple(options.copies.get(name, 1) for name in names))
+        wanted = _names(structure, target).by_index(options.copies, "--copies")
+        require(_too_many(loads, wanted))
+        return judge(loads, tuple(wanted.get(index, 1) for index in range(len(loads))))
     if options.pace is not None:
-        if options.pace not in names:
-            raise CimcError([_no_layer(options.pace, names, "--pace")])
-        return judge(loads, at_pace_of(loads, options.pace))
+        slowest = loads[_names(structure, target).index(options.pace, "--pace")]
+        return judge(loads, at_pace_of(loads, slowest.name))
     if options.rate is not None:
         return balance(loads, options.mvmus, "area", 1 / Fraction(repr(float(options.rate))))
     if options.mvmus is not None:
@@ -240,22 +219,26 @@ def _copies(loads: list[Load], options: EstimateOptions) -> Balance:
     return judge(loads, (1,) * len(loads))
 
 
-def _check_copies(loads: list[Load], copies: Mapping[str, int]) -> None:
-    most = {load.name: load.max_copies for load in loads}
-    wrong = []
-    for name, count in copies.items():
-        if name not in most:
-            wrong.append(_no_layer(name, list(most), "--copies"))
-        elif not 1 <= count <= most[name]:
-            what = f'"{name}" has {most[name]} vectors an input; it cannot share them among {count} copies'
-            wrong.append(Diagnostic("estimate.copies", what, Place(item="--copies"), f"give 1 to {most[name]}"))
-    if wrong:
-        raise CimcError(wrong)
+def _names(structure: Structure, target: Target) -> LayerNames:
+    """What the matrices answer to: the nodes that the compiler makes one layer of, and the tensors that the matrix's
+    node and the layer make."""
+    names = {matrix.name: (matrix.output, matrix.name) for matrix in structure.matrices}
+    if structure.outline is not None:
+        with suppress(CimcError):  # of what cannot be compiled the estimate says so, and matrices have their own names
+            for layer in lower_weightless(structure.outline, target).layers:
+                for node in layer.origin.split(BETWEEN):
+                    if node in names:
+                        names[node] = (layer.output, layer.origin + BETWEEN + names[node][0])
+    return LayerNames(names.values(), "layer with a matrix")
 
 
-def _no_layer(name: str, names: list[str], option: str) -> Diagnostic:
-    todo = did_you_mean(name, names) or "layers with a matrix: " + ", ".join(names)
-    return Diagnostic("estimate.layer", f'no layer with a matrix is called "{name}"', Place(item=option), todo)
+def _too_many(loads: list[Load], copies: Mapping[int, int]) -> Iterator[Diagnostic]:
+    """What is said of layers that have not as many vectors as copies."""
+    for index, count in copies.items():
+        most, name = loads[index].max_copies, loads[index].name
+        if not 1 <= count <= most:
+            what = f'"{name}" has {most} vectors an input; it cannot share them among {count} copies'
+            yield Diagnostic("estimate.copies", what, Place(item="--copies"), f"give 1 to {most}")
 
 
 def _layer(matrix: MatrixShape, cut: Cut, load: Load, copies: int, target: Target, bits: int) -> LayerEstimate:
@@ -281,6 +264,6 @@ def _layer(matrix: MatrixShape, cut: Cut, load: Load, copies: int, target: Targe
         devices=matrix.weights * target.slices(bits) * target.cells_abreast,
         flops=2 * matrix.weights * matrix.vectors,
         fill_percent=100 * matrix.weights / cells,
-        seconds=float(load.busy(copies)) if _product_seconds(target) is not None else None,
+        seconds=float(load.busy(copies)) if product_seconds(target) is not None else None,
         joules=tile_ops * price.joules if price is not None else None,
     )

@@ -10,7 +10,7 @@ from cimc.driver.options import EstimateOptions
 from cimc.estimator.estimate import Estimate, estimate
 from cimc.estimator.layer_by_layer import LayerByLayer, estimate_layer_by_layer
 from cimc.frontends.onnx_file import ModelLike
-from cimc.frontends.structure import Structure, load_structure
+from cimc.frontends.structure import load_structure
 from cimc.target import Target
 
 
@@ -26,15 +26,7 @@ def estimate_network(model: ModelLike, options: EstimateOptions) -> Estimate | L
     if options.batch is not None:
         what = f"--batch says for how many inputs a layer stays, and on {target.name} all layers stay"
         raise fail("options.batch", what, Place(item="--batch"), 'take a target with chip.resident = "one layer"')
-    structure = load_structure(model, options.bind)
-    return estimate(structure, target, _called(options, structure))
-
-
-def _called(options: EstimateOptions, structure: Structure) -> EstimateOptions:
-    """Options that name layers as the estimate does; the user may have named the tensors that they make."""
-    names = {matrix.output: matrix.name for matrix in structure.matrices}
-    copies = {names.get(name, name): count for name, count in options.copies.items()}
-    return replace(options, copies=copies, pace=options.pace and names.get(options.pace, options.pace))
+    return estimate(load_structure(model, options.bind), target, options)
 
 
 def _layer_by_layer(model: ModelLike, options: EstimateOptions, target: Target) -> LayerByLayer:

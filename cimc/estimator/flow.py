@@ -78,32 +78,20 @@ class _Run:
 
     def _arrivals(self, tile: int, task: PlacedTask) -> Times:
         """When each unit of a task finds all that it reads."""
-        if self.streams.core(task).units == 1:
-            return np.array([self._arrival(tile, task)])
-        units = np.arange(self.streams.core(task).units)
+        count = self.streams.core(task).units
+        units = np.arange(count) if count > 1 else np.int64(0)  # numbers are quicker than arrays of one
         row = units // self.streams.segments(task)
-        found: Times = np.zeros(len(units))
+        found: Times = np.zeros(())
         for region in task.regions:
             there = self._in_ring(tile, region.piece)
-            tickets = units + 1
-            if not self.streams.streaming(task, region):
-                rows = region.first + region.span + region.advance * row
-                tickets = rows * self.floor.placed.segments[region.piece.map]
-            found = np.maximum(found, there[np.clip(tickets, 1, len(there)) - 1])
+            tickets = (region.first + region.span + region.advance * row) * self.floor.placed.segments[region.piece.map]
+            if count > 1 and self.streams.streaming(task, region):
+                tickets = units + 1
+            found = np.maximum(found, there[np.minimum(np.maximum(tickets, 1), len(there)) - 1])
         for key in self.floor.placed.sums_of(task):
-            found = np.maximum(found, self._in_ring(tile, key))
-        return found
-
-    def _arrival(self, tile: int, task: PlacedTask) -> float:
-        """The same of a task that has one unit."""
-        found = 0.0
-        for region in task.regions:
-            there = self._in_ring(tile, region.piece)
-            ticket = (region.first + region.span) * self.floor.placed.segments[region.piece.map]
-            found = max(found, float(there[min(max(ticket, 1), len(there)) - 1]))
-        for key in self.floor.placed.sums_of(task):
-            found = max(found, float(self._in_ring(tile, key)[0]))
-        return found
+            there = self._in_ring(tile, key)
+            found = np.maximum(found, there if count > 1 else there[0])
+        return np.atleast_1d(found)
 
     def _in_ring(self, tile: int, key: RingKey) -> Times:
         """When each segment is in a tile's ring."""

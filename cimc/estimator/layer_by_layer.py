@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.quantities import counted, si, time_span
 from cimc.base.shown import Facts, Shown
-from cimc.estimator.cut import Cut, cut_matrix
+from cimc.estimator.cut import Cut, copies_on_one, cut_network, product_seconds
 from cimc.estimator.left_out import not_apart
 from cimc.frontends.structure import MatrixShape, Structure
-from cimc.passes.crossbars.balance import Load, copies_in_one
+from cimc.passes.crossbars.balance import Load
 from cimc.target import Target
 from cimc.target.writing import WriteCost, write_cost
 
@@ -118,20 +117,13 @@ def estimate_layer_by_layer(
     assert target.chip.resident == "one layer" and target.writing is not None, target.name
     whole = target.chip.tiles * target.tile.cores * target.core.mvmus
     room = whole if mvmus is None else mvmus
-    if not structure.matrices:
-        what = "the network has no matrix to store on crossbars"
-        raise fail("estimate.empty", what, todo="give a network with Conv, Gemm or MatMul by a constant")
-    if not 2 <= bits <= target.largest_weight_bits:
-        what = f"--weight-bits is {bits}; {target.name} takes 2 to {target.largest_weight_bits}"
-        raise fail("options.bits", what, Place(item="--weight-bits"))
+    cuts = cut_network(structure, target, bits, rows)
     if not 1 <= room <= whole:
         what = f"a budget of {room:,} MVMUs, and layers take turns on one chip of {whole:,}"
         raise fail("estimate.budget", what, Place(item="--budget"), f"give 1 to {whole}")
-    price = target.prices.get("mvm")
-    if price is None or not price.seconds:
+    if product_seconds(target) is None:
         what = f"{target.name} has no price for a product"
         raise fail("estimate.price", what, Place(f"target {target.name}", item="prices.mvm"), "give it [prices.mvm]")
-    cuts = [cut_matrix(matrix, target, bits, rows) for matrix in structure.matrices]
     layers = tuple(
         _residence(m, cut, target, bits, batch, room) for m, cut in zip(structure.matrices, cuts, strict=True)
     )
@@ -174,13 +166,9 @@ def estimate_layer_by_layer(
 
 def _residence(matrix: MatrixShape, cut: Cut, target: Target, bits: int, batch: int, room: int) -> Residence:
     """A layer's turn, with the copies that make it shortest."""
-    price = target.prices["mvm"]
-    seconds, vectors = Fraction(repr(price.seconds)), matrix.vectors * batch
-    rounds = math.ceil(cut.mvmus / room)
-    together = 1
-    if cut.mvmus == 1:
-        width = target.mvmu_columns(bits)
-        together = copies_in_one(matrix.rows * matrix.groups, matrix.outputs, target.mvmu_rows, width)
+    seconds, vectors, rounds = product_seconds(target), matrix.vectors * batch, math.ceil(cut.mvmus / room)
+    assert seconds is not None, f"{target.name} has no price of a product"
+    together = copies_on_one(matrix, cut, target, bits)
     most = 1 if rounds > 1 else min(vectors, room // cut.mvmus * together)
     load = Load(matrix.name, vectors, seconds, cut.mvmus, together, most)
 
@@ -209,7 +197,7 @@ def _residence(matrix: MatrixShape, cut: Cut, target: Target, bits: int, batch: 
         write_seconds=rounds * cost.seconds,
         write_joules=cost.joules,
         compute_seconds=rounds * float(load.busy(copies)),
-        compute_joules=vectors * cut.mvmus * price.joules,
+        compute_joules=vectors * cut.mvmus * target.prices["mvm"].joules,
     )
 
 

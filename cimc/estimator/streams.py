@@ -9,21 +9,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from cimc.backends.emit import emit_alone
 from cimc.backends.streams import transfer_streams
-from cimc.estimator.tiling import Floor
+from cimc.estimator.tiling import Floor, lay_out
+from cimc.ir.mapped import MappedGraph
 from cimc.ir.placed import AccessRegion, PartialSum, PlacedTask, RingKey
 from cimc.ir.scheduled import RingPlan, Transfer
 from cimc.isa.cost.prices import PriceList
 from cimc.isa.cost.products import Counts
 from cimc.isa.program import ChannelCode, CoreCode, TileCode
+from cimc.layer_kinds.matrix.mapped import matrices_of
 from cimc.runtime.timing.account import link_seconds
 from cimc.runtime.timing.operations import cost_stream
 from cimc.target.mesh import Link, Mesh
 from cimc.target.model import Target
 
 MESH_LINK = Link("", router=True)
+
+TICK = 10**10
+"""Ticks a second that the times of pace_of are rounded to, so that sums of fractions stay small."""
 
 
 @dataclass(slots=True)
@@ -163,3 +169,25 @@ class Streams:
             tuple((n.role, n.low - rings[n.piece].channel, n.high - n.low, n.first, n.advance, n.span,
                    n.streaming, rings[n.piece].channels) for n in task.regions),
         )  # fmt: skip
+
+
+def pace_of(graph: MappedGraph, target: Target) -> Mapping[str, Fraction]:
+    """Seconds that the busiest core of a layer's one copy takes for a pixel, by the layer's name.
+
+    Empty where the target has no prices, or not all that it takes: a product is the unit of time then.
+    """
+    if not target.prices:
+        return {}
+    prices = PriceList(target)
+    streams = Streams(lay_out(graph, target), target, prices, {})
+    if prices.missing:
+        return {}
+    found: dict[str, Fraction] = {}
+    matrices = {one.layer.name for one in matrices_of(graph)}
+    for _, task in streams.tasks:
+        layer = graph.layers[task.layer].layer
+        if layer.name in matrices:
+            out = graph.maps[layer.output]
+            seconds = Fraction(max(1, round(streams.core(task).spent.seconds / (out.height * out.width) * TICK)), TICK)
+            found[layer.name] = max(found.get(layer.name, seconds), seconds)
+    return found

@@ -36,9 +36,7 @@ POSITIVE_RANGE = (0.0, 1.0)
 
 def map_weightless(graph: Graph, target: Target, weight_bits: int, rows: str) -> MappedGraph:
     """Layers and tasks of an outlined Graph. rows: "dense" or "channels". Raises CimcError where it is refused."""
-    with np.errstate(all="ignore"):  # stand-ins, and constants that the compiler refuses
-        layers = lower(split_averages(graph) if target.numbers.accumulator < 32 else graph, weightless=True)
-        layers = replace(layers, layers=tuple(layer.finite() for layer in layers.layers))
+    layers = lower_weightless(graph, target)
     widths = Widths(weight_bits, target.numbers.input, {}, {})
     ranges = complete_ranges(layers, dict.fromkeys(needed_ranges(layers), ANY_RANGE) | _positive(layers))
     quants = choose_formats(layers, ranges, target, widths)
@@ -46,6 +44,13 @@ def map_weightless(graph: Graph, target: Target, weight_bits: int, rows: str) ->
     with np.errstate(all="ignore"):
         settled = with_matrices(mapped, lambda one: _settled(one, quants, mapped.arithmetic))
     return split_matrices(settled, target, split_options(mapped, target, rows))
+
+
+def lower_weightless(graph: Graph, target: Target) -> LayerGraph:
+    """The layers of an outlined Graph."""
+    with np.errstate(all="ignore"):  # stand-ins, and constants that the compiler refuses
+        layers = lower(split_averages(graph) if target.numbers.accumulator < 32 else graph, weightless=True)
+        return replace(layers, layers=tuple(layer.finite() for layer in layers.layers))
 
 
 def _positive(graph: LayerGraph) -> dict[str, tuple[float, float]]:

@@ -15,18 +15,17 @@ from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import CimcError
 from cimc.estimator.flow import Flow, flow_through
-from cimc.estimator.pace import pace_of
+from cimc.estimator.streams import pace_of
 from cimc.estimator.tiling import CHIPS, Floor, lay_out
 from cimc.estimator.weightless import map_weightless
 from cimc.frontends.structure import Structure
 from cimc.ir.graph import Graph
-from cimc.ir.layers import FeatureMap
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.isa.cost.prices import COMPONENT, PriceList
 from cimc.layer_kinds.matrix.mapped import as_matrix
-from cimc.passes.crossbars.duplicate import Duplication, duplicate, load_of
+from cimc.passes.crossbars.duplicate import Duplication, duplicate, with_copies
 from cimc.passes.crossbars.lie_beside import lie_beside
-from cimc.passes.crossbars.segments import choose_segments, largest_part, segments_of
+from cimc.passes.crossbars.segments import choose_segments
 from cimc.passes.pipelines import schedule_network
 from cimc.runtime.timing.engine import time_program
 from cimc.target import Target
@@ -115,7 +114,7 @@ def _estimated(
     tasks = sum(len(mapped.tasks) * beside.get(number, 1) for number, mapped in enumerate(graph.layers))
     if tasks <= MOST_TASKS:
         if duplication is None:
-            graph = _with_copies(graph, target, beside)
+            graph = with_copies(graph, target, {graph.layers[n].layer.name: count for n, count in beside.items()})
         else:
             graph = lie_beside(graph, target)
             graph = duplicate(graph, target, replace(duplication, pace=pace_of(graph, target)))[0]
@@ -166,29 +165,6 @@ def _timed(graph: MappedGraph, target: Target) -> Whole:
         why=timing.bottleneck.why,
         layers=layers,
     )
-
-
-def _with_copies(graph: MappedGraph, target: Target, copies: Mapping[int, int]) -> MappedGraph:
-    """The graph with copies by layer: of the numbers that the compiler offers the next smaller one."""
-    layers = list(graph.layers)
-    for number, wanted in copies.items():
-        if wanted > 1:
-            mapped = layers[number]
-            made, turns = max(offer for offer in load_of(graph, target, mapped).offers if offer[0] <= wanted)
-            layers[number] = _shared(replace(mapped, copies=made), graph.maps[mapped.layer.output], target, turns)
-    return replace(graph, layers=tuple(layers))
-
-
-def _shared(mapped: MappedLayer, out: FeatureMap, target: Target, turns: int) -> MappedLayer:
-    """A layer of which as many copies as possible make a row together, if one of them makes so many pixels."""
-    found = mapped
-    for across in range(1, mapped.copies + 1):
-        if mapped.copies % across == 0:
-            shared = replace(mapped, across=across)
-            part = largest_part(out.width, segments_of(out, shared, target), across)
-            if -(-out.height * across // mapped.copies) * part == turns:
-                found = shared
-    return found
 
 
 def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, int]) -> Whole:

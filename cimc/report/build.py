@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from cimc.base.diagnostics import Diagnostic
 from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.driver.sizes import sizes_of
 from cimc.ir.layers import Binding
-from cimc.ir.mapped import MappedGraph
-from cimc.ir.scheduled import ScheduledGraph
-from cimc.isa.program import CoreCode, Program, TileCode
-from cimc.isa.verify.usage import TileUsage, tile_usage
+from cimc.isa.program import CoreCode, TileCode
+from cimc.isa.verify.usage import tile_usage
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, as_matrix
-from cimc.numerics.quant import Quant
-from cimc.report.cost_model import LayerCost
 from cimc.report.folder import program_digest
 from cimc.report.model import (
     REPORT_FORMAT,
@@ -32,39 +28,13 @@ from cimc.report.model import (
     TravelReport,
     Warned,
 )
-from cimc.report.pricing import CoreCost, Priced, price
+from cimc.report.pricing import Place, price
 from cimc.report.writing import cells_of, writing_of
-from cimc.target import Target
 
 
 def build_report(compiled: Compiled) -> Report:
     """The report of a compiled network."""
-    mapped, program, target = compiled.mapped, compiled.program, compiled.target
-    names = compiled.names.shown
-    placed: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    on_core: dict[tuple[int, int], dict[str, None]] = defaultdict(dict)
-    for task in compiled.scheduled.tasks:
-        placed[task.layer].append((task.tile, task.core))
-        on_core[task.tile, task.core][names[task.layer]] = None
-    priced = price(compiled)
-    costs = [None] * len(mapped.layers) if isinstance(priced, str) else priced.layers
-    layers = tuple(_layer(mapped, index, names[index], target, placed[index], cost) for index, cost in enumerate(costs))
-    tiles = tuple(_tile(tile, tile_usage(tile, target.numbers), target, on_core, priced) for tile in program.tiles)
-    return Report(
-        format=REPORT_FORMAT,
-        program=program_digest(program),
-        weights=program.weights,
-        summary=_summary(program, target, layers, tiles),
-        cost=None if isinstance(priced, str) else priced.report,
-        unpriced=priced if isinstance(priced, str) else "",
-        writing=writing_of(program, target),
-        travel=_travel(compiled.scheduled),
-        inputs=tuple(_plug(mapped, binding) for binding in mapped.inputs),
-        outputs=tuple(_plug(mapped, binding) for binding in mapped.outputs),
-        layers=layers,
-        tiles=tiles,
-        warnings=tuple(Warned(w.code, w.what, str(w.where), w.todo) for w in compiled.warnings),
-    )
+    return _Builder(compiled).report()
 
 
 def missed_rate(wanted: float | None, report: Report) -> list[Diagnostic]:
@@ -77,150 +47,164 @@ def missed_rate(wanted: float | None, report: Report) -> list[Diagnostic]:
     return [Diagnostic("balance.rate", what, todo=todo)]
 
 
-def _summary(
-    program: Program, target: Target, layers: tuple[LayerReport, ...], tiles: tuple[TileReport, ...]
-) -> Summary:
-    sizes = sizes_of(program)
-    memory = sum(layer.operations for layer in layers if layer.matrix is not None)
-    vector = sum(layer.operations for layer in layers if layer.matrix is None)
-    return Summary(
-        network=program.name,
-        target=target.name,
-        tiles=sizes.tiles,
-        chips=len({tile.chip for tile in tiles}),
-        tiles_of_chip=target.chip.tiles,
-        cores=sizes.cores,
-        mvmus=sizes.crossbars,
-        mvmus_on_tiles=sizes.tiles * target.tile.cores * target.core.mvmus,
-        instructions=sizes.instructions,
-        code_bytes=sizes.code_bytes,
-        memory_words=sum(tile.memory_words for tile in tiles),
-        weights=sum(layer.matrix.weights for layer in layers if layer.matrix is not None),
-        memory_operations=memory,
-        vector_operations=vector,
-        in_memory_percent=percent(memory, memory + vector),
-    )
+class _Builder:
+    """What the parts of a report are made from. placed: cores of a layer; on_core: names of the layers of a core."""
 
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled, self.mapped, self.program = compiled, compiled.mapped, compiled.program
+        self.target, self.names, self.priced = compiled.target, compiled.names.shown, price(compiled)
+        self.placed: defaultdict[int, list[Place]] = defaultdict(list)
+        self.on_core: defaultdict[Place, dict[str, None]] = defaultdict(dict)
+        for task in compiled.scheduled.tasks:
+            self.placed[task.layer].append((task.tile, task.core))
+            self.on_core[task.tile, task.core][self.names[task.layer]] = None
 
-def _travel(scheduled: ScheduledGraph) -> TravelReport | None:
-    if scheduled.travel is None:
-        return None
-    before, after = scheduled.travel
-    return TravelReport(after.hops, before.hops, after.off_chip, before.off_chip)
+    def report(self) -> Report:
+        """All of it."""
+        layers = tuple(self.layer(index) for index in range(len(self.names)))
+        tiles = tuple(self.tile(tile) for tile in self.program.tiles)
+        travel = self.compiled.scheduled.travel
+        return Report(
+            format=REPORT_FORMAT,
+            program=program_digest(self.program),
+            weights=self.program.weights,
+            summary=self.summary(layers, tiles),
+            cost=self.priced.report,
+            unpriced=self.priced.unpriced,
+            writing=writing_of(self.program, self.target),
+            travel=None
+            if travel is None
+            else TravelReport(travel[1].hops, travel[0].hops, travel[1].off_chip, travel[0].off_chip),
+            inputs=tuple(self.plug(binding) for binding in self.mapped.inputs),
+            outputs=tuple(self.plug(binding) for binding in self.mapped.outputs),
+            layers=layers,
+            tiles=tiles,
+            warnings=tuple(Warned(w.code, w.what, str(w.where), w.todo) for w in self.compiled.warnings),
+        )
 
+    def summary(self, layers: tuple[LayerReport, ...], tiles: tuple[TileReport, ...]) -> Summary:
+        """The whole program."""
+        sizes, target = sizes_of(self.program), self.target
+        memory = sum(layer.operations for layer in layers if layer.matrix is not None)
+        vector = sum(layer.operations for layer in layers if layer.matrix is None)
+        return Summary(
+            network=self.program.name,
+            target=target.name,
+            tiles=sizes.tiles,
+            chips=len({tile.chip for tile in tiles}),
+            tiles_of_chip=target.chip.tiles,
+            cores=sizes.cores,
+            mvmus=sizes.crossbars,
+            mvmus_on_tiles=sizes.tiles * target.tile.cores * target.core.mvmus,
+            instructions=sizes.instructions,
+            code_bytes=sizes.code_bytes,
+            memory_words=sum(tile.memory_words for tile in tiles),
+            weights=sum(layer.matrix.weights for layer in layers if layer.matrix is not None),
+            memory_operations=memory,
+            vector_operations=vector,
+            in_memory_percent=percent(memory, memory + vector),
+        )
 
-def _layer(
-    mapped: MappedGraph, index: int, name: str, target: Target, placed: list[tuple[int, int]], cost: LayerCost | None
-) -> LayerReport:
-    one = mapped.layers[index]
-    out = mapped.maps[one.layer.output]
-    stored = as_matrix(one)
-    matrix = None if stored is None else _matrix(mapped, stored, target)
-    return LayerReport(
-        name=name,
-        origin=one.layer.origin,
-        kind=one.layer.title,
-        output=one.layer.output,
-        height=out.height,
-        width=out.width,
-        channels=out.channels,
-        format=_format(mapped.quants[out.name]),
-        tiles=len({tile for tile, _ in placed}),
-        cores=len(set(placed)),
-        operations=matrix.vectors * matrix.weights if matrix is not None else out.words * one.layer.operations,
-        matrix=matrix,
-        cost=cost,
-    )
+    def layer(self, index: int) -> LayerReport:
+        """A layer, by its index."""
+        one, placed = self.mapped.layers[index], self.placed[index]
+        out = self.mapped.maps[one.layer.output]
+        stored = as_matrix(one)
+        matrix = None if stored is None else self.matrix(stored)
+        return LayerReport(
+            name=self.names[index],
+            origin=one.layer.origin,
+            kind=one.layer.title,
+            output=one.layer.output,
+            height=out.height,
+            width=out.width,
+            channels=out.channels,
+            format=self.format(out.name),
+            tiles=len({tile for tile, _ in placed}),
+            cores=len(set(placed)),
+            operations=matrix.vectors * matrix.weights if matrix is not None else out.words * one.layer.operations,
+            matrix=matrix,
+            cost=self.priced.layers.get(index),
+        )
 
+    def matrix(self, one: MappedMatrix) -> MatrixReport:
+        """A layer's matrix on crossbars."""
+        layer, target = one.layer, self.target
+        outputs, per_group, height, width = layer.shape
+        blocks = [block for task in one.tasks for block in task.blocks]
+        stacks, slices = Counter(block.low for block in blocks), target.slices(one.weight_bits)
+        columns = one.beside * sum(block.high - block.low for block in blocks)
+        cells = sum(block.weights.size for block in blocks) * one.beside * slices * target.cells_abreast
+        fed = one.fed(self.mapped)
+        out = self.mapped.maps[layer.output]
+        return MatrixReport(
+            rows=per_group * height * width,
+            columns=outputs,
+            groups=layer.groups,
+            weights=math.prod(layer.shape),
+            encoding=target.mvmu.encoding + (", flipped" if target.mvmu.flipped else ""),
+            weight_bits=one.weight_bits,
+            input_bits=fed.bits,
+            input_signed=fed.signed,
+            slices=slices,
+            row_split=max(stacks.values()),
+            column_split=len(stacks),
+            mvmus=len(blocks) * one.copies,
+            crossbars=len(blocks) * one.copies * target.mvmu.crossbars,
+            rows_percent=percent(one.beside * sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
+            columns_percent=percent(columns, len(blocks) * target.mvmu_columns(one.weight_bits)),
+            cells_percent=percent(cells, self.cells(len(blocks))),
+            shift=one.shift,
+            vectors=out.height * out.width,
+            copies=one.copies,
+            beside=one.beside,
+        )
 
-def _matrix(mapped: MappedGraph, one: MappedMatrix, target: Target) -> MatrixReport:
-    layer = one.layer
-    outputs, per_group, height, width = layer.shape
-    blocks = [block for task in one.tasks for block in task.blocks]
-    columns = target.mvmu_columns(one.weight_bits)
-    slices = target.slices(one.weight_bits)
-    stack: dict[int, int] = defaultdict(int)
-    for block in blocks:
-        stack[block.low] += 1
-    cells = sum(block.weights.size for block in blocks) * one.beside * slices * target.cells_abreast
-    there = len(blocks) * target.mvmu.crossbars * target.crossbar.rows * target.crossbar.columns
-    fed = mapped.quants[layer.x.maps[0]]
-    out = mapped.maps[layer.output]
-    return MatrixReport(
-        rows=per_group * height * width,
-        columns=outputs,
-        groups=layer.groups,
-        weights=math.prod(layer.shape),
-        encoding=target.mvmu.encoding + (", flipped" if target.mvmu.flipped else ""),
-        weight_bits=one.weight_bits,
-        input_bits=fed.bits,
-        input_signed=fed.signed,
-        slices=slices,
-        row_split=max(stack.values()),
-        column_split=len(stack),
-        mvmus=len(blocks) * one.copies,
-        crossbars=len(blocks) * one.copies * target.mvmu.crossbars,
-        rows_percent=percent(one.beside * sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
-        columns_percent=percent(one.beside * sum(block.high - block.low for block in blocks), len(blocks) * columns),
-        cells_percent=percent(cells, there),
-        shift=one.shift,
-        vectors=out.height * out.width,
-        copies=one.copies,
-        beside=one.beside,
-    )
+    def cells(self, mvmus: int) -> int:
+        """The cells of so many MVMUs."""
+        return mvmus * self.target.mvmu.crossbars * self.target.crossbar.rows * self.target.crossbar.columns
 
+    def plug(self, binding: Binding) -> PlugReport:
+        """A network input or output."""
+        return PlugReport(binding.tensor, binding.shape, binding.dtype, self.format(binding.maps[0]))
 
-def _plug(mapped: MappedGraph, binding: Binding) -> PlugReport:
-    return PlugReport(binding.tensor, binding.shape, binding.dtype, _format(mapped.quants[binding.maps[0]]))
+    def format(self, name: str) -> Format:
+        """The number format of a map."""
+        quant = self.mapped.quants[name]
+        return Format(quant.scale, quant.zero, quant.low, quant.high, quant.bits)
 
+    def tile(self, tile: TileCode) -> TileReport:
+        """A tile in use."""
+        used, target = tile_usage(tile, self.target.numbers), self.target
+        tensors = {ring.name: ring.tensor for ring in tile.rings}
+        most, bytes_of = used.largest, dict(used.core_bytes)
+        return TileReport(
+            tile=tile.number,
+            chip=tile.number // target.chip.tiles,
+            memory_words=used.words,
+            memory_capacity=target.tile.memory_words,
+            largest=None
+            if most is None
+            else RegionReport(most.kind, most.name, tensors.get(most.name, ""), most.words),
+            channel_bytes=sum(size for _, size in used.channel_bytes),
+            channel_capacity=target.tile.instruction_bytes,
+            fifos=used.fifos,
+            fifo_capacity=target.tile.fifos,
+            joules=self.priced.tiles.get(tile.number),
+            cores=tuple(self.core((tile.number, core.number), core, bytes_of[core.number]) for core in tile.cores),
+        )
 
-def _format(quant: Quant) -> Format:
-    return Format(quant.scale, quant.zero, quant.low, quant.high, quant.bits)
-
-
-def _tile(
-    tile: TileCode,
-    used: TileUsage,
-    target: Target,
-    on_core: dict[tuple[int, int], dict[str, None]],
-    priced: Priced | str,
-) -> TileReport:
-    tensors = {ring.name: ring.tensor for ring in tile.rings}
-    largest = used.largest
-    bytes_of = dict(used.core_bytes)
-    costs = [None if isinstance(priced, str) else priced.cores[tile.number, core.number] for core in tile.cores]
-    return TileReport(
-        tile=tile.number,
-        chip=tile.number // target.chip.tiles,
-        memory_words=used.words,
-        memory_capacity=target.tile.memory_words,
-        largest=None
-        if largest is None
-        else RegionReport(largest.kind, largest.name, tensors.get(largest.name, ""), largest.words),
-        channel_bytes=sum(size for _, size in used.channel_bytes),
-        channel_capacity=target.tile.instruction_bytes,
-        fifos=used.fifos,
-        fifo_capacity=target.tile.fifos,
-        joules=None if isinstance(priced, str) else priced.tiles[tile.number],
-        cores=tuple(
-            _core(core, tuple(on_core[tile.number, core.number]), bytes_of[core.number], target, cost)
-            for core, cost in zip(tile.cores, costs, strict=True)
-        ),
-    )
-
-
-def _core(
-    core: CoreCode, layers: tuple[str, ...], code_bytes: int, target: Target, cost: CoreCost | None
-) -> CoreReport:
-    there = len(core.by_mvmu()) * target.mvmu.crossbars * target.crossbar.rows * target.crossbar.columns
-    return CoreReport(
-        core=core.number,
-        layers=layers,
-        code_bytes=code_bytes,
-        code_capacity=target.core.instruction_bytes,
-        mvmus=len(core.by_mvmu()),
-        mvmu_capacity=target.core.mvmus,
-        cells_percent=percent(cells_of(core, target), there),
-        seconds=None if cost is None else cost.seconds,
-        joules=None if cost is None else cost.joules,
-    )
+    def core(self, place: Place, core: CoreCode, code_bytes: int) -> CoreReport:
+        """A core in use."""
+        mvmus, (seconds, joules) = len(core.by_mvmu()), self.priced.cores.get(place, (None, None))
+        return CoreReport(
+            core=core.number,
+            layers=tuple(self.on_core[place]),
+            code_bytes=code_bytes,
+            code_capacity=self.target.core.instruction_bytes,
+            mvmus=mvmus,
+            mvmu_capacity=self.target.core.mvmus,
+            cells_percent=percent(cells_of(core, self.target), self.cells(mvmus)),
+            seconds=seconds,
+            joules=joules,
+        )

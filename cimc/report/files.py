@@ -9,8 +9,6 @@ from cimc.base.outputs import check_file, check_folder, unwritable, write_file
 from cimc.base.reading import FilePath, is_path, noting_inputs
 from cimc.runtime.package import MANIFEST, digests_in, strange_in
 
-__all__ = ["check_outside", "check_place", "check_writable", "write_whole"]
-
 
 def check_writable(path: Path, *inputs: FilePath | None) -> None:
     """Refuse a file that could not be written, that is an input, or that lies in a compiled program's folder."""

@@ -38,14 +38,7 @@ def save_folder(
 def load_report(folder: Path, program: Program) -> Report:
     """The report in a program's folder. Raises CimcError where there is none or it is another program's."""
     path = folder / REPORT
-    try:
-        text = read_text(path, REPORT_LIMIT)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise fail(
-            "report.file", f"the report cannot be read: {reason}", Place(str(path)), "compile the network again"
-        ) from None
-    report = read_report(text, str(path))
+    report = _read(path, "compile the network again")
     if report.program != program_digest(program):
         what = f'the report is not of the program "{program.name}" in this folder'
         raise fail("report.program", what, Place(str(path)), "compile the network again")
@@ -56,10 +49,14 @@ def report_at(place: Path) -> Report:
     """The report of a compiled program, or one that `cimc report --json` wrote."""
     if os.path.isdir(place) or not os.path.lexists(place):
         return load_report(place, load_package(place).program)
+    return _read(place, "give a folder that `cimc compile` wrote, or a report as JSON")
+
+
+def _read(path: Path, todo: str) -> Report:
+    """The report in a file. todo: what to do where it cannot be read."""
     try:
-        text = read_text(place, REPORT_LIMIT)
+        text = read_text(path, REPORT_LIMIT)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        todo = "give a folder that `cimc compile` wrote, or a report as JSON"
-        raise fail("report.file", f"the report cannot be read: {reason}", Place(str(place)), todo) from None
-    return read_report(text, str(place))
+        raise fail("report.file", f"the report cannot be read: {reason}", Place(str(path)), todo) from None
+    return read_report(text, str(path))

@@ -1,6 +1,6 @@
 """The mapping report as one HTML page that needs nothing else: no network, no script, no font.
 
-The same program gives the same bytes. Its parts stand in html_tables, html_floor, html_timing and html_gantt.
+The same program gives the same bytes. Its parts stand in html_tables, html_floor, html_memory and html_gantt.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from cimc.report.html_style import style_sheet
 from cimc.report.html_tables import (
     instructions_part,
     layers_part,
+    limits_part,
     summary_part,
+    timing_part,
     warnings_part,
     work_part,
 )
-from cimc.report.html_timing import limits_part, timing_part
-from cimc.report.html_ways import way_styles
 from cimc.report.model import Report
 from cimc.runtime.timing.result import Timing
 from cimc.target.model import Target
@@ -47,7 +47,7 @@ def html_page(report: Report, program: Program, target: Target, timing: Timing |
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", f"{program.name} on {target.name}"),
-        element("style", Markup(style_sheet(len(report.layers)) + way_styles())),
+        element("style", Markup(style_sheet(len(report.layers)))),
     )
     contents = element("nav", *(element("a", name, href=f"#{part}") for part, name in PARTS), aria_label="contents")
     parts = [

@@ -6,8 +6,7 @@ import math
 
 from cimc.base.quantities import si
 from cimc.report.html_markup import Markup, element, join, scrolled, section, shortened
-from cimc.report.html_style import hue_class
-from cimc.report.html_ways import WAYS, scale, shade
+from cimc.report.html_style import WAYS, hue_class, scale, shade
 from cimc.report.model import CoreReport, Report, TileReport
 from cimc.target.mesh import TILES_A_ROUTER, Mesh
 from cimc.target.model import Target

@@ -1,9 +1,47 @@
-"""How the page looks: its style sheet, in light and dark, and the hue of each layer."""
+"""How the page looks: its style sheet (page.css), the hue of each layer, and the ways to colour the floor plan."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+from cimc.report.html_markup import Markup, element
+
 GOLDEN_ANGLE = 137.508
 """Degrees between the hues of layers that follow each other; however many there are, neighbours differ most."""
+SHADES = 8
+"""Shades of a share, beside none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to colour the plan. name: the id of its button; shades: the class of its shades, or "" if it has none."""
+
+    name: str
+    label: str
+    legend: str
+    shades: str
+
+
+WAYS = (
+    Way("by-layer", "by layer", "Colours are those of the layers.", ""),
+    Way("by-cells", "by fill of crossbars", "Cells that hold weights, of all of the core's MVMUs: none to all ", "c"),
+    Way("by-memory", "by fill of memory", "How high a tile is filled: the words of its memory in use.", ""),
+    Way("by-energy", "by energy", "Energy of one input against the core that spends most (square root): 0 to 1 ", "e"),
+)
+"""All ways, the first of them chosen."""
+
+
+def shade(share: float) -> int:
+    """The shade of a share of 1: 0 of nothing, else 1 to SHADES."""
+    return min(SHADES, math.ceil(SHADES * share - 1e-9)) if share > 0 else 0
+
+
+def scale() -> Markup:
+    """All shades beside each other, from nothing to all."""
+    return element("span", *(element("i", class_=f"s{level}") for level in range(SHADES + 1)), class_="scale")
 
 
 def hue(layer: int) -> float:
@@ -17,69 +55,21 @@ def hue_class(layer: int) -> str:
 
 
 def style_sheet(layers: int) -> str:
-    """The style sheet of a page with so many layers."""
-    hues = "".join(f".{hue_class(layer)}{{--h:{hue(layer):.0f}}}\n" for layer in range(layers))
-    return STYLE + hues
+    """The style sheet of a page with so many layers: the other ways' legends are hidden, and cores take the way's
+    shades."""
+    hues = (f".{hue_class(layer)}{{--h:{hue(layer):.0f}}}\n" for layer in range(layers))
+    return "".join(["\n", files("cimc.report").joinpath("page.css").read_text("utf-8"), *hues, *_ways()])
 
 
-STYLE = """
-:root{color-scheme:light dark;--back:#fff;--card:#f5f6f8;--text:#1b1f24;--dim:#59626e;--line:#d4d9e0;
---strong:#2f6fb5;--weak:#a9c6e6;--warn:#8a5a00;--tint:80%;--idle:#e9ecf0}
-@media(prefers-color-scheme:dark){:root{--back:#14171b;--card:#1d2126;--text:#e6e9ed;--dim:#a0a9b4;--line:#363d46;
---strong:#5b9ee6;--weak:#31567f;--warn:#e3b341;--tint:32%;--idle:#262b31}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:1400px;padding:1rem 1.25rem 3rem;background:var(--back);color:var(--text);
-font:15px/1.5 system-ui,sans-serif}
-h1{font-size:1.6rem;margin:.5rem 0;overflow-wrap:anywhere}
-h2{font-size:1.2rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line);padding-bottom:.25rem}
-h3{font-size:1rem;margin:1.4rem 0 .4rem}
-p{margin:.4rem 0;max-width:90ch;overflow-wrap:anywhere}
-.dim{color:var(--dim);font-size:.88rem}
-nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem}
-a{color:var(--strong)}
-dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.6rem;margin:.6rem 0}
-dl div{background:var(--card);border-radius:6px;padding:.5rem .7rem;min-width:0}
-dt{color:var(--dim);font-size:.8rem}
-dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-.scroll+.scroll{margin-top:.6rem}
-.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px}
-table{border-collapse:separate;border-spacing:0;width:100%;font-size:.87rem;font-variant-numeric:tabular-nums}
-th,td{padding:.28rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-tbody tr:last-child td{border-bottom:0}
-th{color:var(--dim);font-weight:600;vertical-align:bottom;background:var(--card)}
-td:first-child,th:first-child{position:sticky;left:0;z-index:1;background:var(--back)}
-th:first-child{background:var(--card)}
-td.number,.whole{white-space:nowrap}
-.number{text-align:right}
-.bars{min-width:5.5rem}
-td.text{min-width:11rem;max-width:24rem;overflow-wrap:anywhere}
-.bar{display:flex;height:.8rem;margin-top:.3rem;background:var(--idle);border-radius:2px;
-overflow:hidden}
-.bar i{display:block;height:100%}
-.strong{background:var(--strong)}
-.weak{background:var(--weak)}
-.key{display:inline-block;min-width:1.7rem;padding:0 .3rem;border-radius:3px;text-align:center;
-background:hsl(var(--h) 60% var(--tint))}
-.key.none{background:var(--idle)}
-.warning{border-left:3px solid var(--warn);padding-left:.6rem}
-svg{display:block;padding:.4rem}
-svg text{fill:var(--text);font:12px system-ui,sans-serif}
-svg .dim{fill:var(--dim);font-size:11px}
-.tile{fill:var(--card);stroke:var(--line)}
-.tile.unused{fill:none;stroke-dasharray:3 3}
-.core{fill:hsl(var(--h) 60% var(--tint))}
-.core.none{fill:var(--idle)}
-.cores text,.memory text,.middle{text-anchor:middle}
-.level{fill:var(--weak)}
-.cores rect:hover,.tile:hover{stroke:var(--text)}
-.scroll h3{margin:.6rem .5rem .2rem}
-.scroll.tall{max-height:44rem;overflow-y:auto}
-.tall thead th{position:sticky;top:0}
-.scale{display:inline-flex;vertical-align:middle;border:1px solid var(--line)}
-.scale i{width:1.1rem;height:.8rem;background:var(--shade)}
-input{position:absolute;opacity:0}
-label{display:inline-block;margin:0 1rem .2rem 0;cursor:pointer}
-label::before{content:"○ "}
-input:checked+label::before{content:"● "}
-input:focus-visible+label{outline:2px solid var(--strong)}
-"""
+def _ways() -> Iterator[str]:
+    for way in WAYS:
+        others = ",".join(f"#{way.name}:checked~p.{other.name}" for other in WAYS if other is not way)
+        yield f"{others}{{display:none}}\n"
+    yield ".memory{display:none}\n#by-memory:checked~.scroll .memory{display:inline}\n"
+    yield "#by-memory:checked~.scroll .cores{display:none}\n"
+    shaded = ",".join(f"#{way.name}:checked~.scroll .cores text" for way in WAYS if way.shades)
+    yield f"{shaded}{{paint-order:stroke;stroke:var(--back);stroke-width:2.5px}}\n"
+    for level in range(SHADES + 1):
+        color = f"color-mix(in srgb,var(--strong) {100 * level / SHADES:g}%,var(--idle))"
+        cores = ",".join(f"#{way.name}:checked~.scroll .{way.shades}{level}" for way in WAYS if way.shades)
+        yield f"{cores}{{fill:{color}}}\n.scale .s{level}{{background:{color}}}\n"

@@ -1,4 +1,4 @@
-"""The parts of the page that are tables: summary, layers, work, instructions, warnings."""
+"""The parts of the page that are texts and tables: summary, limits, layers, work, timing, instructions, warnings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 from cimc.base.quantities import si
 from cimc.isa.program import Instruction, Program
+from cimc.report.html_gantt import gantt
 from cimc.report.html_markup import Markup, bar, element, join, number, section, shortened, table
 from cimc.report.html_style import hue_class
 from cimc.report.model import LayerReport, Report
+from cimc.runtime.timing.result import Timing
 
 SHORT = 26
 """Characters of a layer's name where a table has little room."""
@@ -111,6 +113,55 @@ def _work(layer: LayerReport, total: int) -> tuple[str, ...]:
         return work
     busy = (si(cost.seconds, "s"), bar(cost.busy_percent), f"{cost.busy_percent:.1f}")
     return (*work, *busy, si(cost.joules, "J"), bar(cost.joules_percent), f"{cost.joules_percent:.1f}")
+
+
+def limits_part(report: Report) -> Markup:
+    """What sets the rate of a stream of inputs, and what would raise it."""
+    cost = report.cost
+    if cost is None:
+        return section("limits", "What limits", element("p", f"No time and energy: {report.unpriced}."))
+    limit = cost.limit
+    return section(
+        "limits",
+        "What limits",
+        element("p", element("strong", "Bottleneck: "), f"{limit.name} {limit.why}.", id="bottleneck"),
+        *(element("p", element("strong", "What would help: "), advice, class_="help") for advice in limit.help),
+    )
+
+
+def timing_part(report: Report, timing: Timing | None) -> Markup:
+    """Energy by component and the pipeline. timing: a run that was timed with record=True; None without prices."""
+    cost = report.cost
+    if cost is None or timing is None:
+        return section("timing", "Time and energy", element("p", f"No time and energy: {report.unpriced}."))
+    called: dict[str, str] = {}  # layers of one origin have their time under the first one's name
+    keys: dict[str, tuple[int, ...]] = {}
+    for index, layer in enumerate(report.layers):
+        name = called.setdefault(layer.origin or layer.name, layer.name)
+        keys[name] = (*keys.get(name, ()), index)
+    about = (
+        f"Modelled for {cost.inputs} inputs with the prices of {timing.target}. Spent once, before the first input and "
+        f"beside writing the weights: {si(cost.setup_joules, 'J')}."
+    )
+    most = max((share.joules for share in cost.by_component), default=0.0) or 1.0
+    components = (
+        (share.name, bar(100 * share.joules / most), si(share.joules, "J"), f"{share.percent:.1f}")
+        for share in cost.by_component
+    )
+    note = (
+        f"{timing.inputs} inputs one after the other. The stronger the colour, the more of a layer's cores are at "
+        "work; dashed lines stand where an input is out."
+    )
+    return section(
+        "timing",
+        "Time and energy",
+        element("p", about, class_="dim"),
+        element("h3", "Pipeline", id="pipeline"),
+        element("p", note, class_="dim"),
+        gantt(timing, keys),
+        element("h3", "Energy of one input by component"),
+        table(("component=", "against the largest|", "energy>", "%>"), components),
+    )
 
 
 def instructions_part(program: Program) -> Markup:

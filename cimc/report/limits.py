@@ -80,44 +80,41 @@ def loads_of(
 def limit_of(timing: Timing, loads: Sequence[LayerLoad], target: Target) -> Limit:
     """What limits a timed program. loads: of every layer, by index."""
     bottleneck = timing.bottleneck
-    percent = round(100 * bottleneck.share, 2)
     unit = next((unit for unit in timing.units if unit.shared and unit.name == bottleneck.name), None)
+    stream = None if unit else next(stream for stream in timing.streams if stream.name == bottleneck.name)
     if unit is not None and unit.kind == "memory":
-        tile = int(unit.name.split()[1])
-        there = [load for load in loads if any(place[0] == tile for place in load.cores)]
-        layer = max(there, key=lambda load: load.seconds, default=None)
-        help_ = _memory_help(layer, loads, tile)
-        return Limit(bottleneck.name, "memory", layer.name if layer else "", bottleneck.why, percent, help_)
-    if unit is not None:
-        return Limit(bottleneck.name, "link", "", bottleneck.why, percent, _link_help(unit.name, target))
-    stream = next(stream for stream in timing.streams if stream.name == bottleneck.name)
-    if stream.unit == "core":
-        return _core_limit(stream, timing, loads, percent)
-    if stream.unit == "channel":
-        help_ = (
+        kind, (layer, help_) = "memory", _memory_help(loads, int(unit.name.split()[1]))
+    elif unit is not None:
+        kind, layer, help_ = "link", "", [_link_help(unit.name, target)]
+    elif stream is not None and stream.unit == "core":
+        kind, (layer, help_) = "core", _core_help(loads, stream, waits=bottleneck.share < WORKS)
+    elif stream is not None and stream.unit == "channel":
+        kind, layer, help_ = "transfer", stream.layer, [
             "A transfer takes a core's place as the slowest: fewer MVMUs (a smaller --mvmus) bring layers that hand on "
             "to each other closer together, and a target with faster FIFOs or links (prices.fifo_word, "
-            "prices.network_hop) shortens every message.",
-        )
-        return Limit(bottleneck.name, "transfer", stream.layer, bottleneck.why, percent, help_)
-    help_ = ("The host moves inputs and outputs over the chip's link; a faster one (prices.off_chip_word) helps.",)
-    return Limit(bottleneck.name, "host", "", bottleneck.why, percent, help_)
+            "prices.network_hop) shortens every message."
+        ]  # fmt: skip
+    else:
+        kind, layer, help_ = "host", "", [
+            "The host moves inputs and outputs over the chip's link; a faster one (prices.off_chip_word) helps."
+        ]  # fmt: skip
+    return Limit(bottleneck.name, kind, layer, bottleneck.why, round(100 * bottleneck.share, 2), tuple(help_))
 
 
-def _core_limit(stream: StreamTime, timing: Timing, loads: Sequence[LayerLoad], percent: float) -> Limit:
+def _core_help(loads: Sequence[LayerLoad], stream: StreamTime, waits: bool) -> tuple[str, list[str]]:
+    """The layer that a core works for most, and what would relieve the core. waits: for others, more than it works."""
     place = stream.tile, stream.number
     there = [load for load in loads if place in load.cores]
     layer = max(there, key=lambda load: load.cores[place], default=None)
     said: list[str] = []
-    if percent < 100 * WORKS:
+    if waits:
         said.append(
             "No stream works all the time: they wait for each other, this one most for "
             f"{stream.waits_for or 'nothing'}. `cimc trace` shows whose rows come late."
         )
-    if layer is not None:
-        said += _layer_help(layer, loads, stream)
-    name = layer.name if layer is not None else stream.layer
-    return Limit(timing.bottleneck.name, "core", name, timing.bottleneck.why, percent, tuple(said))
+    if layer is None:
+        return stream.layer, said
+    return layer.name, [*said, *_layer_help(layer, loads, stream)]
 
 
 def _layer_help(layer: LayerLoad, loads: Sequence[LayerLoad], stream: StreamTime) -> list[str]:
@@ -194,27 +191,27 @@ def _enough(load: LayerLoad, seconds: float) -> tuple[int, float]:
     return next((offer for offer in able if offer[1] <= seconds), able[-1])
 
 
-def _memory_help(layer: LayerLoad | None, loads: Sequence[LayerLoad], tile: int) -> tuple[str, ...]:
-    """What would relieve a tile's memory."""
-    said = []
+def _memory_help(loads: Sequence[LayerLoad], tile: int) -> tuple[str, list[str]]:
+    """The busiest layer of a tile, and what would relieve the tile's memory."""
+    there = [load for load in loads if any(place[0] == tile for place in load.cores)]
+    layer = max(there, key=lambda load: load.seconds, default=None)
     copies = "" if layer is None else _copies_help(layer, loads)
-    if copies:
-        said.append(f"{copies} Copies on other tiles load from the memories of those.")
+    said = [f"{copies} Copies on other tiles load from the memories of those."] if copies else []
     said.append(
         f"The cores of tile {tile} queue for its memory: a target with a faster one (prices.memory_word, "
         "prices.memory_bus_word), or with fewer cores a tile, helps."
     )
-    return tuple(said)
+    return "" if layer is None else layer.name, said
 
 
-def _link_help(name: str, target: Target) -> tuple[str, ...]:
+def _link_help(name: str, target: Target) -> str:
     """What would relieve a link."""
     if "chip" in name:
         return (
             f"Words in and out of the chip take the time: a target with a faster link (prices.off_chip_word), or "
-            f"with more than {target.chip.tiles:,} tiles a chip where several chips are in use, helps.",
+            f"with more than {target.chip.tiles:,} tiles a chip where several chips are in use, helps."
         )
     return (
         "Messages queue on the mesh: a target with a faster network (prices.fifo_word, prices.network_hop) helps, and "
-        "so does a smaller --mvmus, which makes fewer copies to send rows to.",
+        "so does a smaller --mvmus, which makes fewer copies to send rows to."
     )

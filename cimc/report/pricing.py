@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cimc.base.diagnostics import CimcError
 from cimc.base.quantities import percent
@@ -23,59 +23,58 @@ INPUTS = 4
 """Inputs of the stream that a report times, as many as `cimc time` takes where it is not told."""
 
 
-@dataclass(frozen=True, slots=True)
-class CoreCost:
-    """What one input costs on a core: seconds at work, and joules."""
-
-    seconds: float
-    joules: float
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """Costs of one input. layers: by index. cores: by (tile, core). tiles: joules by tile, transfers included."""
-
-    report: CostReport
-    layers: tuple[LayerCost, ...]
-    cores: Mapping[tuple[int, int], CoreCost]
-    tiles: Mapping[int, float]
+Place = tuple[int, int]
+"""A core: its tile and its number."""
 
 
 @dataclass(slots=True)
-class _Sums:
-    """Sums over streams. core_seconds: by layer, by core; joules: by layer."""
+class Priced:
+    """Costs of one input. report: None where the target lacks a price, as `unpriced` says; there is nothing else then.
 
-    core_seconds: dict[int, dict[tuple[int, int], float]]
-    joules: defaultdict[int, float]
-    elsewhere: defaultdict[str, float]
-    cores: dict[tuple[int, int], CoreCost]
-    tiles: defaultdict[int, float]
+    layers: by index. cores: (seconds at work, joules). tiles: joules, transfers included. elsewhere: joules of no
+    layer. by_layer: joules; core_seconds: by layer, by core.
+    """
+
+    report: CostReport | None = None
+    unpriced: str = ""
+    layers: dict[int, LayerCost] = field(default_factory=dict)
+    cores: dict[Place, tuple[float, float]] = field(default_factory=dict)
+    tiles: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
+    elsewhere: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    by_layer: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
+    core_seconds: defaultdict[int, dict[Place, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def spend(self, layer: int | None, joules: float) -> None:
+        """Count joules for a layer, or for none."""
+        if layer is None:
+            self.elsewhere["no layer"] += joules
+        else:
+            self.by_layer[layer] += joules
 
 
-def price(compiled: Compiled) -> Priced | str:
+def price(compiled: Compiled) -> Priced:
     """The costs of a compiled network, or what its target lacks for them, in words."""
     names = compiled.names.shown
     origins = ((one.layer.origin, name) for one, name in zip(compiled.mapped.layers, names, strict=True))
     try:
         timing = timed(compiled.program, origins, compiled.target, INPUTS)
     except CimcError as error:
-        return "; ".join(diagnostic.what for diagnostic in error.diagnostics)
+        return Priced(unpriced="; ".join(diagnostic.what for diagnostic in error.diagnostics))
     assert timing.interval is not None and timing.rate is not None, "several inputs have a time between them"
-    sums = _sums(compiled)
-    host = timing.joules - sum(sums.tiles.values())  # its streams are no tile's
+    found = _summed(compiled)
+    host = timing.joules - sum(found.tiles.values())  # its streams are no tile's
     assert host >= -1e-9 * timing.joules, f"tiles have {-host} J more than there are"
     if host > 1e-9 * timing.joules:
-        sums.elsewhere["host"] = host
-    busy = [max(sums.core_seconds.get(layer, {}).values(), default=0.0) for layer in range(len(compiled.mapped.layers))]
-    layers = tuple(
-        LayerCost(seconds, percent(seconds, timing.interval), joules, percent(joules, timing.joules))
-        for seconds, joules in zip(busy, (sums.joules[layer] for layer in range(len(busy))), strict=True)
-    )
+        found.elsewhere["host"] = host
+    for layer in range(len(names)):
+        seconds = max(found.core_seconds[layer].values(), default=0.0)
+        busy, joules = percent(seconds, timing.interval), found.by_layer[layer]
+        found.layers[layer] = LayerCost(seconds, busy, joules, percent(joules, timing.joules))
     products = {
         (s.tile, s.number): s.by_unit.get("mvmu", 0.0) / s.busy for s in timing.streams if s.unit == "core" and s.busy
     }
-    loads = loads_of(compiled.mapped, names, compiled.target, sums.core_seconds, products)
-    report = CostReport(
+    loads = loads_of(compiled.mapped, names, compiled.target, found.core_seconds, products)
+    found.report = CostReport(
         inputs=timing.inputs,
         latency=timing.latency,
         interval=timing.interval,
@@ -83,48 +82,37 @@ def price(compiled: Compiled) -> Priced | str:
         joules=timing.joules,
         setup_joules=timing.setup_joules,
         by_component=_shares(timing.joules_by_component, timing.joules),
-        elsewhere=_shares(sums.elsewhere, timing.joules),
+        elsewhere=_shares(found.elsewhere, timing.joules),
         limit=limit_of(timing, loads, compiled.target),
     )
-    return Priced(report, layers, sums.cores, sums.tiles)
+    return found
 
 
-def _sums(compiled: Compiled) -> _Sums:
+def _summed(compiled: Compiled) -> Priced:
     """What each stream costs, counted for the layer that each of its instructions works for."""
     program, mapped = compiled.program, compiled.mapped
     prices = PriceList(compiled.target)
     on_core: dict[tuple[int, int, str], int] = {}
     for task in compiled.scheduled.tasks:
         on_core.setdefault((task.tile, task.core, _origin(mapped, task.layer)), task.layer)
-    sums = _Sums({}, defaultdict(float), defaultdict(float), {}, defaultdict(float))
+    found = Priced()
     for tile in program.tiles:
         for core in tile.cores:
             place = tile.number, core.number
             account = settle(program, [cost_stream(tile, core, prices)], prices)
             for origin, seconds in account.layers[0].items():
                 layer = on_core.get((*place, origin))
+                found.spend(layer, account.layer[origin])
                 if layer is not None:
-                    by_core = sums.core_seconds.setdefault(layer, {})
-                    by_core[place] = by_core.get(place, 0.0) + seconds
-            joules = 0.0
-            for origin, amount in account.layer.items():
-                _spend(sums, on_core.get((*place, origin)), amount)
-                joules += amount
-            sums.cores[place] = CoreCost(sum(account.layers[0].values()), joules)
-            sums.tiles[tile.number] += joules
+                    found.core_seconds[layer][place] = seconds
+            found.cores[place] = sum(account.layers[0].values()), sum(account.layer.values())
+            found.tiles[tile.number] += found.cores[place][1]
         for channel, layer in _channels(program, mapped, tile):
             account = settle(program, [cost_stream(tile, channel, prices)], prices)
             joules = sum(account.layer.values())
-            _spend(sums, layer, joules)
-            sums.tiles[tile.number] += joules
-    return sums
-
-
-def _spend(sums: _Sums, layer: int | None, joules: float) -> None:
-    if layer is None:
-        sums.elsewhere["no layer"] += joules
-    else:
-        sums.joules[layer] += joules
+            found.spend(layer, joules)
+            found.tiles[tile.number] += joules
+    return found
 
 
 def _channels(program: Program, mapped: MappedGraph, tile: TileCode) -> Iterator[tuple[ChannelCode, int | None]]:

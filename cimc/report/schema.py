@@ -28,12 +28,7 @@ def report_schema() -> dict[str, Json]:
     properties = schema["properties"]
     assert isinstance(properties, dict), "a report is an object"
     properties["format"] = {"const": REPORT_FORMAT}
-    return {
-        "$schema": DIALECT,
-        "$id": f"urn:cimc:report:{REPORT_FORMAT}",
-        "title": "cimc mapping report",
-        **schema,
-    }
+    return {"$schema": DIALECT, "$id": f"urn:cimc:report:{REPORT_FORMAT}", "title": "cimc mapping report", **schema}
 
 
 def schema_text() -> str:

@@ -1,4 +1,4 @@
-"""The mapping report as tables for a terminal of 80 columns or more."""
+"""The mapping report in a terminal of 80 columns or more: tables, time and energy, and what limits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cimc.base.names import printable
+from cimc.base.quantities import si
+from cimc.report.cost_model import CostReport
 from cimc.report.model import Format, LayerReport, Report, TileReport
-from cimc.report.view_cost import cost_view
-from cimc.report.view_table import facts_table, new_table
+from cimc.report.view_table import facts_table, new_table, table_of
 
 LEGEND = """\
 matrix: rows x columns, /groups of a grouped convolution
@@ -33,8 +34,17 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
         yield _crossbars(matrices)
         yield Text(LEGEND, style="dim")
     yield Text("\nAll layers", style="bold")
-    yield _layers(report.layers)
-    yield from cost_view(report)
+    yield table_of(
+        report.layers,
+        ("layer", lambda layer: layer.name),
+        ("kind=", lambda layer: layer.kind),
+        ("output>", lambda layer: f"{layer.height}x{layer.width}x{layer.channels}"),
+        ("format=", lambda layer: _format(layer.format)),
+        ("cores>", lambda layer: layer.cores),
+        ("operations>", lambda layer: f"{layer.operations:,}"),
+    )
+    if report.cost is not None:
+        yield from _cost(report, report.cost)
     yield Text("\nTiles", style="bold")
     shown = report.tiles
     if len(shown) > TILES and not all_tiles:
@@ -72,37 +82,45 @@ def _crossbars(layers: list[LayerReport]) -> Table:
     return table
 
 
-def _layers(layers: tuple[LayerReport, ...]) -> Table:
-    table = new_table("layer", "kind=", "output>", "format=", "cores>", "operations>")
-    for layer in layers:
-        table.add_row(
-            layer.name,
-            layer.kind,
-            f"{layer.height}x{layer.width}x{layer.channels}",
-            _format(layer.format),
-            str(layer.cores),
-            f"{layer.operations:,}",
-        )
-    return table
+def _cost(report: Report, cost: CostReport) -> Iterator[RenderableType]:
+    """What each layer takes, what limits, and what would help."""
+    yield Text("\nTime and energy of one input", style="bold")
+    table = new_table("layer", "copies>", "busy>", "of interval %>", "energy>", "of it %>")
+    for layer in report.layers:
+        copies = layer.matrix.copies_text if layer.matrix is not None else ""
+        if (took := layer.cost) is not None:
+            busy = si(took.seconds, "s"), f"{took.busy_percent:.1f}"
+            table.add_row(layer.name, copies, *busy, si(took.joules, "J"), f"{took.joules_percent:.1f}")
+    for share in cost.elsewhere:
+        table.add_row(share.name, "", "", "", si(share.joules, "J"), f"{share.percent:.1f}")
+    yield table
+    yield Text("busy: the work of the layer's busiest core, waiting not counted", style="dim")
+    yield Text.assemble(("\nWhat limits: ", "bold"), printable(f"{cost.limit.name} {cost.limit.why}"))
+    for advice in cost.limit.help:
+        yield Text.assemble(("What would help: ", "bold"), printable(advice))
 
 
 def _tiles(tiles: tuple[TileReport, ...]) -> Table:
-    table = new_table("tile>", "words>", "of %>", "most of it", "cores>", "MVMUs>", "core code %>", "FIFOs>")
-    for tile in tiles:
-        most = "" if tile.largest is None else f"{tile.largest.kind} {tile.largest.name}: {tile.largest.words:,}"
-        code = max((core.code_bytes for core in tile.cores), default=0)
-        capacity = max((core.code_capacity for core in tile.cores), default=1)
-        table.add_row(
-            str(tile.tile),
-            f"{tile.memory_words:,}",
-            f"{100 * tile.memory_words / tile.memory_capacity:.0f}",
-            most,
-            str(len(tile.cores)),
-            str(sum(core.mvmus for core in tile.cores)),
-            f"{100 * code / capacity:.0f}",
-            f"{tile.fifos}/{tile.fifo_capacity}",
-        )
-    return table
+    return table_of(
+        tiles,
+        ("tile>", lambda tile: tile.tile),
+        ("words>", lambda tile: f"{tile.memory_words:,}"),
+        ("of %>", lambda tile: f"{100 * tile.memory_words / tile.memory_capacity:.0f}"),
+        ("most of it", _most),
+        ("cores>", lambda tile: len(tile.cores)),
+        ("MVMUs>", lambda tile: sum(core.mvmus for core in tile.cores)),
+        ("core code %>", _code),
+        ("FIFOs>", lambda tile: f"{tile.fifos}/{tile.fifo_capacity}"),
+    )
+
+
+def _most(tile: TileReport) -> str:
+    return "" if tile.largest is None else f"{tile.largest.kind} {tile.largest.name}: {tile.largest.words:,}"
+
+
+def _code(tile: TileReport) -> str:
+    code = max((core.code_bytes for core in tile.cores), default=0)
+    return f"{100 * code / max((core.code_capacity for core in tile.cores), default=1):.0f}"
 
 
 def _format(form: Format) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cimc.base.names import printable
 from cimc.report.compare import MISSING, Comparison, Figure, LayerPair
-from cimc.report.view_table import facts_table, new_table
+from cimc.report.view_table import facts_table, new_table, table_of
 
 SHOWN = ("MVMUs", "copies", "cores", "busy", "energy")
 """Figures of a layer that the terminal shows; JSON has all."""
@@ -24,39 +24,29 @@ def comparison_view(found: Comparison) -> Iterator[RenderableType]:
     yield from _notes(found)
     yield Text("\nLayers: A → B, or one value where both are equal", style="bold")
     yield _layers(found)
-    alone = [pair for pair in found.layers if pair.side != "both"]
-    if alone:
-        for side in ("A", "B"):
-            names = [printable(pair.name) for pair in alone if pair.side == side]
-            if names:
-                yield Text(f"only in {side}: {', '.join(names)}", style="dim")
+    for side, _ in found.sides():
+        names = [printable(pair.name) for pair in found.layers if pair.side == side]
+        if names:
+            yield Text(f"only in {side}: {', '.join(names)}", style="dim")
 
 
 def _figures(found: Comparison) -> Table:
-    table = new_table("", "A>", "B>", "difference>", "B / A>")
-    for figure in found.figures:
-        if figure.a is None and figure.b is None:
-            continue
-        table.add_row(
-            figure.name,
-            figure.text(figure.a),
-            figure.text(figure.b),
-            _signed(figure),
-            MISSING if figure.ratio is None else f"{figure.ratio:.3g}",
-        )
-    return table
+    return table_of(
+        [figure for figure in found.figures if figure.a is not None or figure.b is not None],
+        ("", lambda figure: figure.name),
+        ("A>", lambda figure: figure.text(figure.a)),
+        ("B>", lambda figure: figure.text(figure.b)),
+        ("difference>", _signed),
+        ("B / A>", lambda figure: MISSING if figure.ratio is None else f"{figure.ratio:.3g}"),
+    )
 
 
 def _notes(found: Comparison) -> Iterator[RenderableType]:
     """What limits each side, and what it has no prices for."""
     for name, side in found.sides():
-        yield from _note(f"\n{name} is limited by: ", side.limit)
-        yield from _note(f"\n{name} lacks prices: ", side.unpriced)
-
-
-def _note(heading: str, text: str) -> Iterator[RenderableType]:
-    if text:
-        yield Text.assemble((heading, "bold"), printable(text))
+        for heading, text in (("is limited by", side.limit), ("lacks prices", side.unpriced)):
+            if text:
+                yield Text.assemble((f"\n{name} {heading}: ", "bold"), printable(text))
 
 
 def _layers(found: Comparison) -> Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from rich import box
 from rich.console import RenderableType
@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cimc.base.names import printable
+
+Item = TypeVar("Item")
 
 
 class _Table(Table):
@@ -32,6 +34,14 @@ def new_table(*columns: str) -> Table:
             no_wrap=column.endswith((">", "=")),
             overflow="fold",
         )
+    return table
+
+
+def table_of(items: Iterable[Item], *columns: tuple[str, Callable[[Item], object]]) -> Table:
+    """A row for each item. columns: a heading, as new_table takes it, and what an item has below it."""
+    table = new_table(*(heading for heading, _ in columns))
+    for item in items:
+        table.add_row(*(str(cell(item)) for _, cell in columns))
     return table
 
 

@@ -152,10 +152,19 @@ def test_precision_of_a_layer_that_is_not_there() -> None:
     with pytest.raises(api.CimcError, match='there is no layer "conv3"') as caught:
         api.compile(DIGITS, calibration=CALIBRATION, precision={"conv3": bits, "fcc": bits, "fc": bits, "logits": bits})
     assert 'help: did you mean "conv' in str(caught.value)
-    assert '"logits" is a layer that the precision file names twice' in str(caught.value)
+    assert '"logits" is a layer that --precision names twice' in str(caught.value)
     assert len(caught.value.diagnostics) == 3
 
 
-def test_copies_by_node_or_tensor() -> None:
-    by_node, by_tensor = (api.estimate(DIGITS, copies={name: 4}) for name in ("conv1", "conv1_out"))
-    assert by_node == by_tensor
+def test_layers_of_an_estimate_by_any_name() -> None:
+    """A node, one that is fused with it, and the tensors that they make."""
+    names = ("conv1", "relu1", "conv1_out", "relu1_out")
+    by_name = [api.estimate(DIGITS, copies={name: 4}) for name in names]
+    assert [found.layers[0].copies for found in by_name] == [4] * len(names)
+    paced = [api.estimate(DIGITS, pace=name) for name in ("conv2", "relu2", "conv2_out", "relu2_out")]
+    assert all(found == paced[0] for found in paced) and paced[0].layers[0].copies > 1
+    with pytest.raises(api.CimcError) as caught:
+        api.estimate(DIGITS, copies={"conv1": 4, "relu1": 2, "pool1": 2})
+    first, second = caught.value.diagnostics
+    assert first.what == '"relu1" is a layer with a matrix that --copies names twice'
+    assert second.what.startswith('there is no layer with a matrix "pool1"')

@@ -18,7 +18,8 @@ from benchmarks.networks import lenet, resnet50, vgg16
 from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import compile_network, synthetic_inputs
 from cimc.driver.options import CompileOptions, EstimateOptions
-from cimc.estimator.estimate import Estimate, estimate_file
+from cimc.estimator.estimate import Estimate
+from cimc.estimator.estimating import estimate_network
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.frontends.structure import load_structure
 from cimc.ir.widths import Widths
@@ -102,7 +103,7 @@ def test_real_networks_are_cut_as_the_compiler_does(name: str, rows: str) -> Non
     widths = Widths(target.numbers.weight, target.numbers.input, {}, {})
     mapped = map_network(graph, target, lanes, MapOptions(widths, rows))
     blocks = [sum(len(task.blocks) for task in one.tasks) for one in matrices_of(mapped)]
-    assert [layer.mvmus for layer in estimate_file(model, EstimateOptions("puma", rows=rows)).layers] == blocks
+    assert [layer.mvmus for layer in estimate_network(model, EstimateOptions("puma", rows=rows)).layers] == blocks
 
 
 @pytest.mark.parametrize(("name", "mvmus"), [("cifar10_resnet20.onnx", 59), ("squeezenet1.0-deepcompressed.onnx", 109)])
@@ -110,7 +111,7 @@ def test_mvmus_of_real_networks_on_puma(name: str, mvmus: int) -> None:
     found = sorted(require(MODELS).rglob(name))
     if not found:
         require(MODELS / name)
-    assert estimate_file(str(found[0]), EstimateOptions("puma")).mvmus == mvmus
+    assert estimate_network(str(found[0]), EstimateOptions("puma")).mvmus == mvmus
 
 
 def _weights_as_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -162,7 +163,7 @@ def test_products_of_activations_and_what_else_is_left_out(tmp_path: Path) -> No
     file = tmp_path / "net.onnx"
     nodes = [node("MatMul", ["x", "w"], "a"), node("MatMul", ["x", "a"], "y", "attention")]
     write_network(file, nodes, (4, 4), (4, 4), {"w": np.ones((4, 4), np.float32)})
-    found = estimate_file(str(file), EstimateOptions("ideal"))
+    found = estimate_network(str(file), EstimateOptions("ideal"))
     assert [(layer.name, layer.vectors, layer.mvmus) for layer in found.layers] == [("matmul", 4, 1)]
     assert found.latency is None and found.joules is None and found.inputs_per_second is None
     assert found.excluded[0] == "time and energy: ideal has no price for a product (prices.mvm)"
@@ -195,7 +196,7 @@ def test_every_field_is_explained() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--copies", "conv11=2"], 'error[estimate.layer]: no layer with a matrix is called "conv11"\n  at --copies\n'
+        (["--copies", "conv11=2"], 'error[layer.unknown]: there is no layer with a matrix "conv11"\n  at --copies\n'
          '  help: did you mean "conv1"?\n'),
         (["--copies", "fc=2"], 'error[estimate.copies]: "fc" has 1 vectors an input; it cannot share them among 2 '
          "copies\n  at --copies\n  help: give 1 to 1\n"),
@@ -214,7 +215,7 @@ def test_every_field_is_explained() -> None:
          "  help: write 300, 2tiles or 1chip\n"),
         (["--budget", "2"], "error[balance.budget]: one copy of every layer takes 4 MVMUs; the budget is 2\n"
          "  help: give a budget of 4 or more\n"),
-        (["--pace", "conv9"], 'error[estimate.layer]: no layer with a matrix is called "conv9"\n  at --pace\n'
+        (["--pace", "conv9"], 'error[layer.unknown]: there is no layer with a matrix "conv9"\n  at --pace\n'
          '  help: did you mean "conv2"?\n'),
         (["--weight-bits", "17"], "error[options.bits]: --weight-bits is 17; puma takes 2 to 16\n"
          "  at --weight-bits\n"),
@@ -228,7 +229,7 @@ def test_messages(arguments: list[str], message: str) -> None:
 def test_files_that_cannot_be_estimated(tmp_path: Path) -> None:
     def refused(file: Path) -> str:
         with pytest.raises(CimcError) as caught:
-            estimate_file(str(file), EstimateOptions())
+            estimate_network(str(file), EstimateOptions())
         return str(caught.value).replace(f"{tmp_path}/", "")
 
     assert refused(tmp_path / "none.onnx").startswith("error[onnx.file]: there is no such file\n  at none.onnx")
@@ -261,12 +262,12 @@ def _estimated(model: onnx.ModelProto, options: EstimateOptions) -> Estimate:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
         onnx.save(model, file)
-        return estimate_file(str(file), options)
+        return estimate_network(str(file), options)
 
 
 def _equals_compiled(model: str, target: str, rows: str) -> None:
     """Every matrix of the compiler's report has the estimate's blocks, MVMUs and vectors."""
-    found = estimate_file(model, EstimateOptions(target, rows=rows))
+    found = estimate_network(model, EstimateOptions(target, rows=rows))
     report = build_report(compile_network(model, CompileOptions(target=target, rows=rows)))
     matrices = [layer for layer in report.layers if layer.matrix is not None]
     assert len(matrices) == len(found.layers) == len(load_structure(model).matrices)

@@ -13,9 +13,7 @@ import pytest
 
 from benchmarks.networks import vgg16
 from cimc.base.diagnostics import CimcError
-from cimc.driver.options import EstimateOptions
 from cimc.estimator.cut import cut_matrix
-from cimc.estimator.estimate import estimate_file
 from cimc.estimator.layer_by_layer import LayerByLayer, Residence, _residence, estimate_layer_by_layer
 from cimc.frontends.structure import MatrixShape, Structure, load_structure
 from cimc.target.load import load_target
@@ -218,11 +216,6 @@ def test_every_field_is_explained() -> None:
 def test_messages(arguments: list[str], message: str) -> None:
     told = cimc("estimate", DIGITS, *arguments)
     assert (told.code, told.err) == (2, message)
-
-
-def test_the_other_estimate_refuses_such_a_target() -> None:
-    with pytest.raises(CimcError, match=r"estimate\.resident"):
-        estimate_file(DIGITS, EstimateOptions("atomlayer"))
 
 
 def test_a_price_is_needed() -> None:

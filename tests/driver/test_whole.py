@@ -17,7 +17,8 @@ from benchmarks.networks import lenet, resnet50, vgg16
 from cimc.backends.body import Body
 from cimc.driver.options import EstimateOptions
 from cimc.estimator import whole as whole_module
-from cimc.estimator.estimate import estimate, estimate_file
+from cimc.estimator.estimate import estimate
+from cimc.estimator.estimating import estimate_network
 from cimc.estimator.whole import Whole
 from cimc.frontends.structure import load_structure
 from cimc.isa.operands import Reg
@@ -39,7 +40,7 @@ SLOW = ("SqueezeNet", "super-resolution")
 
 def whole(model: str, options: EstimateOptions | None = None) -> Whole:
     """The figures of all work; there must be some."""
-    found = estimate_file(model, options or EstimateOptions()).whole
+    found = estimate_network(model, options or EstimateOptions()).whole
     assert found is not None
     return found
 
@@ -190,7 +191,7 @@ def test_large_networks_in_under_two_seconds(build: Callable[[bool], onnx.ModelP
 
 def test_what_there_is_no_estimate_for_says_why(tmp_path: Path) -> None:
     def why(target: str, model: str = DIGITS) -> str:
-        found = estimate_file(model, EstimateOptions(target))
+        found = estimate_network(model, EstimateOptions(target))
         assert found.whole is None
         return found.excluded[-1]
 
@@ -213,7 +214,7 @@ def test_a_network_that_no_tile_holds_has_no_such_estimate() -> None:
 def test_of_many_copies_one_is_placed(tmp_path: Path) -> None:
     onnx.save(resnet50(False), tmp_path / "net.onnx")
     model = str(tmp_path / "net.onnx")
-    once, many = (estimate_file(model, EstimateOptions(budget=budget)) for budget in (None, 20_000))
+    once, many = (estimate_network(model, EstimateOptions(budget=budget)) for budget in (None, 20_000))
     assert once.whole is not None and many.whole is not None
     assert many.whole.interval < once.whole.interval / 10
     assert many.whole.joules == pytest.approx(once.whole.joules, rel=1e-9)

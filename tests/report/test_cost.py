@@ -84,8 +84,8 @@ def test_a_price_that_lacks_is_named() -> None:
 
     compiled = compile_network(DIGITS, CompileOptions("puma"))
     prices = {name: value for name, value in compiled.target.prices.items() if name != "alu"}
-    said = price(replace(compiled, target=replace(compiled.target, prices=prices)))
-    assert isinstance(said, str) and 'no price for "alu"' in said
+    found = price(replace(compiled, target=replace(compiled.target, prices=prices)))
+    assert found.report is None and 'no price for "alu"' in found.unpriced
 
 
 def test_what_is_written_by_hand() -> None:

@@ -12,7 +12,7 @@ from cimc.base.quantities import si
 from cimc.report.cost_model import Share
 from cimc.report.html import PARTS, html_page
 from cimc.report.html_markup import Markup, element, escaped, shortened, table
-from cimc.report.html_ways import SHADES, shade
+from cimc.report.html_style import SHADES, shade
 from cimc.report.model import Report
 from cimc.report.timed import names_in, timed
 from cimc.runtime.timing.result import Timing

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 import cimc
-from cimc.report.thin import thinned
+from cimc.report.trace import thinned
 from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import Interval
 from tests.cli.commands import CALIBRATION, RESIDUAL

@@ -36,14 +36,21 @@ def duplicate(graph: MappedGraph, target: Target, duplication: Duplication) -> t
     loads = [load_of(graph, target, m, duplication.pace.get(m.layer.name)) for m in layers]
     seconds = None if duplication.rate is None else 1 / Fraction(repr(float(duplication.rate)))
     chosen = balance(loads, duplication.budget, duplication.objective, seconds)
-    grids = {m.layer.name: dict(_grids(graph, target, m)) for m in layers}
     copies = {m.layer.name: k for m, k in zip(layers, chosen.copies, strict=True)}
+    return with_copies(graph, target, copies), chosen
 
-    def duplicated(one: MappedMatrix) -> MappedMatrix:
-        count = copies[one.layer.name]
-        return replace(one, copies=count, across=grids[one.layer.name][count].across)
 
-    return with_matrices(graph, duplicated), chosen
+def with_copies(graph: MappedGraph, target: Target, wanted: Mapping[str, int]) -> MappedGraph:
+    """The graph with copies of layers, by name: of the numbers that can be had, that or the next smaller one."""
+
+    def copied(one: MappedMatrix) -> MappedMatrix:
+        most = wanted.get(one.layer.name)
+        if most is None:
+            return one
+        copies, grid = [offer for offer in _grids(graph, target, one) if offer[0] <= most][-1]
+        return replace(one, copies=copies, across=grid.across)
+
+    return with_matrices(graph, copied)
 
 
 @dataclass(frozen=True, slots=True)
