@@ -77,7 +77,8 @@ class Count(Number):
             return -1
         count = super().read(shape)
         if count is not None and count < 0:
-            raise Refused(shape.column, "number", f"the count of a loop is {count}", "write * for the number of inputs")
+            what, todo = f"the count of a loop is {count}", "write * for the number of inputs"
+            raise Refused("number", what, todo, shape.column)
         return count
 
     def encode(self, operand: int, scope: Scope) -> bytes:

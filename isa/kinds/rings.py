@@ -194,11 +194,11 @@ def axis_of(index: Index) -> Axis:
         return Axis(index.start, 1 if index.length is None else index.length, index.step)
     if index.start.terms or index.stop.terms:
         what, todo = "start:stop stands only between constants", "write start:+count, such as oy:+3"
-        raise Refused(index.column, "operand-kind", what, todo)
+        raise Refused("operand-kind", what, todo, index.column)
     length = index.stop.constant - index.start.constant
     if length < 1:
         what = f"{index.start.constant}:{index.stop.constant} is empty"
-        raise Refused(index.column, "number", what, "the stop is one past the last index")
+        raise Refused("number", what, "the stop is one past the last index", index.column)
     return Axis(index.start, length)
 
 

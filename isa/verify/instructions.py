@@ -17,9 +17,8 @@ def check_tile(tile: TileCode, target: Target, findings: Findings) -> None:
     """Check the matrices and every instruction of a tile whose rings are sound and whose streams are well formed."""
     for core in tile.cores:
         _check_matrices(tile, core, target, findings)
-        _check_stream(tile, "core", core, target, findings)
-    for channel in tile.channels:
-        _check_stream(tile, "channel", channel, target, findings)
+    for code in tile.codes:
+        _check_stream(tile, code, target, findings)
 
 
 def _check_matrices(tile: TileCode, core: CoreCode, target: Target, findings: Findings) -> None:
@@ -67,12 +66,12 @@ def _check_shared(item: str, held: tuple[Matrix, ...], findings: Findings) -> No
         findings.add("matrix", "its matrices differ in weight bits, input bits, signs or shift", item)
 
 
-def _check_stream(tile: TileCode, unit: str, code: CoreCode | ChannelCode, target: Target, findings: Findings) -> None:
+def _check_stream(tile: TileCode, code: CoreCode | ChannelCode, target: Target, findings: Findings) -> None:
     """Every instruction of a stream, in its order."""
     at = 0
 
     def complain(problem: str, what: str, todo: str) -> None:
-        findings.at((tile.number, unit, code.number, at), problem, what, todo)
+        findings.at((tile.number, code.unit, code.number, at), problem, what, todo)
 
     for at, instruction in enumerate(code.stream):  # noqa: B007  (complain reads it)
         loop = loop_of(instruction)

@@ -76,8 +76,7 @@ def wire(program: Program) -> Wiring:
     for tile in program.tiles:
         for ring in tile.rings:
             wiring.rings[tile.number, ring.name] = ring
-        streams = [Stream(tile.number, "core", core.number, core.stream) for core in tile.cores]
-        streams += [Stream(tile.number, "channel", channel.number, channel.stream) for channel in tile.channels]
+        streams = [Stream(tile.number, code.unit, code.number, code.stream) for code in tile.codes]
         wiring.streams += streams
         for stream in streams:
             for instruction in stream.instructions:
