@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cimc.base.diagnostics import Diagnostic, Place
-from cimc.target.fields import Path
+from cimc.target.keys import Path
 from cimc.target.model import Target
 
 
