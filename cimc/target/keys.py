@@ -4,11 +4,11 @@ reading, writing and docs/targets.md go by."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import NamedTuple, TypeAlias, get_args, get_type_hints
 
 from cimc.target.fields import Field, Quantity, Value
-from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Tile, Writing
+from cimc.target.model import Target, Writing
 
 Path: TypeAlias = tuple[str, ...]
 """A key with the tables around it: ("crossbar", "rows")."""
@@ -16,15 +16,8 @@ Path: TypeAlias = tuple[str, ...]
 TEXTS: tuple[str, ...] = ("name", "description", "extends")
 """Plain strings at the top of a file."""
 
-PARTS: Mapping[str, type] = {
-    "numbers": Numbers,
-    "crossbar": Crossbar,
-    "mvmu": Mvmu,
-    "core": Core,
-    "tile": Tile,
-    "chip": Chip,
-    "writing": Writing,
-}
+_HINTS = get_type_hints(Target) | {"writing": Writing}
+PARTS: Mapping[str, type] = {name: kind for name, kind in _HINTS.items() if is_dataclass(kind)}  # type: ignore[misc]
 """Sections of a file, and what they make. "writing" may be left out, and is then None."""
 
 

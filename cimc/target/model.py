@@ -1,6 +1,6 @@
 """The hardware a program is compiled for: numbers, crossbars, cores, tiles, chip. SI units throughout.
 
-Every field has a value in a TOML file with its unit and source; cimc.target.load reads, checks and resolves it.
+Every field says what a TOML file may give for it, and what it means; cimc.target.load reads, checks and resolves it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from cimc.target.fields import Choice, Count, Quantity, Switch
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Widths in bits. word: a register or memory word; accumulator: a sum of products on its way to requant.
-
-    weight and input: the default widths of stored weights and of activations fed to a crossbar.
-    """
+    """Widths in bits."""
 
     word: Annotated[int, Count("bits", 8, 32, "a register or memory word, a multiple of 8")]
     accumulator: Annotated[int, Count("bits", 8, 32, "a sum of products on its way to requant")]
@@ -30,8 +27,6 @@ class Numbers:
 class Crossbar:
     """One array of cells and its converters.
 
-    rows, columns: cells driven and read (a unit column, where the encoding needs one, is beside them).
-    cell_bits: bits a cell stores. dac_bits: input bits applied in one step. adc_bits: bits of a conversion.
     conversions: "each step" (a column sum is converted after every step, and shifted and added as a number), or "once"
     (the steps' currents are weighted in the analog domain, and their sum is converted; see cimc.target.emulated).
     adc_keeps: of a sum that is wider than the ADC, the "low bits" (steps of one unit; what is above clips) or the
@@ -58,8 +53,6 @@ class Mvmu:
     encoding: "offset" (w + 2^(bits-1) with a unit column) or "differential" (a positive and a negative cell).
     flipped: store a column inverted where more than half of its range would be set (offset encoding only).
     slices: "crossbars" (each slice on a crossbar of its own) or "columns" (slices side by side in one crossbar).
-    crossbars: how many crossbars the unit has.
-    round: "none", or "shift" where XbarOut is rounded to a word by a shift fixed per MVMU.
     """
 
     encoding: Annotated[str, Choice(("offset", "differential"), "how a signed weight becomes cells")]

@@ -44,22 +44,15 @@ def decode(data: bytes, file: str = "") -> Program:
     program = _Decoder(reader, strings).program()
     if reader.left:
         raise reader.fail("trailing", f"{reader.left} bytes too many")
-    found = [
-        Diagnostic(
-            "binary.structure",
-            problem.what,
-            Place(file, item=_where(problem.tile, problem.unit, problem.number, problem.index)),
-            problem.todo,
-        )
-        for problem in problems(program)
-    ]
+    found = []
+    for problem in problems(program):
+        where = f"tile {problem.tile}"
+        if problem.unit:
+            where += f" {problem.unit} {problem.number}, instruction {problem.index}"
+        found.append(Diagnostic("binary.structure", problem.what, Place(file, item=where), problem.todo))
     if found:
         raise CimcError(found)
     return program
-
-
-def _where(tile: int, unit: str, number: int, index: int) -> str:
-    return f"tile {tile}" + (f" {unit} {number}, instruction {index}" if unit else "")
 
 
 def _payload(data: bytes, file: str) -> Reader:
@@ -68,28 +61,16 @@ def _payload(data: bytes, file: str) -> Reader:
         raise fail("binary.truncated", f"a program is longer than these {len(data)} bytes", Place(file))
     magic, form, isa, checksum, length = _HEADER.unpack_from(data)
     if magic != MAGIC:
-        raise fail(
-            "binary.magic",
-            "this is not a binary program of cimc",
-            Place(file),
-            f"one begins with the bytes {MAGIC.hex(' ')}",
-        )
+        todo = f"one begins with the bytes {MAGIC.hex(' ')}"
+        raise fail("binary.magic", "this is not a binary program of cimc", Place(file), todo)
     for thing, version, known in (("file format", form, FORMAT), ("instruction set", isa, ISA_VERSION)):
         if version != known:
-            raise fail(
-                "binary.version",
-                f"{thing} version {version}; this cimc knows version {known}",
-                Place(file),
-                "compile the model again with this cimc",
-            )
+            what = f"{thing} version {version}; this cimc knows version {known}"
+            raise fail("binary.version", what, Place(file), "compile the model again with this cimc")
     payload = data[_HEADER.size :]
     if len(payload) != length:
-        raise fail(
-            "binary.truncated",
-            f"{length} bytes are announced and {len(payload)} are there",
-            Place(file),
-            "copy the file again",
-        )
+        what = f"{length} bytes are announced and {len(payload)} are there"
+        raise fail("binary.truncated", what, Place(file), "copy the file again")
     if zlib.crc32(payload) != checksum:
         raise fail("binary.checksum", "the bytes are not those that were written", Place(file), "copy the file again")
     return Reader(payload, file, _HEADER.size)

@@ -127,10 +127,7 @@ def _rest_of_product(target: Target) -> float:
     full = full_product(target)
     parts = sum(full[action] * target.prices[action].joules for action in PARTS if action in target.prices)
     if parts > whole.joules * (1 + 1e-6):  # prices are read as decimals and multiplied in floats
-        raise fail(
-            "time.price",
-            f"a product takes {whole.joules:.4g} J by [prices.mvm], and its parts {parts:.4g} J by theirs",
-            Place(f"target {target.name}", item="prices.mvm"),
-            "the price of a product covers its crossbars and converters: correct one of them",
-        )
+        what = f"a product takes {whole.joules:.4g} J by [prices.mvm], and its parts {parts:.4g} J by theirs"
+        todo = "the price of a product covers its crossbars and converters: correct one of them"
+        raise fail("time.price", what, Place(f"target {target.name}", item="prices.mvm"), todo)
     return max(0.0, whole.joules - parts)

@@ -27,24 +27,16 @@ def _check_matrices(tile: TileCode, core: CoreCode, target: Target, findings: Fi
         if not 0 <= matrix.mvmu < target.core.mvmus:
             findings.add("mvmu", f"a core of {target.name} has {target.core.mvmus} MVMUs", item)
         if not 1 <= matrix.weight_bits <= target.largest_weight_bits:
-            findings.add(
-                "matrix",
-                f"weights of {matrix.weight_bits} bits; an MVMU of {target.name} holds at most "
-                f"{target.largest_weight_bits}",
-                item,
-                "quantise the weights to fewer bits",
-            )
+            most = f"an MVMU of {target.name} holds at most {target.largest_weight_bits}"
+            what = f"weights of {matrix.weight_bits} bits; {most}"
+            findings.add("matrix", what, item, "quantise the weights to fewer bits")
             continue
         columns = min(target.mvmu_columns(matrix.weight_bits), target.xout_stride)
         rows_end, columns_end = extent((matrix,))
         if min(matrix.rows, matrix.columns) < 1 or rows_end > target.mvmu_rows or columns_end > columns:
-            findings.add(
-                "matrix",
-                f"a matrix up to row {rows_end} and column {columns_end}; an MVMU of {target.name} holds at "
-                f"most {target.mvmu_rows} x {columns} weights of {matrix.weight_bits} bits",
-                item,
-                "split the matrix into blocks",
-            )
+            most = f"at most {target.mvmu_rows} x {columns} weights of {matrix.weight_bits} bits"
+            what = f"a matrix up to row {rows_end} and column {columns_end}; an MVMU of {target.name} holds {most}"
+            findings.add("matrix", what, item, "split the matrix into blocks")
         if not 1 <= matrix.input_bits <= target.numbers.word:
             findings.add("matrix", f"inputs of {matrix.input_bits} bits; a word has {target.numbers.word}", item)
         sum_bits = matrix.weight_bits - 1 + matrix.input_bits + (matrix.rows - 1).bit_length()
