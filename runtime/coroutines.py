@@ -139,15 +139,6 @@ class _Body:
 
 
 def _plain_loop(count: int, slot: int, counters: Counters, body: Sequence[Callable[[], object]]) -> Callable[[], None]:
-    if len(body) == 1:
-        only = body[0]
-
-        def run_one() -> None:
-            for counters[slot] in range(count):
-                only()
-
-        return run_one
-
     def run() -> None:
         for counters[slot] in range(count):
             for function in body:

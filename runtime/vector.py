@@ -181,15 +181,6 @@ def compile_settle(dest: Register, scale: Factors) -> Callable[[Reals], None]:
 
         return settle_plainly
     least, most, zero = (np.array(number, np.float32) for number in (below, above, scale.zero))
-    if scale.zero == 0:
-
-        def settle_around_zero(real: Reals) -> None:
-            np.rint(real, out=real)
-            np.maximum(real, least, out=real)
-            np.minimum(real, most, out=real)
-            words[...] = real
-
-        return settle_around_zero
 
     def settle(real: Reals) -> None:
         np.rint(real, out=real)
