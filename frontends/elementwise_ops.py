@@ -197,6 +197,6 @@ def _cast_to(node: OnnxNode, wanted: str) -> None:
     elif wanted in floats and dtype in (*NARROW, "int8", "uint8", "int16", "uint16", "int32"):
         scale = node.scalar(1.0, "scale")
         zero = node.vector(np.zeros((), storage_of(dtype)), "zero_point", dtype)
-        node.emit(Dequantize(inputs=(x, scale, zero), output=node.output, origin=node.origin, axis=-1))
+        node.emit(Dequantize, (x, scale, zero), node.output, axis=-1)
     else:
         raise Unsupported(f"a cast from {dtype} to {wanted} at run time")

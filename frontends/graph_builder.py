@@ -20,9 +20,11 @@ from cimc.numerics.integers import NARROW, storage_of
 
 ELEMENTS_LIMIT = 1 << 28
 """The most elements one tensor may have (1 GiB of float32); more is refused."""
-
+SMALL = 1024
+"""Elements up to which a constant is shown to onnx's inference: shapes, axes, split sizes."""
 
 REVISE = "the file contradicts itself, or needs another --bind"
+INVALID = "onnx.checker.check_model tells more"
 
 
 class Unsupported(Exception):

@@ -100,7 +100,7 @@ def concat(node: OnnxNode) -> None:
     if len(names) == 1:
         node.result(names[0])
     else:
-        node.emit(Concat(inputs=names, output=node.output, origin=node.origin, axis=axis))
+        node.emit(Concat, names, node.output, axis=axis)
 
 
 def split(node: OnnxNode) -> None:
@@ -148,7 +148,7 @@ def slice_(node: OnnxNode) -> None:
 
 def _sliced(node: OnnxNode, x: str, bounds: dict[int, tuple[int, int, int]], output: str) -> str:
     ranges = tuple(bounds.get(axis, (0, dim, 1)) for axis, dim in enumerate(node.build.shape(x)))
-    return node.emit(Slice(inputs=(x,), output=output, origin=node.origin, ranges=ranges))
+    return node.emit(Slice, (x,), output, ranges=ranges)
 
 
 def pad(node: OnnxNode) -> None:
@@ -176,7 +176,7 @@ def pad(node: OnnxNode) -> None:
     if cuts:
         x = _sliced(node, x, cuts, node.fresh("cut") if grows else node.output)
     if grows:
-        node.emit(Pad(inputs=(x,), output=node.output, origin=node.origin, pads=grown, value=value))
+        node.emit(Pad, (x,), node.output, pads=grown, value=value)
     elif not cuts:
         node.result(x)
 
@@ -252,7 +252,7 @@ def select(node: OnnxNode, x: str, axis: int, places: list[int], output: str) ->
         else:
             runs.append([place])
     parts = tuple(_sliced(node, x, {axis: (run[0], run[-1] + 1, 1)}, node.fresh("part")) for run in runs)
-    return node.emit(Concat(inputs=parts, output=output, origin=node.origin, axis=axis))
+    return node.emit(Concat, parts, output, axis=axis)
 
 
 def expand(node: OnnxNode) -> None:
@@ -283,5 +283,5 @@ def _repeated(node: OnnxNode, x: str, shape: Shape, repeats: tuple[int, ...]) ->
         if repeats[axis] > 4096:
             raise Unsupported(f"{repeats[axis]} copies along axis {axis}")
         output = node.output if axis == growing[-1] else node.fresh("repeated")
-        x = node.emit(Concat(inputs=(x,) * repeats[axis], output=output, origin=node.origin, axis=axis))
+        x = node.emit(Concat, (x,) * repeats[axis], output, axis=axis)
     node.result(x)

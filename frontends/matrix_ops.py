@@ -44,9 +44,9 @@ def general_product(node: OnnxNode, a: str, b: str, c: str | None, output: str) 
             assert value is not None, c
             c = node.vector(np.full(columns, value.reshape(()), np.float32), "bias")
         if build.shape(c) == (columns,):
-            node.emit(MatMul(inputs=(a, b, c), output=output, origin=node.origin))
+            node.emit(MatMul, (a, b, c), output)
             return
-    name = node.emit(MatMul(inputs=(a, b), output=output if c is None else node.fresh("product"), origin=node.origin))
+    name = node.emit(MatMul, (a, b), output if c is None else node.fresh("product"))
     if c is not None:
         node.binary("add", name, c, output)
 
@@ -84,14 +84,14 @@ def _matrix_product(node: OnnxNode, a: str, b: str, output: str) -> str:
             b = build.reshape_known(b, right[-2:], node.origin)
             extra = len(right) - len(left)
             if extra <= 0:
-                return node.emit(MatMul(inputs=(a, b), output=output, origin=node.origin))
-            short = node.emit(MatMul(inputs=(a, b), output=node.fresh("short"), origin=node.origin))
+                return node.emit(MatMul, (a, b), output)
+            short = node.emit(MatMul, (a, b), node.fresh("short"))
             return node.reshape(short, (*(1,) * extra, *build.shape(short)), output)
         if not build.is_known(a) and left[-1:] == right[-2:-1]:
             raise Unsupported(f"a stack of weight matrices of shape {right}; one matrix is supported")
     elif build.is_known(a) and math.prod(left[:-2]) == 1 and left[-1:] == right[-2:-1]:
         return _constant_left(node, a, b, output)
-    return node.emit(MatMulDynamic(inputs=(a, b), output=output, origin=node.origin))
+    return node.emit(MatMulDynamic, (a, b), output)
 
 
 def _constant_left(node: OnnxNode, a: str, b: str, output: str) -> str:
@@ -105,14 +105,14 @@ def _constant_left(node: OnnxNode, a: str, b: str, output: str) -> str:
     rank = len(build.shape(b))
     swap = (*range(rank - 2), rank - 1, rank - 2)
     turned = node.transpose(b, swap, node.fresh("input_transposed"))
-    made = node.emit(MatMul(inputs=(turned, weight), output=node.fresh("transposed"), origin=node.origin))
+    made = node.emit(MatMul, (turned, weight), node.fresh("transposed"))
     return node.transpose(made, swap, output)
 
 
 def _dynamic_gemm(node: OnnxNode, a: str, b: str, c: str | None, alpha: float, output: str) -> None:
     plain = alpha == 1.0 and c is None
     product_name = output if plain else node.fresh("product")
-    name = node.emit(MatMulDynamic(inputs=(a, b), output=product_name, origin=node.origin))
+    name = node.emit(MatMulDynamic, (a, b), product_name)
     if alpha != 1.0:
         name = node.binary("mul", name, node.scalar(alpha, "alpha"), output if c is None else node.fresh("scaled"))
     if c is not None:

@@ -29,17 +29,15 @@ def batch_normalization(node: OnnxNode) -> None:
     if not (np.asarray(node.build.constants[names[3]], np.float32) + np.float32(epsilon) > 0).all():
         raise Unsupported("variance + epsilon is not positive everywhere", "onnx.nan")
     inputs = (node.operand(0), *names)
-    node.emit(BatchNorm(inputs=inputs, output=node.output, origin=node.origin, epsilon=epsilon))
+    node.emit(BatchNorm, inputs, node.output, epsilon=epsilon)
 
 
 def layer_normalization(node: OnnxNode) -> None:
     """LayerNormalization, written out: (x - mean) / sqrt(mean of squares + epsilon) * scale + bias."""
     node.only_first_result()
-    x = node.operand(0)
-    rank = len(node.build.shape(x))
+    x, rank = node.operand(0), len(node.shape(0))
     axes = tuple(range(node.axis(-1, rank), rank))
-    centred = node.binary("sub", x, _reduced(node, "mean", x, axes, node.fresh("mean")), node.fresh("centred"))
-    y = _by_deviation(node, centred, axes, node.real("epsilon", 1e-5), node.fresh("normalised"))
+    y = _by_deviation(node, _centred(node, x, axes), axes)
     last = not node.has(2)
     y = node.binary("mul", y, node.operand(1), node.output if last else node.fresh("scaled"))
     if not last:
@@ -48,10 +46,8 @@ def layer_normalization(node: OnnxNode) -> None:
 
 def rms_normalization(node: OnnxNode) -> None:
     """RMSNormalization, written out."""
-    x = node.operand(0)
-    rank = len(node.build.shape(x))
-    axes = tuple(range(node.axis(-1, rank), rank))
-    y = _by_deviation(node, x, axes, node.real("epsilon", 1e-5), node.fresh("normalised"))
+    x, rank = node.operand(0), len(node.shape(0))
+    y = _by_deviation(node, x, tuple(range(node.axis(-1, rank), rank)))
     node.binary("mul", y, node.operand(1), node.output)
 
 
@@ -62,8 +58,7 @@ def instance_normalization(node: OnnxNode) -> None:
     if len(shape) < 3:
         raise Unsupported(f"shape {shape} has no spatial axes", "onnx.shape")
     axes = tuple(range(2, len(shape)))
-    centred = node.binary("sub", x, _reduced(node, "mean", x, axes, node.fresh("mean")), node.fresh("centred"))
-    y = _by_deviation(node, centred, axes, node.real("epsilon", 1e-5), node.fresh("normalised"))
+    y = _by_deviation(node, _centred(node, x, axes), axes)
     column = (shape[1], *(1 for _ in axes))
     node.known(1, "scale")
     node.known(2, "B")
@@ -83,16 +78,14 @@ def lrn(node: OnnxNode) -> None:
     rows = node.reshape(square, (shape[0], 1, shape[1], math.prod(shape[2:])), node.fresh("rows"))
     pads = ((size - 1) // 2, 0, size - 1 - (size - 1) // 2, 0)
     pooled = node.emit(
-        Pool(
-            inputs=(rows,),
-            output=node.fresh("pooled"),
-            origin=node.origin,
-            kind="average",
-            kernel=(size, 1),
-            strides=(1, 1),
-            pads=pads,
-            count_include_pad=True,
-        )
+        Pool,
+        (rows,),
+        node.fresh("pooled"),
+        kind="average",
+        kernel=(size, 1),
+        strides=(1, 1),
+        pads=pads,
+        count_include_pad=True,
     )
     means = node.reshape(pooled, shape, node.fresh("means"))
     scaled = node.binary("mul", means, node.scalar(node.real("alpha", 1e-4), "alpha"), node.fresh("scaled"))
@@ -101,27 +94,20 @@ def lrn(node: OnnxNode) -> None:
     node.binary("div", x, divisor, node.output)
 
 
-def softmax(node: OnnxNode) -> None:
-    """Softmax; before opset 13 over all axes from `axis` on, flattened."""
-    _softmax(node, node.output)
-
-
 def log_softmax(node: OnnxNode) -> None:
     """LogSoftmax, written out so that nothing underflows: z - log(sum(exp(z))), z = x - max(x)."""
     x = node.operand(0)
     shape = node.build.shape(x)
-    if node.opset >= 13:
-        axes: tuple[int, ...] = (node.axis(-1, len(shape)),)
-    else:
-        axes = tuple(range(node.axis(1, len(shape)), len(shape)))
+    rank = len(shape)
+    axes = (node.axis(-1, rank),) if node.opset >= 13 else tuple(range(node.axis(1, rank), rank))
     z = node.binary("sub", x, _reduced(node, "max", x, axes, node.fresh("max")), node.fresh("shifted"))
     total = _reduced(node, "sum", node.unary("exp", z, node.fresh("exp")), axes, node.fresh("total"))
     node.binary("sub", z, node.unary("log", total, node.fresh("log")), node.output)
 
 
-def _softmax(node: OnnxNode, output: str) -> None:
-    x = node.operand(0)
-    shape = node.build.shape(x)
+def softmax(node: OnnxNode) -> None:
+    """Softmax; before opset 13 over all axes from `axis` on, flattened."""
+    x, shape = node.operand(0), node.shape(0)
     if node.opset >= 13:
         axis = node.axis(-1, len(shape))
     else:
@@ -129,11 +115,10 @@ def _softmax(node: OnnxNode, output: str) -> None:
         wide = [at for at in range(first, len(shape)) if shape[at] > 1]
         if len(wide) > 1:
             flat = node.reshape(x, (math.prod(shape[:first]), math.prod(shape[first:])), node.fresh("flat"))
-            soft = node.emit(Softmax(inputs=(flat,), output=node.fresh("softmax"), origin=node.origin, axis=1))
-            node.reshape(soft, shape, output)
+            node.reshape(node.emit(Softmax, (flat,), node.fresh("softmax"), axis=1), shape, node.output)
             return
         axis = wide[0] if wide else first
-    node.emit(Softmax(inputs=(x,), output=output, origin=node.origin, axis=axis))
+    node.emit(Softmax, (x,), node.output, axis=axis)
 
 
 def reduce_(kind: str) -> Callable[[OnnxNode], None]:
@@ -146,11 +131,9 @@ def reduce_(kind: str) -> Callable[[OnnxNode], None]:
         if not axes:
             node.result(x)
         elif kind != "sum" and len(shape) == 4 and axes == (2, 3):
-            if keepdims:
-                global_pooling(node, x, "average" if kind == "mean" else "max", node.output)
-            else:
-                pooled = node.fresh("pooled")
-                global_pooling(node, x, "average" if kind == "mean" else "max", pooled)
+            pooled = node.output if keepdims else node.fresh("pooled")
+            global_pooling(node, x, "average" if kind == "mean" else "max", pooled)
+            if not keepdims:
                 node.reshape(pooled, shape[:2], node.output)
         else:
             _reduced(node, kind, x, axes, node.output, keepdims)
@@ -169,16 +152,10 @@ def reduce_of(before: str, after: str) -> Callable[[OnnxNode], None]:
     """A sum of a function of x ("abs" or "square"), then a Unary function ("identity" for none)."""
 
     def translate(node: OnnxNode) -> None:
-        x = node.operand(0)
-        axes = _axes(node, x)
-        if before == "abs":
-            y = node.unary("abs", x, node.fresh("abs"))
-        else:
-            y = node.binary("mul", x, x, node.fresh("square"))
-        last = after == "identity"
-        y = _reduced(
-            node, "sum", y, axes, node.output if last else node.fresh("sum"), bool(node.integer("keepdims", 1))
-        )
+        x, keepdims, last = node.operand(0), bool(node.integer("keepdims", 1)), after == "identity"
+        axes, made = _axes(node, x), node.fresh(before)
+        y = node.unary("abs", x, made) if before == "abs" else node.binary("mul", x, x, made)
+        y = _reduced(node, "sum", y, axes, node.output if last else node.fresh("sum"), keepdims)
         if not last:
             node.unary(after, y, node.output)
 
@@ -195,12 +172,19 @@ def _axes(node: OnnxNode, x: str) -> tuple[int, ...]:
 
 
 def _reduced(node: OnnxNode, kind: str, x: str, axes: tuple[int, ...], output: str, keepdims: bool = True) -> str:
-    return node.emit(Reduce(inputs=(x,), output=output, origin=node.origin, kind=kind, axes=axes, keepdims=keepdims))
+    return node.emit(Reduce, (x,), output, kind=kind, axes=axes, keepdims=keepdims)
 
 
-def _by_deviation(node: OnnxNode, x: str, axes: tuple[int, ...], epsilon: float, output: str) -> str:
+def _centred(node: OnnxNode, x: str, axes: tuple[int, ...]) -> str:
+    """x - mean(x)."""
+    return node.binary("sub", x, _reduced(node, "mean", x, axes, node.fresh("mean")), node.fresh("centred"))
+
+
+def _by_deviation(node: OnnxNode, x: str, axes: tuple[int, ...]) -> str:
     """x / sqrt(mean(x^2) + epsilon)."""
     square = node.binary("mul", x, x, node.fresh("square"))
     variance = _reduced(node, "mean", square, axes, node.fresh("variance"))
-    raised = node.binary("add", variance, node.scalar(epsilon, "epsilon"), node.fresh("raised"))
-    return node.binary("div", x, node.unary("sqrt", raised, node.fresh("deviation")), output)
+    epsilon = node.scalar(node.real("epsilon", 1e-5), "epsilon")
+    raised = node.binary("add", variance, epsilon, node.fresh("raised"))
+    deviation = node.unary("sqrt", raised, node.fresh("deviation"))
+    return node.binary("div", x, deviation, node.fresh("normalised"))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto
-from onnx.helper import make_graph, make_model, make_opsetid
+from onnx.helper import get_attribute_value, make_graph, make_model, make_opsetid
 from onnx.reference import ReferenceEvaluator
 
 from cimc.frontends.foreign import ForeignError, foreign
@@ -37,14 +37,9 @@ def constant_value(node: NodeProto) -> Array:
             return array_of(attribute.t, name)
         if attribute.name == "sparse_value":
             return dense_of(attribute.sparse_tensor)
-        if attribute.name == "value_float":
-            return np.asarray(attribute.f, np.float32)
-        if attribute.name == "value_floats":
-            return np.asarray(attribute.floats, np.float32)
-        if attribute.name == "value_int":
-            return np.asarray(attribute.i, np.int64)
-        if attribute.name == "value_ints":
-            return np.asarray(attribute.ints, np.int64)
+        if attribute.name in ("value_float", "value_floats", "value_int", "value_ints"):
+            kind = np.float32 if "float" in attribute.name else np.int64
+            return np.asarray(get_attribute_value(attribute), kind)
     raise Unsupported("a Constant without a numeric value")
 
 
@@ -59,11 +54,10 @@ def shape_value(node: NodeProto, shape: tuple[int, ...]) -> Array:
 def folded(node: NodeProto, operands: list[Array | None], model: ModelProto) -> list[Array]:
     """The results of a node on constant operands (None: not given), by onnx's reference evaluator."""
     _check_size(node, operands)
-    names = [name if name else "" for name in node.input]
-    feeds = {name: value for name, value in zip(names, operands, strict=True) if value is not None}
+    feeds = {name: value for name, value in zip(node.input, operands, strict=True) if value is not None}
     graph = make_graph([node], "fold", [], [])
-    graph.input.extend(_untyped(name) for name in feeds)
-    graph.output.extend(_untyped(name) for name in node.output if name)
+    graph.input.extend(ValueInfoProto(name=name) for name in feeds)
+    graph.output.extend(ValueInfoProto(name=name) for name in node.output if name)
     opsets = [make_opsetid(entry.domain, entry.version) for entry in model.opset_import]
     try:
         with np.errstate(all="ignore"):
@@ -73,10 +67,6 @@ def folded(node: NodeProto, operands: list[Array | None], model: ModelProto) -> 
         raise Unsupported(f"it cannot be computed from its constants: {error}") from None
     assert isinstance(results, list), type(results)
     return [np.asarray(result) for result in results]
-
-
-def _untyped(name: str) -> ValueInfoProto:
-    return ValueInfoProto(name=name)
 
 
 def _check_size(node: NodeProto, operands: list[Array | None]) -> None:

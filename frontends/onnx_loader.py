@@ -18,7 +18,7 @@ from onnx import AttributeProto, ModelProto, NodeProto
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.frontends.foreign import ForeignError, foreign
-from cimc.frontends.graph_builder import GraphBuilder, Unsupported
+from cimc.frontends.graph_builder import INVALID, GraphBuilder, Unsupported
 from cimc.frontends.onnx_file import ModelLike, array_of, dense_of, opset_of, place_of, read_model
 from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value
 from cimc.frontends.onnx_inputs import graph_inputs
@@ -30,8 +30,6 @@ from cimc.frontends.onnx_stand_in import stand_ins
 from cimc.ir.graph import Array, Graph
 from cimc.ir.verify_graph import verify_graph
 from cimc.numerics.integers import NARROW
-
-INVALID = "onnx.checker.check_model tells more"
 
 
 def load_onnx(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,8 @@ from cimc.frontends.graph_builder import GraphBuilder, Unsupported
 from cimc.frontends.onnx_file import array_of
 from cimc.ir.graph import Array, Binary, Node, Reshape, Transpose, Unary
 from cimc.ir.infer_shapes import Shape
+
+Names = tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -116,28 +120,30 @@ class OnnxNode:
         """Makes the Graph tensor `name` the value of result `index` (without a node, where the names differ)."""
         self.values[self.proto.output[index]] = name
 
-    def emit(self, node: Node, shape: Shape | None = None) -> str:
-        """Adds a node of the Graph; where it makes result 0 of this ONNX node, records that."""
-        name = self.build.add(node, shape)
+    def emit(
+        self, kind: Callable[..., Node], inputs: Names, output: str, shape: Shape | None = None, /, **fields: Any
+    ) -> str:
+        """Adds a node of the Graph, of this kind; where it makes result 0 of this ONNX node, records that."""
+        name = self.build.add(kind(inputs=inputs, output=output, origin=self.origin, **fields), shape)
         if name == self.output:
             self.result(name)
         return name
 
     def unary(self, function: str, x: str, output: str, a: float = 0.0, b: float = 0.0) -> str:
         """Emits a Unary node."""
-        return self.emit(Unary(inputs=(x,), output=output, origin=self.origin, function=function, a=a, b=b))
+        return self.emit(Unary, (x,), output, function=function, a=a, b=b)
 
     def binary(self, function: str, x: str, y: str, output: str) -> str:
         """Emits a Binary node."""
-        return self.emit(Binary(inputs=(x, y), output=output, origin=self.origin, function=function))
+        return self.emit(Binary, (x, y), output, function=function)
 
     def reshape(self, x: str, shape: Shape, output: str) -> str:
         """Emits a Reshape node."""
-        return self.emit(Reshape(inputs=(x,), output=output, origin=self.origin), shape)
+        return self.emit(Reshape, (x,), output, shape)
 
     def transpose(self, x: str, perm: tuple[int, ...], output: str) -> str:
         """Emits a Transpose node."""
-        return self.emit(Transpose(inputs=(x,), output=output, origin=self.origin, perm=perm))
+        return self.emit(Transpose, (x,), output, perm=perm)
 
     def scalar(self, value: float, suffix: str) -> str:
         """A float32 constant of one element, shape ()."""

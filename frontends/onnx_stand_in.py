@@ -13,12 +13,9 @@ from onnx.helper import make_tensor_type_proto, np_dtype_to_tensor_dtype, tensor
 from onnx.numpy_helper import from_array
 
 from cimc.frontends.foreign import ForeignError, foreign
-from cimc.frontends.graph_builder import ELEMENTS_LIMIT, GraphBuilder
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT, SMALL, GraphBuilder
 from cimc.frontends.onnx_file import opset_of
 from cimc.ir.graph import Tensor
-
-SMALL = 1024
-"""Elements up to which a constant operand is shown to the inference (shapes, axes, split sizes)."""
 
 
 def stand_ins(proto: NodeProto, model: ModelProto, values: Mapping[str, str], build: GraphBuilder) -> dict[str, Tensor]:

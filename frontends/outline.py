@@ -13,10 +13,10 @@ from onnx import ModelProto
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from cimc.base.diagnostics import fail
-from cimc.frontends.graph_builder import ELEMENTS_LIMIT
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT, SMALL
 from cimc.frontends.onnx_fold import FOLDABLE
 from cimc.frontends.onnx_loader import load_onnx
-from cimc.frontends.structure_shapes import SMALL, Shapes, has_data
+from cimc.frontends.structure_shapes import Shapes, has_data
 from cimc.ir.graph import Array, Graph
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cimc.frontends.graph_builder import Unsupported
 from cimc.frontends.matrix_ops import general_product, product
 from cimc.frontends.onnx_node import OnnxNode, positive_axis
-from cimc.frontends.windows_ops import convolution, global_pooling, pooling
-from cimc.ir.graph import Concat, Dequantize, Quantize, Softmax
+from cimc.frontends.windows_ops import convolution
+from cimc.ir.graph import Array, Concat, Dequantize, Quantize, Softmax
 from cimc.numerics.integers import NARROW, storage_of
 
 QUANTISED = (*NARROW, "int8", "uint8", "int16", "uint16")
@@ -49,9 +50,8 @@ def dequantize_linear(node: OnnxNode) -> None:
 def parameters(node: OnnxNode, x: int, scale: int, zero_point: int, dtype: str, axis: int) -> Parameters:
     """The quantisation of operand `x` by operands `scale` and `zero_point`; `dtype` where there is no zero point."""
     if node.integer("block_size", 0):
-        raise Unsupported(
-            "blocked quantisation (block_size); one scale, or one for each index of an axis, is supported"
-        )
+        what = "one scale, or one for each index of an axis, is supported"
+        raise Unsupported(f"blocked quantisation (block_size); {what}")
     if node.has(zero_point):
         dtype = node.build.tensors[node.operand(zero_point)].dtype
     if dtype not in (*QUANTISED, "int32"):
@@ -75,16 +75,11 @@ def parameters(node: OnnxNode, x: int, scale: int, zero_point: int, dtype: str, 
         if given.size not in (1, scales.size):
             raise Unsupported(f"{given.size} zero points for {scales.size} scales", "onnx.shape")
         zeros = np.broadcast_to(given.reshape(wanted if given.size == scales.size else ()), wanted)
-    return Parameters(
-        _constant(node, scale, scales.reshape(wanted), "scale"),
-        _constant(node, zero_point, zeros, "zero_point", dtype),
-        at,
-    )
+    held = _constant(node, scale, scales.reshape(wanted), "scale")
+    return Parameters(held, _constant(node, zero_point, zeros, "zero_point", dtype), at)
 
 
-def _constant(
-    node: OnnxNode, index: int, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], suffix: str, dtype: str = ""
-) -> str:
+def _constant(node: OnnxNode, index: int, array: Array, suffix: str, dtype: str = "") -> str:
     """Operand `index` where it holds exactly `array`, else a new constant."""
     if node.has(index):
         name = node.operand(index)
@@ -98,14 +93,12 @@ def quantise(node: OnnxNode, x: str, output: str, by: Parameters) -> str:
     """Emits a Quantize."""
     if node.build.tensors[by.zero_point].dtype not in QUANTISED:
         raise Unsupported(f"quantisation to {node.build.tensors[by.zero_point].dtype}")
-    made = Quantize(inputs=(x, by.scale, by.zero_point), output=output, origin=node.origin, axis=by.axis)
-    return node.emit(made)
+    return node.emit(Quantize, (x, by.scale, by.zero_point), output, axis=by.axis)
 
 
 def dequantise(node: OnnxNode, x: str, output: str, by: Parameters) -> str:
     """Emits a Dequantize."""
-    made = Dequantize(inputs=(x, by.scale, by.zero_point), output=output, origin=node.origin, axis=by.axis)
-    return node.emit(made)
+    return node.emit(Dequantize, (x, by.scale, by.zero_point), output, axis=by.axis)
 
 
 def _read(node: OnnxNode, x: int, axis: int = -1) -> str:
@@ -114,15 +107,18 @@ def _read(node: OnnxNode, x: int, axis: int = -1) -> str:
     return dequantise(node, node.operand(x), node.fresh(f"operand{x}"), by)
 
 
-def _written(node: OnnxNode, real: str, scale: int) -> None:
-    """`real`, quantised by operands `scale` and `scale` + 1 into the node's result."""
-    by = parameters(node, 0, scale, scale + 1, "uint8", 0)
+def _written(node: OnnxNode, make: Callable[[str], object], scale: int, x: int = 0) -> None:
+    """What `make` makes under a name, quantised by operands `scale` and `scale` + 1 into the node's result. x: an
+    operand of as many axes."""
+    real = node.fresh("real")
+    make(real)
+    by = parameters(node, x, scale, scale + 1, "uint8", 0)
     if by.axis != -1:
         raise Unsupported("a result with a scale for each channel")
     quantise(node, real, node.output, by)
 
 
-def _bias(node: OnnxNode, index: int, scale: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> str | None:
+def _bias(node: OnnxNode, index: int, scale: Array) -> str | None:
     """The int32 bias at operand `index`, dequantised by x_scale * w_scale."""
     if not node.has(index):
         return None
@@ -139,7 +135,7 @@ def _bias(node: OnnxNode, index: int, scale: np.ndarray[tuple[int, ...], np.dtyp
     return dequantise(node, integers, node.fresh("bias"), Parameters(name, zero, axis))
 
 
-def _product_scale(node: OnnxNode, x: int, w: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _product_scale(node: OnnxNode, x: int, w: int) -> npt.NDArray[np.float32]:
     a, b = (np.asarray(node.known(index, "scale"), np.float32) for index in (x, w))
     return a.reshape(-1)[:1] * b.reshape(-1)
 
@@ -148,36 +144,31 @@ def qlinear_conv(node: OnnxNode) -> None:
     """QLinearConv: x, w (one scale, or one for each output channel), int32 bias."""
     x, weight = _read(node, 0), _read(node, 3, 0)
     bias = _bias(node, 8, _product_scale(node, 1, 4))
-    real = node.fresh("real")
-    convolution(node, x, weight, bias, real)
-    _written(node, real, 6)
+    _written(node, lambda real: convolution(node, x, weight, bias, real), 6)
 
 
 def qlinear_matmul(node: OnnxNode) -> None:
     """QLinearMatMul with a constant right side, or of two activations."""
     a, b = _read(node, 0), _read(node, 3, -1)
-    real = node.fresh("real")
-    product(node, a, b, real)
-    _written(node, real, 6)
+    _written(node, lambda real: product(node, a, b, real), 6)
 
 
 def qgemm(node: OnnxNode) -> None:
     """com.microsoft QGemm; without an output scale its result is float."""
     a, b = _read(node, 0), _read(node, 3, 0 if node.integer("transB", 0) else 1)
     bias = _bias(node, 6, _product_scale(node, 1, 4) * np.float32(node.real("alpha", 1.0)))
-    if not node.has(7):
+    if node.has(7):
+        _written(node, lambda real: general_product(node, a, b, bias, real), 7)
+    else:
         general_product(node, a, b, bias, node.output)
-        return
-    real = node.fresh("real")
-    general_product(node, a, b, bias, real)
-    _written(node, real, 7)
 
 
 def qlinear_binary(function: str) -> Callable[[OnnxNode], None]:
     """com.microsoft QLinearAdd and QLinearMul."""
 
     def translate(node: OnnxNode) -> None:
-        _written(node, node.binary(function, _read(node, 0), _read(node, 3), node.fresh("real")), 6)
+        a, b = _read(node, 0), _read(node, 3)
+        _written(node, lambda real: node.binary(function, a, b, real), 6)
 
     return translate
 
@@ -187,47 +178,35 @@ def qlinear_unary(function: str, **defaults: float) -> Callable[[OnnxNode], None
 
     def translate(node: OnnxNode) -> None:
         values = [node.real(name, default) for name, default in defaults.items()]
-        _written(node, node.unary(function, _read(node, 0), node.fresh("real"), *values), 3)
+        x = _read(node, 0)
+        _written(node, lambda real: node.unary(function, x, real, *values), 3)
 
     return translate
 
 
-def qlinear_global_average_pool(node: OnnxNode) -> None:
-    """com.microsoft QLinearGlobalAveragePool, channels first."""
-    _channels_first(node)
-    real = node.fresh("real")
-    global_pooling(node, _read(node, 0), "average", real)
-    _written(node, real, 3)
+def qlinear_pool(pool: Callable[[OnnxNode, str, str, str], None]) -> Callable[[OnnxNode], None]:
+    """com.microsoft QLinearAveragePool and QLinearGlobalAveragePool, channels first."""
 
+    def translate(node: OnnxNode) -> None:
+        if node.integer("channels_last", 0):
+            raise Unsupported("channels_last is on")
+        _written(node, lambda real: pool(node, _read(node, 0), "average", real), 3)
 
-def qlinear_average_pool(node: OnnxNode) -> None:
-    """com.microsoft QLinearAveragePool, channels first."""
-    _channels_first(node)
-    real = node.fresh("real")
-    pooling(node, _read(node, 0), "average", real)
-    _written(node, real, 3)
-
-
-def _channels_first(node: OnnxNode) -> None:
-    if node.integer("channels_last", 0):
-        raise Unsupported("channels_last is on")
+    return translate
 
 
 def qlinear_softmax(node: OnnxNode) -> None:
     """com.microsoft QLinearSoftmax along its axis."""
-    axis = node.axis(-1, len(node.shape(0)))
     shape = node.shape(0)
+    axis = node.axis(-1, len(shape))
     if node.integer("opset", 13) < 13 and any(dim > 1 for dim in shape[axis + 1 :]):
         raise Unsupported("the flattening softmax of opset 12 and before")
     x = _read(node, 0)
-    _written(node, node.emit(Softmax(inputs=(x,), output=node.fresh("real"), origin=node.origin, axis=axis)), 3)
+    _written(node, lambda real: node.emit(Softmax, (x,), real, axis=axis), 3)
 
 
 def qlinear_concat(node: OnnxNode) -> None:
     """com.microsoft QLinearConcat: y scale and zero point first, then x, scale, zero point for each operand."""
-    indices = range(2, len(node.proto.input), 3)
-    parts = tuple(_read(node, index) for index in indices)
+    parts = tuple(_read(node, index) for index in range(2, len(node.proto.input), 3))
     axis = node.axis(1, len(node.shape(2)))
-    real = node.emit(Concat(inputs=parts, output=node.fresh("real"), origin=node.origin, axis=axis))
-    by = parameters(node, 2, 0, 1, "uint8", 0)
-    quantise(node, real, node.output, by)
+    _written(node, lambda real: node.emit(Concat, parts, real, axis=axis), 0, x=2)

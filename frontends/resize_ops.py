@@ -51,10 +51,8 @@ def _repeat(node: OnnxNode, shape: Shape, factors: tuple[int, ...]) -> None:
     for axis in growing:
         column = (*current[: axis + 1], 1, *current[axis + 1 :])
         parted = node.reshape(x, column, node.fresh("parted"))
-        copies = Concat(
-            inputs=(parted,) * factors[axis], output=node.fresh("copies"), origin=node.origin, axis=axis + 1
-        )
+        copies = node.emit(Concat, (parted,) * factors[axis], node.fresh("copies"), axis=axis + 1)
         current[axis] *= factors[axis]
         output = node.output if axis == growing[-1] else node.fresh("repeated")
-        x = node.reshape(node.emit(copies), tuple(current), output)
+        x = node.reshape(copies, tuple(current), output)
     node.result(x)

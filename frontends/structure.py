@@ -13,17 +13,10 @@ from dataclasses import dataclass, replace
 from onnx import ModelProto, NodeProto
 
 from cimc.base.diagnostics import CimcError, Diagnostic
-from cimc.frontends.graph_builder import ELEMENTS_LIMIT
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT, INVALID
 from cimc.frontends.onnx_file import ModelLike, place_of
 from cimc.frontends.outline import load_outline
-from cimc.frontends.structure_shapes import (
-    INVALID,
-    Shapes,
-    integers_of,
-    node_name,
-    read_structure,
-    weight_operand,
-)
+from cimc.frontends.structure_shapes import Shapes, integers_of, node_name, read_structure, weight_operand
 from cimc.ir.graph import Graph
 
 _VIEWS = frozenset(

@@ -10,15 +10,11 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.frontends.foreign import ForeignError, foreign_apart
+from cimc.frontends.graph_builder import INVALID, SMALL
 from cimc.frontends.onnx_file import ModelLike, parse_model, place_of, prepare_model
 from cimc.frontends.onnx_inputs import graph_inputs
 
 Shapes = Mapping[str, tuple[int, ...]]
-
-INVALID = "onnx.checker.check_model tells more"
-
-SMALL = 1024
-"""Elements up to which a constant's data is shown to the inference: shapes, axes, split sizes."""
 
 _OPERANDS = {
     "Conv": (0, 1),

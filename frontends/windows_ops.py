@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from cimc.frontends.graph_builder import Unsupported
-from cimc.frontends.onnx_node import OnnxNode
+from cimc.frontends.onnx_node import Names, OnnxNode
 from cimc.ir.graph import Conv, Pad, Pool
 from cimc.ir.infer_shapes import Shape
 
@@ -37,29 +39,21 @@ def convolution(node: OnnxNode, x: str, weight: str, bias: str | None, output: s
         raise Unsupported(f"kernel_shape {stated} and a weight of shape {node.build.shape(weight)}", "onnx.invalid")
     strides, dilations = _steps(node, "strides", spatial), _steps(node, "dilations", spatial)
     pads = _pads(node, spatial, (shape[2], shape[3]), kernel, strides, dilations)
-    made = Conv(
-        inputs=(x, weight) if bias is None else (x, weight, bias),
-        output=output if spatial == 2 else node.build.fresh(f"{output}/2d"),
-        origin=node.origin,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        groups=node.integer("group", 1),
-    )
-    if made.groups < 1:
-        raise Unsupported(f"group is {made.groups}", "onnx.invalid")
-    _emit_from_2d(node, made, output)
+    groups = node.integer("group", 1)
+    if groups < 1:
+        raise Unsupported(f"group is {groups}", "onnx.invalid")
+    inputs = (x, weight) if bias is None else (x, weight, bias)
+    _emit_2d(node, Conv, inputs, spatial, output, strides=strides, pads=pads, dilations=dilations, groups=groups)
 
 
-def max_pool(node: OnnxNode) -> None:
-    """MaxPool; its indices are not supported."""
-    node.only_first_result()
-    pooling(node, node.operand(0), "max", node.output)
+def pool(kind: str) -> Callable[[OnnxNode], None]:
+    """MaxPool, whose indices are not supported, and AveragePool."""
 
+    def translate(node: OnnxNode) -> None:
+        node.only_first_result()
+        pooling(node, node.operand(0), kind, node.output)
 
-def average_pool(node: OnnxNode) -> None:
-    """AveragePool."""
-    pooling(node, node.operand(0), "average", node.output)
+    return translate
 
 
 def pooling(node: OnnxNode, x: str, kind: str, output: str) -> None:
@@ -82,48 +76,25 @@ def pooling(node: OnnxNode, x: str, kind: str, output: str) -> None:
             top, left, bottom, right = pads
             around = ((0, 0), (0, 0), (top, bottom), (left, right))
             name = node.fresh("padded")
-            x = node.emit(Pad(inputs=(x,), output=name, origin=node.origin, pads=around, value=0.0))
+            x = node.emit(Pad, (x,), name, pads=around, value=0.0)
             pads = (0, 0, 0, 0)
         include = include and not any(extra)
         pads = (pads[0], pads[1], pads[2] + extra[0], pads[3] + extra[1])
-    made = Pool(
-        inputs=(x,),
-        output=output if spatial == 2 else node.build.fresh(f"{output}/2d"),
-        origin=node.origin,
-        kind=kind,
-        kernel=kernel,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        count_include_pad=include,
-    )
-    _emit_from_2d(node, made, output)
+    steps: dict[str, object] = {"strides": strides, "pads": pads, "dilations": dilations}
+    _emit_2d(node, Pool, (x,), spatial, output, kind=kind, kernel=kernel, count_include_pad=include, **steps)
 
 
-def global_average_pool(node: OnnxNode) -> None:
-    """GlobalAveragePool: a Pool over the whole map."""
-    global_pooling(node, node.operand(0), "average", node.output)
-
-
-def global_max_pool(node: OnnxNode) -> None:
-    """GlobalMaxPool: a Pool over the whole map."""
-    global_pooling(node, node.operand(0), "max", node.output)
+def global_pool(kind: str) -> Callable[[OnnxNode], None]:
+    """GlobalAveragePool and GlobalMaxPool: a Pool over the whole map."""
+    return lambda node: global_pooling(node, node.operand(0), kind, node.output)
 
 
 def global_pooling(node: OnnxNode, x: str, kind: str, output: str) -> None:
     """A Pool over the whole map (ReduceMean over the map shares this)."""
     spatial = _spatial(node, node.build.shape(x))
     x, shape = _as_2d(node, x)
-    made = Pool(
-        inputs=(x,),
-        output=output if spatial == 2 else node.build.fresh(f"{output}/2d"),
-        origin=node.origin,
-        kind=kind,
-        kernel=(shape[2], shape[3]),
-        strides=(1, 1),
-        pads=(0, 0, 0, 0),
-    )
-    _emit_from_2d(node, made, output)
+    kernel = shape[2], shape[3]
+    _emit_2d(node, Pool, (x,), spatial, output, kind=kind, kernel=kernel, strides=(1, 1), pads=(0, 0, 0, 0))
 
 
 def _spatial(node: OnnxNode, shape: Shape) -> int:
@@ -144,8 +115,11 @@ def _shape_2d(shape: Shape) -> Shape:
     return shape if len(shape) == 4 else (shape[0], shape[1], 1, shape[2])
 
 
-def _emit_from_2d(node: OnnxNode, made: Conv | Pool, output: str) -> None:
-    name = node.emit(made)
+def _emit_2d(
+    node: OnnxNode, kind: type[Conv | Pool], inputs: Names, spatial: int, output: str, /, **fields: Any
+) -> None:
+    """A node over maps; behind it, where these have one spatial axis, a Reshape."""
+    name = node.emit(kind, inputs, output if spatial == 2 else node.build.fresh(f"{output}/2d"), **fields)
     if name != output:
         n, channels, _, width = node.build.shape(name)
         node.reshape(name, (n, channels, width), output)
@@ -170,13 +144,13 @@ def _pads(node: OnnxNode, spatial: int, size: Pair, kernel: Pair, strides: Pair,
     if auto == "VALID":
         return (0, 0, 0, 0)
     if auto in ("SAME_UPPER", "SAME_LOWER"):
-        before, after = [], []
+        small, large = [], []
         for axis in (0, 1):
             extent = (kernel[axis] - 1) * dilations[axis] + 1
             needed = max(0, (math.ceil(size[axis] / strides[axis]) - 1) * strides[axis] + extent - size[axis])
-            small, large = needed // 2, needed - needed // 2
-            before.append(small if auto == "SAME_UPPER" else large)
-            after.append(large if auto == "SAME_UPPER" else small)
+            small.append(needed // 2)
+            large.append(needed - needed // 2)
+        before, after = (small, large) if auto == "SAME_UPPER" else (large, small)
         return (before[0], before[1], after[0], after[1])
     if auto != "NOTSET":
         raise Unsupported(f"auto_pad {auto!r}", "onnx.invalid")

@@ -7,7 +7,7 @@ default in its record is left out of the text where it has that value.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -34,13 +34,14 @@ class Key:
 @dataclass(frozen=True, slots=True)
 class Directive:
     """A directive: name, where it stands ("program", "tile", "core", "stream"), operands without a key and with one,
-    meaning; defaults: of the keys that may be left out, by attribute."""
+    meaning; record: what its values make; defaults: of the keys that may be left out, by attribute."""
 
     name: str
     level: str
     leading: tuple[Key, ...]
     keys: tuple[Key, ...]
     meaning: str
+    record: Callable[..., Any]
     defaults: Values
 
 
@@ -62,17 +63,17 @@ def _directive(
     leading: str,
     keys: str,
     meaning: str,
-    record: type | None = None,
+    record: type = dict,
     defaults: Values | None = None,
 ) -> Directive:
     """A directive from its sketch; `record` is the class whose fields it gives, all of them, with their defaults."""
     defaults = dict(defaults or {})
-    if record is not None:
+    if record is not dict:
         fields = dataclasses.fields(record)
         defaults = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
         named = {key.attribute for key in _keys(leading) + _keys(keys)}
         assert named == {field.name for field in fields}, f".{name} does not give the fields of {record.__name__}"
-    return Directive(name, level, _keys(leading), _keys(keys), meaning, MappingProxyType(defaults))
+    return Directive(name, level, _keys(leading), _keys(keys), meaning, record, MappingProxyType(defaults))
 
 
 _PLUG = """
@@ -219,15 +220,7 @@ DIRECTIVES: tuple[Directive, ...] = (
 
 DIRECTIVE: Mapping[str, Directive] = MappingProxyType({directive.name: directive for directive in DIRECTIVES})
 
-assert {field.name for field in dataclasses.fields(Program)} == {
-    "name",
-    "target",
-    "weights",
-    "strings",
-    "inputs",
-    "outputs",
-    "tiles",
-    "chips",
-    "word",
-    "accumulator",
-}, "a field of Program has no directive"
+_HEAD = {key.attribute for key in DIRECTIVE["program"].leading + DIRECTIVE["program"].keys}
+assert {field.name for field in dataclasses.fields(Program)} == _HEAD | {"strings", "inputs", "outputs", "tiles"}, (
+    "a field of Program has no directive"
+)

@@ -28,12 +28,9 @@ def program_from(data: bytes, file: str = "") -> Program:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise fail(
-            "asm.encoding",
-            f"neither a binary program nor text in UTF-8 (byte {error.start})",
-            Place(file),
-            "give a file that `cimc compile`, `cimc asm` or `cimc disasm` wrote",
-        ) from error
+        what = f"neither a binary program nor text in UTF-8 (byte {error.start})"
+        todo = "give a file that `cimc compile`, `cimc asm` or `cimc disasm` wrote"
+        raise fail("asm.encoding", what, Place(file), todo) from error
     return parse(text, file)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cimc.isa.operands import Operand
 
@@ -139,6 +140,7 @@ class Matrix:
 class CoreCode:
     """A core: the matrices of its MVMUs and its stream."""
 
+    unit: ClassVar[str] = "core"
     number: int
     matrices: tuple[Matrix, ...]
     stream: tuple[Instruction, ...]
@@ -160,6 +162,7 @@ def extent(matrices: tuple[Matrix, ...]) -> tuple[int, int]:
 class ChannelCode:
     """A transfer channel of a tile: one stream of sends or receives (docs/decisions/0002-transfer-channels.md)."""
 
+    unit: ClassVar[str] = "channel"
     number: int
     stream: tuple[Instruction, ...]
 
@@ -180,6 +183,15 @@ class TileCode:
     def things(self) -> Mapping[str, Sequence[Ring | Scale | Vector | Table]]:
         """What lies in its memory, by directive."""
         return {"ring": self.rings, "scale": self.scales, "vector": self.vectors, "table": self.tables}
+
+    @property
+    def codes(self) -> tuple[CoreCode | ChannelCode, ...]:
+        """Whatever runs a stream in it."""
+        return (*self.cores, *self.channels)
+
+
+THINGS = tuple(TileCode(0).things)
+"""Directives of what lies in a tile's memory, in the order of the fields of TileCode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,3 +241,8 @@ class Program:
     chips: int = 1
     word: int = 0
     accumulator: int = 0
+
+
+def streams_of(program: Program) -> dict[tuple[int, str, int], tuple[Instruction, ...]]:
+    """All streams by tile, "core" or "channel", and number of that."""
+    return {(tile.number, code.unit, code.number): code.stream for tile in program.tiles for code in tile.codes}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
-from cimc.isa.program import Matrix, Plug, Program, TileCode
+from cimc.isa.program import Matrix, Program, Scale, Table, Vector
 from cimc.isa.verify.records import signed_range
 from cimc.runtime.machine import AnyArray
 from cimc.target.emulated import require_emulated
@@ -22,8 +24,9 @@ def check_arrays(program: Program, weights: Mapping[str, AnyArray], target: Targ
 
     Raises CimcError (run.weights) with everything that is missing, misshapen or out of range.
     """
-    check = _Check(program, weights, target, file)
-    check.run()
+    check = _Check(weights, target, file)
+    for array in arrays_of(program):
+        check.look(array)
     if check.found:
         raise CimcError(check.found)
 
@@ -35,42 +38,65 @@ def check_emulated(program: Program, target: Target) -> None:
         require_emulated(target, max(widths))
 
 
+class Named(NamedTuple):
+    """An array that a program names, its shape, and the directive that names it, in words and as data; of a plug's
+    index: what its values may be."""
+
+    name: str
+    shape: tuple[int, ...]
+    item: str
+    holds: Scale | Vector | Table | Matrix | range
+
+
+def arrays_of(program: Program) -> Iterator[Named]:
+    """The array of every directive."""
+    rings = {(tile.number, ring.name): ring for tile in program.tiles for ring in tile.rings}
+    for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
+        for plug in plugs:
+            maps = [rings[ref.tile, ref.ring] for ref in plug.rings if (ref.tile, ref.ring) in rings]
+            words = sum(ring.height * ring.width * ring.channels for ring in maps)
+            elements, item = math.prod(plug.shape), f'{kind} "{plug.name}"'
+            if kind == "input":
+                yield Named(plug.index, (words,), item, range(-1, elements))
+            else:
+                yield Named(plug.index, (elements,), item, range(words))
+    for tile in program.tiles:
+        where = f"tile {tile.number}"
+        for scale in tile.scales:
+            shape = (scale.rows, scale.entries) if scale.rows > 1 else (scale.entries,)
+            yield Named(scale.array, shape, f"{where}, scale {scale.name}", scale)
+        for vector in tile.vectors:
+            yield Named(vector.array, (vector.entries,), f"{where}, vector {vector.name}", vector)
+        for table in tile.tables:
+            yield Named(table.array, (table.entries,), f"{where}, table {table.name}", table)
+        for core in tile.cores:
+            for matrix in core.matrices:
+                item = f"{where} core {core.number}, MVMU {matrix.mvmu}"
+                yield Named(matrix.array, (matrix.rows, matrix.columns), item, matrix)
+
+
 class _Check:
     """One look at all arrays. found: what is wrong."""
 
-    def __init__(self, program: Program, weights: Mapping[str, AnyArray], target: Target, file: str) -> None:
-        self._program, self._weights, self._target, self._file = program, weights, target, file
+    def __init__(self, weights: Mapping[str, AnyArray], target: Target, file: str) -> None:
+        self._weights, self._target, self._file = weights, target, file
         self._spans: dict[str, tuple[int, int]] = {}
         self.found: list[Diagnostic] = []
 
-    def run(self) -> None:
-        """Every array of every directive."""
-        for plug in self._program.inputs:
-            self._check_index(plug, writes=True)
-        for plug in self._program.outputs:
-            self._check_index(plug, writes=False)
-        for tile in self._program.tiles:
-            self._check_tile(tile)
-
-    def _check_tile(self, tile: TileCode) -> None:
-        for scale in tile.scales:
-            shape = (scale.rows, scale.entries) if scale.rows > 1 else (scale.entries,)
-            item = f"tile {tile.number}, scale {scale.name}"
-            if self._check(scale.array, shape, "f", item):
-                self._check_multipliers(scale.array, item)
-        for vector in tile.vectors:
-            item = f"tile {tile.number}, vector {vector.name}"
-            if self._check(vector.array, (vector.entries,), "iu", item):
-                self._check_values(vector.array, item)
-        for table in tile.tables:
-            item = f"tile {tile.number}, table {table.name}"
-            if self._check(table.array, (table.entries,), "iu", item):
-                self._check_values(table.array, item)
-        for core in tile.cores:
-            for matrix in core.matrices:
-                item = f"tile {tile.number} core {core.number}, MVMU {matrix.mvmu}"
-                if self._check(matrix.array, (matrix.rows, matrix.columns), "iu", item):
-                    self._check_weights(matrix, item)
+    def look(self, array: Named) -> None:
+        """The array is there, has its shape, and holds what it may hold."""
+        kinds = "f" if isinstance(array.holds, Scale) else "iu"
+        if not self._check(array.name, array.shape, kinds, array.item):
+            return
+        match array.holds:
+            case Scale():
+                self._check_multipliers(array.name, array.item)
+            case Matrix():
+                self._check_weights(array.holds, array.item)
+            case range():
+                self._check_index(array.name, array.holds, array.item)
+            case _:
+                self._check_values(array.name, array.item)
 
     def _check_multipliers(self, name: str, item: str) -> None:
         """Multipliers may be 0 or negative, as gains may be."""
@@ -96,17 +122,10 @@ class _Check:
             what = f'array "{matrix.array}" has weights {low} to {high}, which {way} do not hold'
             self._add(what, item)
 
-    def _check_index(self, plug: Plug, writes: bool) -> None:
-        rings = {(tile.number, ring.name): ring for tile in self._program.tiles for ring in tile.rings}
-        maps = [rings[ref.tile, ref.ring] for ref in plug.rings if (ref.tile, ref.ring) in rings]
-        words = sum(ring.height * ring.width * ring.channels for ring in maps)
-        elements = int(np.prod(plug.shape, dtype=np.int64))
-        size, limit = (words, elements) if writes else (elements, words)
-        item = f'{"input" if writes else "output"} "{plug.name}"'
-        if self._check(plug.index, (size,), "iu", item):
-            low, high = self._span(plug.index)
-            if size and (low < (-1 if writes else 0) or high >= limit):
-                self._add(f'array "{plug.index}" has indices {low} to {high} for {limit} elements', item)
+    def _check_index(self, name: str, places: range, item: str) -> None:
+        low, high = self._span(name)
+        if self._weights[name].size and (low < places.start or high >= places.stop):
+            self._add(f'array "{name}" has indices {low} to {high} for {places.stop} elements', item)
 
     def _span(self, name: str) -> tuple[int, int]:
         """The least and the largest value of an array of integers; many matrices may name the same."""

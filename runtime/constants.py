@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from cimc.isa.program import Matrix, Program
+from cimc.isa.program import Program
 from cimc.runtime.check_arrays import check_arrays
 from cimc.runtime.machine import AnyArray, Reals, Wide
 from cimc.target.model import Target
@@ -27,7 +26,3 @@ class Constants:
     def reals(self, name: str) -> Reals:
         """An array of float32."""
         return np.asarray(self._weights[name], np.float32)
-
-    def matrix(self, matrix: Matrix) -> npt.NDArray[np.int64]:
-        """The logical weights of an MVMU, (rows, columns)."""
-        return self.integers(matrix.array)

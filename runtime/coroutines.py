@@ -20,7 +20,7 @@ from cimc.runtime.machine import Machine, Thing, TileState
 from cimc.runtime.probe import Probe
 from cimc.runtime.run_queue import Running
 from cimc.runtime.sites import Site
-from cimc.runtime.tickets import compile_release, compile_signal, compile_space, compile_ticket, compile_wait
+from cimc.runtime.tickets import compile_release, compile_signal, compile_ticket, compile_until
 from cimc.runtime.transfers import Step, Wake, compile_receive, compile_send
 from cimc.runtime.windows import compile_window
 
@@ -130,7 +130,8 @@ class _Body:
             return compile_release(ring, token.port, ticket, wake)
         if token.kind == SIGNAL:
             return compile_signal(ring, ring.producer(self.unit, self.number), ticket, wake)
-        return (compile_wait if token.kind == WAIT else compile_space)(ring, ticket, self._site(leaf, ring))
+        reached = ring.ready if token.kind == WAIT else ring.limit
+        return compile_until(reached, ticket, self._site(leaf, ring))
 
     def _site(self, leaf: Leaf, thing: Thing) -> Site:
         kind = leaf.instruction.mnemonic
@@ -138,15 +139,6 @@ class _Body:
 
 
 def _plain_loop(count: int, slot: int, counters: Counters, body: Sequence[Callable[[], object]]) -> Callable[[], None]:
-    if len(body) == 1:
-        only = body[0]
-
-        def run_one() -> None:
-            for counters[slot] in range(count):
-                only()
-
-        return run_one
-
     def run() -> None:
         for counters[slot] in range(count):
             for function in body:

@@ -6,6 +6,7 @@ Where nothing can be lost the product is one exact product of matrices; otherwis
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ def joined(matrices: tuple[Matrix, ...], constants: Constants) -> tuple[Matrix, 
     rows, columns = extent(matrices)
     weights = np.zeros((rows, columns), np.int64)
     for m in matrices:
-        weights[m.at_row : m.at_row + m.rows, m.at_column : m.at_column + m.columns] = constants.matrix(m)
+        weights[m.at_row : m.at_row + m.rows, m.at_column : m.at_column + m.columns] = constants.integers(m.array)
     return replace(matrices[0], rows=rows, columns=columns, at_row=0, at_column=0), weights
 
 
@@ -86,8 +87,8 @@ def _converted(mvmu: Mvmu, product: Programmed, xin: Words, xout: Words) -> Acti
 def _exact(mvmu: Mvmu, product: ExactProduct, xin: Words, xout: Words, scratch: Scratch) -> Action:
     fed, prepare = _compile_feed(mvmu, xin, scratch)
     weights, dot = product.weights, np.dot
-    buffers = scratch.real if weights.dtype == np.float32 else scratch.double
-    x, y = buffers(fed.shape[0]), buffers(xout.shape[0], 1)
+    kind = weights.dtype.type
+    x, y = scratch.get(kind, fed.shape[0]), scratch.get(kind, xout.shape[0], 1)
     finish = _compile_rounding(mvmu, product.largest, y)
 
     def multiply() -> None:
@@ -108,13 +109,13 @@ def _compile_feed(mvmu: Mvmu, xin: Words, scratch: Scratch) -> tuple[Words | Wid
     if feed.signed and feed.bits >= mvmu.word:
         return xin, None
     if not feed.signed and feed.bits >= 32:
-        wide, ones = scratch.wide(xin.shape[0]), np.array((1 << feed.bits) - 1, np.int64)
+        wide, ones = scratch.get(np.int64, xin.shape[0]), np.array((1 << feed.bits) - 1, np.int64)
 
         def take_as_unsigned() -> None:
             np.bitwise_and(xin, ones, out=wide, dtype=np.int64)
 
         return wide, take_as_unsigned
-    fed = scratch.words(xin.shape[0])
+    fed = scratch.get(np.int32, xin.shape[0])
     if not feed.signed:
         mask = np.array((1 << feed.bits) - 1, np.int32)
 
@@ -131,9 +132,7 @@ def _compile_feed(mvmu: Mvmu, xin: Words, scratch: Scratch) -> tuple[Words | Wid
     return fed, extend
 
 
-def _compile_rounding(
-    mvmu: Mvmu, largest: int, sums: npt.NDArray[np.float32] | npt.NDArray[np.float64]
-) -> Action | None:
+def _compile_rounding(mvmu: Mvmu, largest: int, sums: npt.NDArray[np.floating[Any]]) -> Action | None:
     """Shift sums, whole numbers of at most `largest`, with half added, and saturate them to an accumulator, in place
     and exact in floats; None where they are that already."""
     shift, bits = mvmu.matrix.shift, mvmu.accumulator

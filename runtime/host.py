@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.isa.program import Plug, Program, Ring, RingRef
 from cimc.numerics.integers import integer_range
 from cimc.numerics.quant import Quant, dequantise, quantise
-from cimc.runtime.affine import IMAGE
+from cimc.runtime.affine import IMAGE, Number
 from cimc.runtime.machine import AnyArray, Machine, RingState, Wide, Words
 from cimc.runtime.run_queue import Running
 from cimc.runtime.sites import Site
@@ -103,37 +103,43 @@ def laid_out(index: Wide, values: Words, rings: Sequence[Ring]) -> list[Words]:
 
 def feed(plug: Plug, ref: RingRef, ring: RingState, maps: Words, wake: Wake) -> Running:
     """The host as producer of a ring: slot by slot, as they are free. maps: (images, pixels, channels, lanes)."""
-    counters = [0]
-    site = Site(ref.tile, f'input "{plug.name}"', -1, -1, "space", ring, counters)
-    pixels = ring.ring.width // ring.ring.segments
-    for image in range(maps.shape[0]):
-        counters[IMAGE] = image
-        for ticket in range(ring.ring.tickets):
-            site.wanted = image * ring.ring.tickets + ticket + 1
-            while ring.limit() < site.wanted:
-                yield site
-            slot = (site.wanted - 1) * pixels % ring.ring.pixels
-            ring.by_pixel[slot : slot + pixels] = maps[image, ticket * pixels : (ticket + 1) * pixels]
-            ring.produced = site.wanted
-            wake(ring)
+    site = Site(ref.tile, f'input "{plug.name}"', -1, -1, "space", ring, [0])
+
+    def fill(image: int, pixels: slice, slots: slice) -> None:
+        ring.by_pixel[slots] = maps[image, pixels]
+        ring.produced = site.wanted
+
+    return _slot_by_slot(site, ring, maps.shape[0], ring.limit, fill, wake)
 
 
 def drain(plug: Plug, ref: RingRef, ring: RingState, maps: Words, wake: Wake) -> Running:
     """The host as consumer of a ring behind a port: fills maps, (images, pixels, channels, lanes)."""
-    counters = [0]
-    site = Site(ref.tile, f'output "{plug.name}"', -1, -1, "wait", ring, counters)
-    pixels = ring.ring.width // ring.ring.segments
-    for image in range(maps.shape[0]):
-        counters[IMAGE] = image
-        for ticket in range(ring.ring.tickets):
-            site.wanted = image * ring.ring.tickets + ticket + 1
-            while ring.produced < site.wanted:
+    site = Site(ref.tile, f'output "{plug.name}"', -1, -1, "wait", ring, [0])
+
+    def take(image: int, pixels: slice, slots: slice) -> None:
+        maps[image, pixels] = ring.by_pixel[slots]
+        ring.released[ref.port] = site.wanted
+        ring.free = min(ring.released)
+
+    return _slot_by_slot(site, ring, maps.shape[0], ring.ready, take, wake)
+
+
+def _slot_by_slot(
+    site: Site, state: RingState, images: int, reached: Number, move: Callable[[int, slice, slice], None], wake: Wake
+) -> Running:
+    """Move the pixels of one slot after the other, each when its ticket is reached. move: takes the image, pixels of
+    the map, and where they lie in the ring."""
+    ring = state.ring
+    pixels = ring.width // ring.segments
+    for image in range(images):
+        site.counters[IMAGE] = image
+        for ticket in range(ring.tickets):
+            site.wanted = image * ring.tickets + ticket + 1
+            while reached() < site.wanted:
                 yield site
-            slot = (site.wanted - 1) * pixels % ring.ring.pixels
-            maps[image, ticket * pixels : (ticket + 1) * pixels] = ring.by_pixel[slot : slot + pixels]
-            ring.released[ref.port] = site.wanted
-            ring.free = min(ring.released)
-            wake(ring)
+            slot = (site.wanted - 1) * pixels % ring.pixels
+            move(image, slice(ticket * pixels, (ticket + 1) * pixels), slice(slot, slot + pixels))
+            wake(state)
 
 
 class Host:

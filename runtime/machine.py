@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ Words = npt.NDArray[np.int32]
 Wide = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float32]
 AnyArray = npt.NDArray[Any]
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 class Thing:
@@ -78,6 +80,10 @@ class RingState(Thing):
             self._producers.append((unit, number))
         return self._producers.index((unit, number))
 
+    def ready(self) -> int:
+        """The ticket below which all slots are signalled."""
+        return self.produced
+
     def limit(self) -> int:
         """The ticket below which all slots are free for the producer; without ports every slot is."""
         return self.free + self.capacity if self.released else 1 << 62
@@ -122,23 +128,7 @@ class Scratch:
         self.lanes = lanes
         self._buffers: dict[tuple[type[np.generic], int, int], AnyArray] = {}
 
-    def wide(self, words: int, slot: int = 0) -> Wide:
-        """int64, (words, lanes)."""
-        return self.get(np.int64, words, slot)
-
-    def real(self, words: int, slot: int = 0) -> Reals:
-        """float32, (words, lanes)."""
-        return self.get(np.float32, words, slot)
-
-    def words(self, words: int, slot: int = 0) -> Words:
-        """int32, (words, lanes)."""
-        return self.get(np.int32, words, slot)
-
-    def double(self, words: int, slot: int = 0) -> npt.NDArray[np.float64]:
-        """float64, (words, lanes)."""
-        return self.get(np.float64, words, slot)
-
-    def get(self, dtype: type[np.generic], words: int, slot: int = 0) -> AnyArray:
+    def get(self, dtype: type[Kind], words: int, slot: int = 0) -> npt.NDArray[Kind]:
         """Of a type, (words, lanes)."""
         key = dtype, words, slot
         if key not in self._buffers:

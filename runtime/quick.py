@@ -18,7 +18,7 @@ from cimc.runtime.registers import Action, Register
 
 
 def _requant(length: int, scratch: Scratch, a: Register, scale: Factors) -> Callable[[], Reals]:
-    source, real, m = a.words, scratch.real(length), scale.m
+    source, real, m = a.words, scratch.get(np.float32, length), scale.m
 
     def requant() -> Reals:
         real[...] = source
@@ -29,7 +29,7 @@ def _requant(length: int, scratch: Scratch, a: Register, scale: Factors) -> Call
 
 
 def _requant2(length: int, scratch: Scratch, a: Register, b: Register, scale: Factors) -> Callable[[], Reals]:
-    real, other = scratch.real(length), scratch.real(length, 1)
+    real, other = scratch.get(np.float32, length), scratch.get(np.float32, length, 1)
     left, right = _less(a, scale.a0, real, scratch), _less(b, scale.b0, other, scratch)
     m, n, infinite = scale.m, scale.n, scale.infinite
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cimc.isa.program import Instruction, Program
+from cimc.isa.program import Program, streams_of
 from cimc.isa.text.printer import line_of, print_instruction
 from cimc.runtime.affine import IMAGE, Counters
 from cimc.runtime.machine import FifoState, RingState, Thing
@@ -76,7 +76,7 @@ class Deadlock(Exception):
 def deadlock(program: Program, sites: Sequence[Site]) -> Deadlock:
     """The exception for streams that stopped at these sites."""
     lines = line_of(program)
-    streams = _streams(program)
+    streams = streams_of(program)
     blocked = []
     for site in sites:
         image = site.counters[IMAGE]
@@ -103,9 +103,3 @@ def _state(site: Site, image: int) -> tuple[int, int, str]:
     before = image * thing.ring.tickets
     reached = thing.produced if site.kind == "wait" else thing.limit()
     return site.wanted - before, reached - before, f"ring {thing.name} of tile {thing.tile}"
-
-
-def _streams(program: Program) -> dict[tuple[int, str, int], tuple[Instruction, ...]]:
-    cores = {(tile.number, "core", core.number): core.stream for tile in program.tiles for core in tile.cores}
-    channels = {(tile.number, "channel", code.number): code.stream for tile in program.tiles for code in tile.channels}
-    return cores | channels

@@ -22,30 +22,17 @@ def compile_ticket(value: Number, tickets: int, counters: Counters) -> Number:
     return ticket
 
 
-def compile_wait(ring: RingState, ticket: Number, site: Site) -> Step:
-    """Until the producer has signalled the ticket."""
+def compile_until(reached: Number, ticket: Number, site: Site) -> Step:
+    """Until the number that is reached is as large as the ticket."""
 
     def wait() -> Site | None:
         wanted = ticket()
-        if ring.produced >= wanted:
+        if reached() >= wanted:
             return None
         site.wanted = wanted
         return site
 
     return wait
-
-
-def compile_space(ring: RingState, ticket: Number, site: Site) -> Step:
-    """Until the slots below the ticket are free for all consumers."""
-
-    def space() -> Site | None:
-        wanted = ticket()
-        if ring.limit() >= wanted:
-            return None
-        site.wanted = wanted
-        return site
-
-    return space
 
 
 def compile_release(ring: RingState, port: int, ticket: Number, wake: Wake) -> Step:
@@ -65,20 +52,9 @@ def compile_release(ring: RingState, port: int, ticket: Number, wake: Wake) -> S
 
 def compile_signal(ring: RingState, producer: int, ticket: Number, wake: Wake) -> Step:
     """A producer's slots below the ticket are ready; slots are, when all producers say so."""
-    if ring.ring.producers == 1:
-
-        def signal() -> Site | None:
-            given = ticket()
-            if given > ring.produced:
-                ring.produced = given
-                if ring.sleepers:
-                    wake(ring)
-            return None
-
-        return signal
     signalled = ring.signalled
 
-    def signal_own() -> Site | None:
+    def signal() -> Site | None:
         given = ticket()
         if given > signalled[producer]:
             signalled[producer] = given
@@ -89,4 +65,4 @@ def compile_signal(ring: RingState, producer: int, ticket: Number, wake: Wake) -
                     wake(ring)
         return None
 
-    return signal_own
+    return signal

@@ -133,7 +133,7 @@ def _in_place(ufunc: np.ufunc, dest: Register, sources: Sequence[AnyArray], bits
 
 def _wide(ufunc: np.ufunc, dest: Register, sources: Sequence[AnyArray], bits: int, scratch: Scratch) -> Action:
     """As _in_place, in 64 bits; sums and differences of 32 bits only where 32 do not hold them."""
-    target, total = dest.words, scratch.wide(dest.words.shape[0])
+    target, total = dest.words, scratch.get(np.int64, dest.words.shape[0])
     low, high = limits(dest.bits, np.int64)
 
     def combine() -> None:
@@ -145,7 +145,7 @@ def _wide(ufunc: np.ufunc, dest: Register, sources: Sequence[AnyArray], bits: in
     if bits > 33 or ufunc not in (np.add, np.subtract):
         return combine
     left, right = sources
-    result, signs, others = (scratch.words(dest.words.shape[0], slot) for slot in range(3))
+    result, signs, others = (scratch.get(np.int32, dest.words.shape[0], slot) for slot in range(3))
     least, most = limits(dest.bits)
     narrower, adds = dest.bits < 32, ufunc is np.add
 
@@ -181,15 +181,6 @@ def compile_settle(dest: Register, scale: Factors) -> Callable[[Reals], None]:
 
         return settle_plainly
     least, most, zero = (np.array(number, np.float32) for number in (below, above, scale.zero))
-    if scale.zero == 0:
-
-        def settle_around_zero(real: Reals) -> None:
-            np.rint(real, out=real)
-            np.maximum(real, least, out=real)
-            np.minimum(real, most, out=real)
-            words[...] = real
-
-        return settle_around_zero
 
     def settle(real: Reals) -> None:
         np.rint(real, out=real)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO
 
 import numpy as np
@@ -15,6 +15,7 @@ from cimc.base.names import member_name
 from cimc.base.npz import Damaged, Member, members_of, write_npz
 from cimc.base.reading import open_regular
 from cimc.isa.program import Program
+from cimc.runtime.check_arrays import arrays_of
 from cimc.runtime.machine import AnyArray
 
 _KINDS = "biuf"
@@ -37,29 +38,9 @@ def weights_digest(arrays: Mapping[str, AnyArray]) -> str:
 def named_arrays(program: Program) -> Mapping[str, int]:
     """The arrays that a program names, with the entries that each has at most."""
     sizes: dict[str, int] = {}
-
-    def add(name: str, entries: int) -> None:
-        sizes[name] = max(entries, sizes.get(name, 0))
-
-    rings = {(tile.number, ring.name): ring for tile in program.tiles for ring in tile.rings}
-    for plug in program.inputs + program.outputs:
-        maps = [rings[ref.tile, ref.ring] for ref in plug.rings if (ref.tile, ref.ring) in rings]
-        words = sum(ring.height * ring.width * ring.channels for ring in maps)
-        elements = 1
-        for size in plug.shape:
-            elements *= size
-        add(plug.index, words if plug in program.inputs else elements)
-    for tile in program.tiles:
-        for scale in tile.scales:
-            add(scale.array, scale.rows * scale.entries)
-        for vector in tile.vectors:
-            add(vector.array, vector.entries)
-        for table in tile.tables:
-            add(table.array, table.entries)
-        for core in tile.cores:
-            for matrix in core.matrices:
-                add(matrix.array, matrix.rows * matrix.columns)
-    return MappingProxyType(sizes)
+    for array in arrays_of(program):
+        sizes[array.name] = max(math.prod(array.shape), sizes.get(array.name, 0))
+    return sizes
 
 
 def write_weights(arrays: Mapping[str, AnyArray], file: IO[bytes]) -> None:

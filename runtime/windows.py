@@ -92,10 +92,9 @@ def inside(start: int, count: int, step: int, size: int) -> Span:
 def compile_view(reach: BoundWindow) -> Callable[[], Words | None]:
     """A function that gives the window as one view of its ring, (rows, columns, channels, lanes) or, for windows that
     are one run of memory, (words, lanes) - or None where it is not one: over the border, or around the ring's end."""
+    if is_one_run(reach):
+        return _one_run(reach)
     if reach.window.rows.count == 1:
-        whole = reach.window.channels.count == reach.state.ring.channels and reach.window.columns.step == 1
-        if reach.window.columns.count == 1 or whole:
-            return _one_run(reach)
         return _one_row(reach)
     return _rows(reach) if reach.state.by_row is not None else lambda: None
 

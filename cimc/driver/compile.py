@@ -35,7 +35,7 @@ from cimc.passes.pipelines import PASSES, Context, MapOptions, run_passes
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
 from cimc.target.emulated import require_emulated
-from cimc.target.fields import Path
+from cimc.target.keys import Path
 from cimc.target.write import write_target
 
 Arrays = Mapping[str, npt.NDArray[Any]]

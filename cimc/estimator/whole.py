@@ -21,7 +21,7 @@ from cimc.estimator.weightless import map_weightless
 from cimc.frontends.structure import Structure
 from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, MappedLayer
-from cimc.isa.cost.prices import COMPONENT, PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.layer_kinds.matrix.mapped import as_matrix
 from cimc.passes.crossbars.duplicate import Duplication, duplicate, with_copies
 from cimc.passes.crossbars.lie_beside import lie_beside
@@ -29,6 +29,7 @@ from cimc.passes.crossbars.segments import choose_segments
 from cimc.passes.pipelines import schedule_network
 from cimc.runtime.timing.engine import time_program
 from cimc.target import Target
+from cimc.target.keys import ACTIONS
 
 MOST_UNITS = 20_000
 """Segments of rows that all tasks make of an input, of a network that is timed; SqueezeNet on puma has 9,300."""
@@ -174,13 +175,13 @@ def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, in
     cores: dict[int, int] = defaultdict(int)
     for stream in flow.streams:
         for action, joules in prices.joules(stream.spent.counts).items():
-            components[COMPONENT[action]] += joules
+            components[ACTIONS[action].component] += joules
             by_layer[stream.layer] += joules
         if stream.kind == "core":
             cores[stream.layer] += 1
             busy[stream.layer] = max(busy[stream.layer], stream.spent.seconds)
     for action, joules in prices.joules(flow.host.counts).items():
-        components[COMPONENT[action]] += joules
+        components[ACTIONS[action].component] += joules
     interval, slowest, why = _slowest(floor, flow)
     layers = tuple(
         _layer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cimc.base.diagnostics import Diagnostic, Place
-from cimc.target.fields import Path
+from cimc.target.keys import Path
 from cimc.target.model import Target
 
 
@@ -13,80 +13,55 @@ def check_consistency(target: Target, place: Callable[[Path], Place]) -> list[Di
     """Every contradiction in a target. `place` tells where a key was set."""
     return [
         Diagnostic("target.inconsistent", what, place(path), todo)
-        for rule in (_widths, _encoding, _slices, _sums, _writing)
+        for rule in (_widths, _slices, _sums, _writing)
         for path, what, todo in rule(target)
     ]
 
 
 def _widths(target: Target) -> Iterator[tuple[Path, str, str]]:
-    numbers = target.numbers
+    numbers, dac_bits = target.numbers, target.crossbar.dac_bits
     if numbers.word % 8:
-        yield (
-            ("numbers", "word"),
-            f"a word of {numbers.word} bits is not a whole number of bytes",
-            "use a multiple of 8",
-        )
+        what = f"a word of {numbers.word} bits is not a whole number of bytes"
+        yield ("numbers", "word"), what, "use a multiple of 8"
     if numbers.input > numbers.word:
-        yield (
-            ("numbers", "input"),
-            f"inputs of {numbers.input} bits do not fit words of {numbers.word} bits",
-            "make numbers.word wider or numbers.input narrower",
-        )
-    if target.crossbar.dac_bits > numbers.input:
-        yield (
-            ("crossbar", "dac_bits"),
-            f"a DAC of {target.crossbar.dac_bits} bits is wider than inputs of {numbers.input} bits",
-            "make crossbar.dac_bits at most numbers.input",
-        )
-
-
-def _encoding(target: Target) -> Iterator[tuple[Path, str, str]]:
-    if target.mvmu.flipped and target.mvmu.encoding != "offset":
-        yield (
-            ("mvmu", "flipped"),
-            f'columns cannot be flipped with encoding "{target.mvmu.encoding}"',
-            'set mvmu.flipped to false, or mvmu.encoding to "offset"',
-        )
+        what = f"inputs of {numbers.input} bits do not fit words of {numbers.word} bits"
+        yield ("numbers", "input"), what, "make numbers.word wider or numbers.input narrower"
+    if dac_bits > numbers.input:
+        what = f"a DAC of {dac_bits} bits is wider than inputs of {numbers.input} bits"
+        yield ("crossbar", "dac_bits"), what, "make crossbar.dac_bits at most numbers.input"
 
 
 def _slices(target: Target) -> Iterator[tuple[Path, str, str]]:
-    bits = target.numbers.weight
+    crossbar, mvmu, bits = target.crossbar, target.mvmu, target.numbers.weight
+    if mvmu.flipped and mvmu.encoding != "offset":
+        what = f'columns cannot be flipped with encoding "{mvmu.encoding}"'
+        yield ("mvmu", "flipped"), what, 'set mvmu.flipped to false, or mvmu.encoding to "offset"'
     needed = target.slices(bits) * target.cells_abreast
-    side_by_side = target.mvmu.slices == "columns"
-    places, kind = (target.crossbar.columns, "columns") if side_by_side else (target.mvmu.crossbars, "crossbars")
+    path, places = ("mvmu", "crossbars"), mvmu.crossbars
+    if mvmu.slices == "columns":
+        path, places = ("crossbar", "columns"), crossbar.columns
     if needed > places:
-        yield (
-            ("crossbar", "columns") if side_by_side else ("mvmu", "crossbars"),
-            f"a {bits}-bit weight needs {needed} {kind} in {target.crossbar.cell_bits}-bit cells "
-            f"({target.mvmu.encoding} encoding), and there are {places}",
-            f"give it {needed} {kind}, more crossbar.cell_bits, or a narrower numbers.weight",
-        )
+        cells = f"{crossbar.cell_bits}-bit cells ({mvmu.encoding} encoding)"
+        what = f"a {bits}-bit weight needs {needed} {path[1]} in {cells}, and there are {places}"
+        yield path, what, f"give it {needed} {path[1]}, more crossbar.cell_bits, or a narrower numbers.weight"
 
 
 def _sums(target: Target) -> Iterator[tuple[Path, str, str]]:
-    numbers = target.numbers
+    numbers, rows = target.numbers, target.crossbar.rows
     if target.mvmu.round != "none":
         return
     if numbers.accumulator > numbers.word:
-        yield (
-            ("numbers", "accumulator"),
-            f"sums of {numbers.accumulator} bits do not fit words of {numbers.word} bits, and nothing rounds them",
-            'make numbers.word wider, or set mvmu.round to "shift"',
-        )
-    sum_bits = numbers.weight + numbers.input + (target.crossbar.rows - 1).bit_length()
+        fit = f"do not fit words of {numbers.word} bits, and nothing rounds them"
+        todo = 'make numbers.word wider, or set mvmu.round to "shift"'
+        yield ("numbers", "accumulator"), f"sums of {numbers.accumulator} bits {fit}", todo
+    sum_bits = numbers.weight + numbers.input + (rows - 1).bit_length()
     if sum_bits > numbers.accumulator:
-        yield (
-            ("mvmu", "round"),
-            f"a sum over {target.crossbar.rows} rows of {numbers.weight}-bit weights times {numbers.input}-bit inputs "
-            f"has up to {sum_bits} bits; the accumulator has {numbers.accumulator} and nothing rounds",
-            'set mvmu.round to "shift", or make numbers.accumulator wider',
-        )
+        terms = f"{numbers.weight}-bit weights times {numbers.input}-bit inputs has up to {sum_bits} bits"
+        what = f"a sum over {rows} rows of {terms}; the accumulator has {numbers.accumulator} and nothing rounds"
+        yield ("mvmu", "round"), what, 'set mvmu.round to "shift", or make numbers.accumulator wider'
 
 
 def _writing(target: Target) -> Iterator[tuple[Path, str, str]]:
     if target.chip.resident == "one layer" and target.writing is None:
-        yield (
-            ("chip", "resident"),
-            "layers take turns on the crossbars, and the target does not say what writing them takes",
-            'add [writing], or set chip.resident to "all layers"',
-        )
+        what = "layers take turns on the crossbars, and the target does not say what writing them takes"
+        yield ("chip", "resident"), what, 'add [writing], or set chip.resident to "all layers"'

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path as FilePath
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
 from cimc.base.reading import TEXT_LIMIT, is_path, read_text
 from cimc.target.consistency import check_consistency
-from cimc.target.fields import SECTIONS, WRITING, Path, Value
-from cimc.target.model import Chip, Core, Crossbar, Mvmu, Numbers, Price, Target, Tile, Writing
+from cimc.target.keys import DEFAULTS, PARTS, SECTIONS, Path
+from cimc.target.model import Price, Target
 from cimc.target.settings import Setting, settings_file
 from cimc.target.source import Entry, TargetFile, read_target_file
 from cimc.target.write import write_target
@@ -23,19 +23,6 @@ PRESETS = resources.files("cimc.target") / "presets"
 
 TargetLike = str | os.PathLike[str] | Target
 """A preset's name, the path of a TOML file, or a target."""
-
-Part = TypeVar("Part", Numbers, Crossbar, Mvmu, Core, Tile, Chip)
-
-PARTS = {"numbers": Numbers, "crossbar": Crossbar, "mvmu": Mvmu, "core": Core, "tile": Tile, "chip": Chip}
-"""The sections of a file."""
-
-DEFAULTS: Mapping[Path, Value] = {
-    (section, field.name): field.default
-    for section, part in PARTS.items()
-    for field in fields(part)
-    if field.default is not MISSING
-}
-"""Keys that a file may leave out, and what they are then."""
 
 UNSAID = "assumed: what cimc takes where a file does not say"
 """The source of a default."""
@@ -161,11 +148,9 @@ def _forget_other_energy(path: Path, entries: dict[Path, Entry]) -> None:
 def _missing(entries: Mapping[Path, Entry], file: TargetFile) -> list[Diagnostic]:
     """A diagnostic for each key that no file gives and that has no default."""
     todo = 'add it, or start the file with extends = "ideal" to take over what it does not name'
-    needed: list[Path] = [(section, key) for section, keys in SECTIONS.items() for key in keys]
-    needed = [path for path in needed if path not in DEFAULTS]
-    if any(path[0] == "writing" for path in entries):
-        needed += [("writing", key) for key in WRITING]
-    absent = [path for path in needed if path not in entries]
+    sections = [section for section in SECTIONS if section != "writing" or any(path[0] == section for path in entries)]
+    needed = [(section, key) for section in sections for key in SECTIONS[section] if (section, key) not in DEFAULTS]
+    absent: list[Path] = [path for path in needed if path not in entries]
     for action in sorted({path[1] for path in entries if path[0] == "prices"}):
         if ("prices", action, "seconds") not in entries:
             absent.append(("prices", action, "seconds"))
@@ -180,34 +165,18 @@ def _missing(entries: Mapping[Path, Entry], file: TargetFile) -> list[Diagnostic
 def _build(entries: Mapping[Path, Entry], files: list[TargetFile]) -> Target:
     file = files[0]
     actions = sorted({path[1] for path in entries if path[0] == "prices"})
+    parts = {section: _part(section, entries) for section in PARTS}
     return Target(
         name=file.texts.get("name") or FilePath(file.file).stem,
         description=next((f.texts["description"] for f in files if "description" in f.texts), ""),
-        numbers=_part(Numbers, "numbers", entries),
-        crossbar=_part(Crossbar, "crossbar", entries),
-        mvmu=_part(Mvmu, "mvmu", entries),
-        core=_part(Core, "core", entries),
-        tile=_part(Tile, "tile", entries),
-        chip=_part(Chip, "chip", entries),
         prices={action: _price(action, entries) for action in actions},
-        writing=_writing(entries),
+        **parts,
     )
 
 
-def _part(kind: type[Part], section: str, entries: Mapping[Path, Entry]) -> Part:
-    # The keys of SECTIONS are the fields of the model's classes, and their types agree; a test holds both to it.
-    given = {key: entries[(section, key)].value for key in SECTIONS[section] if (section, key) in entries}
-    return kind(**given)  # type: ignore[arg-type]
-
-
-def _writing(entries: Mapping[Path, Entry]) -> Writing | None:
-    if ("writing", "endurance") not in entries:
-        return None
-    return Writing(
-        float(entries[("writing", "row_seconds")].value),
-        float(entries[("writing", "cell_joules")].value),
-        int(entries[("writing", "endurance")].value),
-    )
+def _part(section: str, entries: Mapping[Path, Entry]) -> Any:
+    given = {key: entries[section, key].value for key in SECTIONS[section] if (section, key) in entries}
+    return PARTS[section](**given) if given else None
 
 
 def _price(action: str, entries: Mapping[Path, Entry]) -> Price:

@@ -1,6 +1,6 @@
 """The hardware a program is compiled for: numbers, crossbars, cores, tiles, chip. SI units throughout.
 
-Every field has a value in a TOML file with its unit and source; cimc.target.load reads, checks and resolves it.
+Every field says what a TOML file may give for it, and what it means; cimc.target.load reads, checks and resolves it.
 """
 
 from __future__ import annotations
@@ -8,40 +8,42 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from cimc.target.fields import Choice, Count, Quantity, Switch
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Widths in bits. word: a register or memory word; accumulator: a sum of products on its way to requant.
+    """Widths in bits."""
 
-    weight and input: the default widths of stored weights and of activations fed to a crossbar.
-    """
-
-    word: int
-    accumulator: int
-    weight: int
-    input: int
+    word: Annotated[int, Count("bits", 8, 32, "a register or memory word, a multiple of 8")]
+    accumulator: Annotated[int, Count("bits", 8, 32, "a sum of products on its way to requant")]
+    weight: Annotated[int, Count("bits", 2, 16, "a stored weight, where the network does not say")]
+    input: Annotated[int, Count("bits", 2, 16, "an activation fed to a crossbar, where the network does not say")]
 
 
 @dataclass(frozen=True, slots=True)
 class Crossbar:
     """One array of cells and its converters.
 
-    rows, columns: cells driven and read (a unit column, where the encoding needs one, is beside them).
-    cell_bits: bits a cell stores. dac_bits: input bits applied in one step. adc_bits: bits of a conversion.
     conversions: "each step" (a column sum is converted after every step, and shifted and added as a number), or "once"
     (the steps' currents are weighted in the analog domain, and their sum is converted; see cimc.target.emulated).
     adc_keeps: of a sum that is wider than the ADC, the "low bits" (steps of one unit; what is above clips) or the
     "high bits" (steps over the whole range; what is below is rounded away).
     """
 
-    rows: int
-    columns: int
-    cell_bits: int
-    dac_bits: int
-    adc_bits: int
-    conversions: str = "each step"
-    adc_keeps: str = "low bits"
+    rows: Annotated[int, Count("rows", 1, 65_536, "cells driven at once")]
+    columns: Annotated[int, Count("columns", 1, 65_536, "cells read at once, beside a unit column if there is one")]
+    cell_bits: Annotated[int, Count("bits", 1, 8, "bits that one cell stores")]
+    dac_bits: Annotated[int, Count("bits", 1, 16, "input bits applied in one step")]
+    adc_bits: Annotated[int, Count("bits", 1, 32, "bits of one conversion")]
+    conversions: Annotated[
+        str, Choice(("each step", "once"), "a column sum is converted at every step, or once in all")
+    ] = "each step"
+    adc_keeps: Annotated[
+        str, Choice(("low bits", "high bits"), "of a wider sum; the rest clips or is rounded away")
+    ] = "low bits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +53,35 @@ class Mvmu:
     encoding: "offset" (w + 2^(bits-1) with a unit column) or "differential" (a positive and a negative cell).
     flipped: store a column inverted where more than half of its range would be set (offset encoding only).
     slices: "crossbars" (each slice on a crossbar of its own) or "columns" (slices side by side in one crossbar).
-    crossbars: how many crossbars the unit has.
-    round: "none", or "shift" where XbarOut is rounded to a word by a shift fixed per MVMU.
     """
 
-    encoding: str
-    flipped: bool
-    slices: str
-    crossbars: int
-    round: str
+    encoding: Annotated[str, Choice(("offset", "differential"), "how a signed weight becomes cells")]
+    flipped: Annotated[bool, Switch("columns stored inverted where more than half of their range would be set")]
+    slices: Annotated[str, Choice(("crossbars", "columns"), "slices on crossbars of their own, or side by side in one")]
+    crossbars: Annotated[int, Count("crossbars", 1, 1024, "crossbars of one MVMU")]
+    round: Annotated[str, Choice(("none", "shift"), "whether XbarOut is rounded to a word by a shift fixed per MVMU")]
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
     """A core: its MVMUs, general registers (words) and instruction memory (bytes)."""
 
-    mvmus: int
-    registers: int
-    instruction_bytes: int
+    mvmus: Annotated[int, Count("MVMUs", 1, 64, "MVMUs of one core")]
+    registers: Annotated[int, Count("words", 1, 2**24, "general registers")]
+    instruction_bytes: Annotated[int, Count("bytes", 1, 2**32, "instruction memory of a core")]
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A tile: its cores, shared memory (words), instruction memory (bytes), receive FIFOs and their depth."""
 
-    cores: int
-    memory_words: int
-    instruction_bytes: int
-    fifos: int
-    fifo_depth: int
+    cores: Annotated[int, Count("cores", 1, 4096, "cores of one tile")]
+    memory_words: Annotated[int, Count("words", 1, 2**32, "shared memory")]
+    instruction_bytes: Annotated[
+        int, Count("bytes", 1, 2**32, "instruction memory of a tile's send and receive stream")
+    ]
+    fifos: Annotated[int, Count("FIFOs", 0, 65_536, "receive FIFOs")]
+    fifo_depth: Annotated[int, Count("entries", 1, 65_536, "depth of a FIFO")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,10 @@ class Chip:
     """A chip: its tiles, and whose weights its crossbars hold: "all layers" or "one layer" at a time, each written
     anew when its turn comes (see cimc.estimator.layer_by_layer)."""
 
-    tiles: int
-    resident: str = "all layers"
+    tiles: Annotated[int, Count("tiles", 1, 2**20, "tiles of one chip")]
+    resident: Annotated[
+        str, Choice(("all layers", "one layer"), "whose weights crossbars hold: all layers' or one's in turn")
+    ] = "all layers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +108,11 @@ class Price:
 class Writing:
     """What writing weights takes: seconds for one row of an array, joules a cell, and how many writes a cell bears."""
 
-    row_seconds: float
-    cell_joules: float
-    endurance: int
+    row_seconds: Annotated[
+        float, Quantity("s", 0.0, 1.0, "how long it takes to write one row of an array, verification included")
+    ]
+    cell_joules: Annotated[float, Quantity("J", 0.0, 1.0, "energy to write one cell")]
+    endurance: Annotated[int, Count("writes", 1, 10**15, "how often a cell can be written until it is worn out")]
 
 
 @dataclass(frozen=True, slots=True)

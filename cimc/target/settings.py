@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
-from cimc.target.fields import ACTIONS, PRICE, SECTIONS, WRITING, Count, Field, Quantity, Switch, field_at
+from cimc.target.fields import Count, Field, Quantity, Switch
+from cimc.target.keys import ACTIONS, PRICE, SECTIONS, field_at
 from cimc.target.source import TargetFile, read_entry
 
 OPTION = "--set"
@@ -60,9 +61,9 @@ def _given(found: Field, value: Setting) -> dict[str, object]:
 
 def _near(key: str) -> str:
     """A hint for a key that is none."""
-    keys = [f"{section}.{name}" for section, names in {**SECTIONS, "writing": WRITING}.items() for name in names]
+    keys = [f"{section}.{name}" for section, names in SECTIONS.items() for name in names]
     keys += [f"prices.{action}.{name}" for action in ACTIONS for name in PRICE]
     same = [known for known in keys if known.split(".")[-1] == key.split(".")[-1]]
     if same and len(same) <= 5:
         return f"did you mean {' or '.join(same)}?"
-    return did_you_mean(key, keys) or f"known here: {', '.join(SECTIONS)}, writing and prices, such as {keys[0]}"
+    return did_you_mean(key, keys) or f"known here: {', '.join(SECTIONS)} and prices, such as {keys[0]}"

@@ -8,20 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
-from cimc.target.fields import (
-    TEXTS,
-    Choice,
-    Count,
-    Field,
-    Path,
-    Quantity,
-    Switch,
-    Value,
-    field_at,
-    in_base_unit,
-    known_keys,
-    units_of,
-)
+from cimc.target.fields import Choice, Count, Field, Quantity, Switch, Value, in_base_unit, units_of
+from cimc.target.keys import TEXTS, Path, field_at, known_keys
 
 HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
 KEY = re.compile(r"""^\s*([A-Za-z0-9_."'\- ]+?)\s*=""")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from cimc.base.names import in_toml
-from cimc.target.fields import SECTIONS, WRITING, Path, Value, units_of
+from cimc.target.fields import Value, units_of
+from cimc.target.keys import SECTIONS, Path
 from cimc.target.model import Target
 
 
@@ -22,11 +23,12 @@ def _lines(target: Target, sources: Mapping[Path, str]) -> Iterator[str]:
     yield f"name = {_text(target.name)}"
     yield f"description = {_text(target.description)}" if target.description else "# no description"
     resolved = f"resolved from target {target.name}"
-    sections = SECTIONS if target.writing is None else {**SECTIONS, "writing": WRITING}
-    for section, keys in sections.items():
+    for section, keys in SECTIONS.items():
+        part = getattr(target, section)
+        if part is None:
+            continue
         yield ""
         yield f"[{section}]"
-        part = getattr(target, section)
         for key, field in keys.items():
             units = units_of(field)
             unit = f", unit = {_text(units[0])}" if units else ""

@@ -81,12 +81,8 @@ class Reader:
 
     def fail(self, code: str, what: str) -> CimcError:
         """The error to raise for what stands at the present place."""
-        return fail(
-            f"binary.{code}",
-            what,
-            Place(self._file, item=f"byte {self._offset + self._at}"),
-            "write the file again with `cimc compile` or `cimc asm`",
-        )
+        place = Place(self._file, item=f"byte {self._offset + self._at}")
+        return fail(f"binary.{code}", what, place, "write the file again with `cimc compile` or `cimc asm`")
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes."""

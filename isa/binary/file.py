@@ -9,27 +9,16 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
-from typing import TypeVar
+from typing import Any
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.isa.binary.bytestream import Reader, Texts, signed, sized, unsigned
 from cimc.isa.binary.code import decode_stream, encode_each
 from cimc.isa.directives import DIRECTIVE
-from cimc.isa.program import (
-    ChannelCode,
-    CoreCode,
-    Instruction,
-    Matrix,
-    Plug,
-    Program,
-    Ring,
-    Scale,
-    Table,
-    TileCode,
-    Vector,
-)
+from cimc.isa.program import THINGS, ChannelCode, CoreCode, Instruction, Program, TileCode
 from cimc.isa.table import ISA_VERSION
 from cimc.isa.tree import loop_of
 from cimc.isa.verify.wellformed import problems
@@ -37,8 +26,6 @@ from cimc.isa.verify.wellformed import problems
 MAGIC = b"\x7fCIM"
 FORMAT = 3
 _HEADER = struct.Struct("<4sBBIQ")
-
-_Record = TypeVar("_Record", Plug, Ring, Scale, Vector, Table, Matrix)
 
 
 def encode(program: Program) -> bytes:
@@ -57,22 +44,15 @@ def decode(data: bytes, file: str = "") -> Program:
     program = _Decoder(reader, strings).program()
     if reader.left:
         raise reader.fail("trailing", f"{reader.left} bytes too many")
-    found = [
-        Diagnostic(
-            "binary.structure",
-            problem.what,
-            Place(file, item=_where(problem.tile, problem.unit, problem.number, problem.index)),
-            problem.todo,
-        )
-        for problem in problems(program)
-    ]
+    found = []
+    for problem in problems(program):
+        where = f"tile {problem.tile}"
+        if problem.unit:
+            where += f" {problem.unit} {problem.number}, instruction {problem.index}"
+        found.append(Diagnostic("binary.structure", problem.what, Place(file, item=where), problem.todo))
     if found:
         raise CimcError(found)
     return program
-
-
-def _where(tile: int, unit: str, number: int, index: int) -> str:
-    return f"tile {tile}" + (f" {unit} {number}, instruction {index}" if unit else "")
 
 
 def _payload(data: bytes, file: str) -> Reader:
@@ -81,48 +61,29 @@ def _payload(data: bytes, file: str) -> Reader:
         raise fail("binary.truncated", f"a program is longer than these {len(data)} bytes", Place(file))
     magic, form, isa, checksum, length = _HEADER.unpack_from(data)
     if magic != MAGIC:
-        raise fail(
-            "binary.magic",
-            "this is not a binary program of cimc",
-            Place(file),
-            f"one begins with the bytes {MAGIC.hex(' ')}",
-        )
+        todo = f"one begins with the bytes {MAGIC.hex(' ')}"
+        raise fail("binary.magic", "this is not a binary program of cimc", Place(file), todo)
     for thing, version, known in (("file format", form, FORMAT), ("instruction set", isa, ISA_VERSION)):
         if version != known:
-            raise fail(
-                "binary.version",
-                f"{thing} version {version}; this cimc knows version {known}",
-                Place(file),
-                "compile the model again with this cimc",
-            )
+            what = f"{thing} version {version}; this cimc knows version {known}"
+            raise fail("binary.version", what, Place(file), "compile the model again with this cimc")
     payload = data[_HEADER.size :]
     if len(payload) != length:
-        raise fail(
-            "binary.truncated",
-            f"{length} bytes are announced and {len(payload)} are there",
-            Place(file),
-            "copy the file again",
-        )
+        what = f"{length} bytes are announced and {len(payload)} are there"
+        raise fail("binary.truncated", what, Place(file), "copy the file again")
     if zlib.crc32(payload) != checksum:
         raise fail("binary.checksum", "the bytes are not those that were written", Place(file), "copy the file again")
     return Reader(payload, file, _HEADER.size)
 
 
 def _program(program: Program, texts: Texts) -> bytes:
-    out = [texts.number(program.name), texts.number(program.target), texts.number(program.weights)]
-    out += [signed(program.chips), signed(program.word), signed(program.accumulator)]
-    out.append(unsigned(len(program.strings)))
+    out = [_fields("program", program, texts), unsigned(len(program.strings))]
     out += [texts.number(text) for text in program.strings]
     out += [_records("input", program.inputs, texts), _records("output", program.outputs, texts)]
     out.append(unsigned(len(program.tiles)))
     for tile in program.tiles:
         out.append(signed(tile.number))
-        out += [
-            _records("ring", tile.rings, texts),
-            _records("scale", tile.scales, texts),
-            _records("vector", tile.vectors, texts),
-            _records("table", tile.tables, texts),
-        ]
+        out += [_records(thing, records, texts) for thing, records in tile.things.items()]
         out.append(unsigned(len(tile.cores)))
         for core in tile.cores:
             out += [signed(core.number), _records("mvmu", core.matrices, texts), _stream(core.stream, tile, texts)]
@@ -133,13 +94,15 @@ def _program(program: Program, texts: Texts) -> bytes:
 
 
 def _records(name: str, records: Sequence[object], texts: Texts) -> bytes:
-    """How many, then the fields of each in the order of the directive."""
+    """How many, then the fields of each."""
+    return unsigned(len(records)) + b"".join(_fields(name, record, texts) for record in records)
+
+
+def _fields(name: str, record: object, texts: Texts) -> bytes:
+    """What a record says, in the order of its directive."""
     directive = DIRECTIVE[name]
-    out = [unsigned(len(records))]
-    for record in records:
-        for key in directive.leading + directive.keys:
-            out.append(key.kind.encode(getattr(record, key.attribute), texts))
-    return b"".join(out)
+    keys = directive.leading + directive.keys
+    return b"".join([key.kind.encode(getattr(record, key.attribute), texts) for key in keys])
 
 
 def _stream(stream: Sequence[Instruction], tile: TileCode, texts: Texts) -> bytes:
@@ -167,15 +130,10 @@ class _Decoder:
     def program(self) -> Program:
         """The whole program."""
         return Program(
-            name=self.text(),
-            target=self.text(),
-            weights=self.text(),
-            chips=self.reader.signed(),
-            word=self.reader.signed(),
-            accumulator=self.reader.signed(),
+            **self._fields("program"),
             strings=tuple(self.text() for _ in range(self.reader.count())),
-            inputs=self._records("input", Plug),
-            outputs=self._records("output", Plug),
+            inputs=self._records("input"),
+            outputs=self._records("output"),
             tiles=tuple(self._tile() for _ in range(self.reader.count())),
         )
 
@@ -184,28 +142,21 @@ class _Decoder:
         return self._texts[self.reader.index(len(self._texts), "text")]
 
     def _tile(self) -> TileCode:
-        tile = TileCode(
-            self.reader.signed(),
-            self._records("ring", Ring),
-            self._records("scale", Scale),
-            self._records("vector", Vector),
-            self._records("table", Table),
-        )
+        tile = TileCode(self.reader.signed(), *map(self._records, THINGS))
         cores = tuple(
-            CoreCode(self.reader.signed(), self._records("mvmu", Matrix), self._stream(tile))
+            CoreCode(self.reader.signed(), self._records("mvmu"), self._stream(tile))
             for _ in range(self.reader.count())
         )
         channels = tuple(ChannelCode(self.reader.signed(), self._stream(tile)) for _ in range(self.reader.count()))
-        return TileCode(tile.number, tile.rings, tile.scales, tile.vectors, tile.tables, cores, channels)
+        return replace(tile, cores=cores, channels=channels)
 
-    def _records(self, name: str, record: type[_Record]) -> tuple[_Record, ...]:
+    def _records(self, name: str) -> tuple[Any, ...]:
+        return tuple(DIRECTIVE[name].record(**self._fields(name)) for _ in range(self.reader.count()))
+
+    def _fields(self, name: str) -> dict[str, Any]:
         directive = DIRECTIVE[name]
         keys = directive.leading + directive.keys
-        build: Callable[..., _Record] = record
-        return tuple(
-            build(**{key.attribute: key.kind.decode(self.reader, self.text) for key in keys})
-            for _ in range(self.reader.count())
-        )
+        return {key.attribute: key.kind.decode(self.reader, self.text) for key in keys}
 
     def _stream(self, tile: TileCode) -> tuple[Instruction, ...]:
         code = self.reader.sized()

@@ -1,4 +1,4 @@
-"""What every instruction does that has a price: the actions (cimc.target.fields.ACTIONS) of one execution.
+"""What every instruction does that has a price: the actions (cimc.target.keys.ACTIONS) of one execution.
 
 They are its fetch, those of its operands, each counted by its kind, and the work that its form declares.
 Each count that no paper gives is marked as assumed. Windows count in full, also where they leave the map at a border.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.isa.cost.actions import count_actions
@@ -17,34 +16,8 @@ from cimc.isa.cost.products import PARTS, Counts, Setting, full_product, multipl
 from cimc.isa.kinds.numbers import Mask
 from cimc.isa.program import Instruction
 from cimc.isa.table import FORM
-from cimc.target.fields import ACTIONS
+from cimc.target.keys import ACTIONS
 from cimc.target.model import Target
-
-COMPONENT: Mapping[str, str] = MappingProxyType(
-    {
-        "mvm": "MVMU, other",
-        "crossbar_step": "crossbars",
-        "dac_conversion": "DACs",
-        "adc_conversion": "ADCs",
-        "shift_add": "shift-and-add",
-        "alu": "vector unit",
-        "table_lookup": "tables",
-        "register_word": "registers",
-        "xin_read": "XbarIn",
-        "xin_write": "XbarIn",
-        "core_instruction": "core control",
-        "tile_instruction": "tile control",
-        "memory_word": "shared memory",
-        "memory_bus_word": "memory bus",
-        "fifo_word": "receive FIFOs",
-        "network_hop": "network",
-        "off_chip_word": "off-chip link",
-    }
-)
-"""The component that an action's energy counts for. "MVMU, other" is what the price of a product covers beyond its
-parts that have prices of their own."""
-
-assert set(COMPONENT) == set(ACTIONS), f"actions without a component: {set(ACTIONS) ^ set(COMPONENT)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +111,7 @@ def _no_price(target: Target, actions: Iterable[str]) -> list[Diagnostic]:
     return [
         Diagnostic(
             "time.price",
-            f'target {target.name} has no price for "{action}": {ACTIONS[action]}',
+            f'target {target.name} has no price for "{action}": {ACTIONS[action].meaning}',
             Place(f"target {target.name}", item=f"prices.{action}"),
             f"give [prices.{action}] seconds and joules (or watts), with their source, in a file that extends it",
         )
@@ -154,10 +127,7 @@ def _rest_of_product(target: Target) -> float:
     full = full_product(target)
     parts = sum(full[action] * target.prices[action].joules for action in PARTS if action in target.prices)
     if parts > whole.joules * (1 + 1e-6):  # prices are read as decimals and multiplied in floats
-        raise fail(
-            "time.price",
-            f"a product takes {whole.joules:.4g} J by [prices.mvm], and its parts {parts:.4g} J by theirs",
-            Place(f"target {target.name}", item="prices.mvm"),
-            "the price of a product covers its crossbars and converters: correct one of them",
-        )
+        what = f"a product takes {whole.joules:.4g} J by [prices.mvm], and its parts {parts:.4g} J by theirs"
+        todo = "the price of a product covers its crossbars and converters: correct one of them"
+        raise fail("time.price", what, Place(f"target {target.name}", item="prices.mvm"), todo)
     return max(0.0, whole.joules - parts)

@@ -1,6 +1,6 @@
 """Actions inside of a product, and what operands cost wherever they stand.
 
-Actions are those of cimc.target.fields.ACTIONS. Each count that no paper gives is marked as assumed.
+Actions are those of cimc.target.keys.ACTIONS. Each count that no paper gives is marked as assumed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cimc.isa.program import CoreCode, Matrix, TileCode
-from cimc.target.fields import ACTIONS
+from cimc.target.keys import ACTIONS
 from cimc.target.model import Target
 
 Counts = dict[str, float]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from cimc.base.diagnostics import did_you_mean
@@ -141,7 +141,7 @@ class Kind(ABC, Generic[T]):
         """The operand whose bytes come."""
 
     @abstractmethod
-    def problems(self, operand: T, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: T, scope: Scope) -> Iterable[Complaint]:
         """What is ill formed about the operand, on any target."""
 
     def check(self, operand: T, look: Look) -> None:
@@ -156,12 +156,13 @@ class Kind(ABC, Generic[T]):
         return NO_COUNTS
 
 
-def number_problems(value: int, least: int, what: str) -> Iterator[Complaint]:
+def number_problems(value: int, least: int, what: str) -> Iterable[Complaint]:
     """What is wrong with a number."""
     if value < least:
-        yield "number", f"{what} is {value}, it must be at least {least}", "", ""
-    elif abs(value) >= LARGEST:
-        yield "number", f"{what} is {value}, numbers have at most {LARGEST.bit_length() - 1} bits", "", ""
+        return [("number", f"{what} is {value}, it must be at least {least}", "", "")]
+    if abs(value) >= LARGEST:
+        return [("number", f"{what} is {value}, numbers have at most {LARGEST.bit_length() - 1} bits", "", "")]
+    return ()
 
 
 def register_words(target: Target) -> Mapping[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from cimc.isa.binary.bytestream import Reader, signed, unsigned
 from cimc.isa.cost.products import Counts, Setting, product_counts
@@ -33,7 +33,7 @@ class Counter(Kind[str]):
             raise code.fail("structure", "a loop whose counter has no name")
         return name
 
-    def problems(self, operand: str, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: str, scope: Scope) -> Iterable[Complaint]:
         if operand in scope.counters:
             what = f'an enclosing loop already counts "{operand}"'
             yield "shadowed-counter", what, "give the counter another name", ""
@@ -58,7 +58,7 @@ class Number(Kind[int]):
     def decode(self, code: Reader, scope: Scope) -> int:
         return code.unsigned()
 
-    def problems(self, operand: int, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: int, scope: Scope) -> Iterable[Complaint]:
         return number_problems(operand, 0, self.thing)
 
 
@@ -77,7 +77,8 @@ class Count(Number):
             return -1
         count = super().read(shape)
         if count is not None and count < 0:
-            raise Refused(shape.column, "number", f"the count of a loop is {count}", "write * for the number of inputs")
+            what, todo = f"the count of a loop is {count}", "write * for the number of inputs"
+            raise Refused("number", what, todo, shape.column)
         return count
 
     def encode(self, operand: int, scope: Scope) -> bytes:
@@ -86,8 +87,8 @@ class Count(Number):
     def decode(self, code: Reader, scope: Scope) -> int:
         return code.unsigned() - 1
 
-    def problems(self, operand: int, scope: Scope) -> Iterator[Complaint]:
-        return iter(()) if operand == -1 else super().problems(operand, scope)
+    def problems(self, operand: int, scope: Scope) -> Iterable[Complaint]:
+        return () if operand == -1 else super().problems(operand, scope)
 
 
 class Imm(Number):
@@ -102,7 +103,7 @@ class Imm(Number):
     def decode(self, code: Reader, scope: Scope) -> int:
         return code.signed()
 
-    def problems(self, operand: int, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: int, scope: Scope) -> Iterable[Complaint]:
         return number_problems(operand, -LARGEST, self.thing)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from cimc.base.diagnostics import did_you_mean
 from cimc.isa import operands
@@ -41,7 +41,7 @@ class Ticket(Kind[Affine]):
     def decode(self, code: Reader, scope: Scope) -> Affine:
         return _decode_affine(code, scope)
 
-    def problems(self, operand: Affine, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: Affine, scope: Scope) -> Iterable[Complaint]:
         return _affine_problems(operand, scope)
 
     def check(self, operand: Affine, look: Look) -> None:
@@ -79,7 +79,7 @@ class Window(Kind[operands.Window]):
         ring = scope.decode("ring", code)
         return operands.Window(ring, _decode_axis(code, scope), _decode_axis(code, scope), _decode_axis(code, scope))
 
-    def problems(self, operand: operands.Window, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: operands.Window, scope: Scope) -> Iterable[Complaint]:
         yield from scope.unknown("ring", operand.ring)
         axes = ("rows", operand.rows), ("columns", operand.columns), ("channels", operand.channels)
         for name, axis in axes:
@@ -133,7 +133,7 @@ class Port(Kind[operands.Port]):
     def decode(self, code: Reader, scope: Scope) -> operands.Port:
         return operands.Port(scope.decode("ring", code), code.unsigned())
 
-    def problems(self, operand: operands.Port, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: operands.Port, scope: Scope) -> Iterable[Complaint]:
         yield from scope.unknown("ring", operand.ring)
         yield from number_problems(operand.number, 0, "the port")
 
@@ -159,7 +159,7 @@ class Whole(Kind[Name]):
     def decode(self, code: Reader, scope: Scope) -> Name:
         return Name(scope.decode(self.name, code))
 
-    def problems(self, operand: Name, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: Name, scope: Scope) -> Iterable[Complaint]:
         return scope.unknown(self.name, operand.name)
 
 
@@ -194,11 +194,11 @@ def axis_of(index: Index) -> Axis:
         return Axis(index.start, 1 if index.length is None else index.length, index.step)
     if index.start.terms or index.stop.terms:
         what, todo = "start:stop stands only between constants", "write start:+count, such as oy:+3"
-        raise Refused(index.column, "operand-kind", what, todo)
+        raise Refused("operand-kind", what, todo, index.column)
     length = index.stop.constant - index.start.constant
     if length < 1:
         what = f"{index.start.constant}:{index.stop.constant} is empty"
-        raise Refused(index.column, "number", what, "the stop is one past the last index")
+        raise Refused("number", what, "the stop is one past the last index", index.column)
     return Axis(index.start, length)
 
 
@@ -249,8 +249,10 @@ def _decode_axis(code: Reader, scope: Scope) -> Axis:
     return Axis(start, (count >> 1) + 1, code.signed() if count & 1 else 1)
 
 
-def _affine_problems(value: Affine, scope: Scope) -> Iterator[Complaint]:
+def _affine_problems(value: Affine, scope: Scope) -> Iterable[Complaint]:
     yield from number_problems(value.constant, -LARGEST, "the constant")
+    if not value.terms:
+        return
     counters = scope.counters
     for name, coefficient in value.terms:
         yield from number_problems(coefficient, -LARGEST, f"the coefficient of {name}")

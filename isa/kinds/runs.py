@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from cimc.base.diagnostics import did_you_mean
 from cimc.isa.binary.bytestream import Reader, unsigned
@@ -28,7 +28,7 @@ class Source(Kind[Reg]):
 
     def read(self, shape: OperandShape) -> Reg | None:
         if isinstance(shape, Indexed) and shape.name not in SPACES:
-            raise Refused(shape.column, "register-file", *_no_file(shape.name))
+            raise Refused("register-file", *_no_file(shape.name), shape.column)
         run = _run_in(shape)
         return None if run is None else Reg(*run)
 
@@ -42,7 +42,7 @@ class Source(Kind[Reg]):
             raise code.fail("operand", f"register file {start & 3} of {len(SPACES)}")
         return Reg(SPACES[start & 3], start >> 2, code.unsigned())
 
-    def problems(self, operand: Reg, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: Reg, scope: Scope) -> Iterable[Complaint]:
         if operand.space not in SPACES:
             yield "register-file", *_no_file(operand.space), ""
         yield from number_problems(operand.start, 0, "the first register")
@@ -98,7 +98,7 @@ class Vector(Kind[DataRef]):
     def decode(self, code: Reader, scope: Scope) -> DataRef:
         return DataRef(scope.decode(self.name, code), code.unsigned(), code.unsigned())
 
-    def problems(self, operand: DataRef, scope: Scope) -> Iterator[Complaint]:
+    def problems(self, operand: DataRef, scope: Scope) -> Iterable[Complaint]:
         yield from scope.unknown(self.name, operand.name)
         yield from number_problems(operand.start, 0, "the first entry")
         yield from number_problems(operand.length, 1, "the number of entries")

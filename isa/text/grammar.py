@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from importlib import resources
 
-from lark import Lark, Token, Transformer, v_args
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
 
+from cimc.isa.table import FORM
 from cimc.isa.text.names import BARE, QUOTED, read_name
+from cimc.isa.text.reader import unknown_mnemonic
 from cimc.isa.text.syntax import (
     DirectiveLine,
     Expression,
@@ -17,6 +21,7 @@ from cimc.isa.text.syntax import (
     Listed,
     OperandShape,
     PortShape,
+    Refused,
     RingShape,
     Star,
     ValueShape,
@@ -24,52 +29,9 @@ from cimc.isa.text.syntax import (
     affine_of,
 )
 
-GRAMMAR = rf"""
-?line: instruction | directive
-instruction: MNEMONIC (_operands)?
-_operands: operand ("," operand)*
-?operand: expression | star | port | indexed
-star: STAR
-port: name PORT
-indexed: name "[" index ("," index)* "]"
-index: expression                        -> single
-     | expression COLON expression       -> range
-     | expression RUN INT                -> run
-     | expression RUN INT COLON INT      -> strided
-expression: SIGN? term (SIGN term)*
-term: INT | BITS | name | name STAR INT
-name: NAME | STRING
-
-directive: DIRECTIVE value* key*
-key: KEY value
-?value: number | name_value | listed
-number: SIGN? (INT | FLOAT)
-name_value: name
-listed: LPAR (item ("," item)*)? ")"
-?item: integer | ring | ring_port
-integer: SIGN? INT
-ring: INT COLON name
-ring_port: INT COLON name PORT
-
-MNEMONIC: /[A-Za-z_][A-Za-z0-9_]*/
-DIRECTIVE: /\.[A-Za-z_][A-Za-z0-9_]*/
-KEY.2: /[A-Za-z_][A-Za-z0-9_]*[ \t]*=/
-NAME: /{BARE}/
-STRING: /{QUOTED.replace("/", chr(92) + "/")}/
-PORT: /\.[0-9]+/
-FLOAT.2: /[0-9]+(\.[0-9]*([eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)/
-BITS.2: /0b[01]+/
-INT: /[0-9]+/
-RUN: /:[ \t]*\+/
-COLON: ":"
-LPAR: "("
-SIGN: /[+-]/
-STAR: "*"
-COMMENT: /;.*/
-BLANK: /[ \t\r]+/
-%ignore COMMENT
-%ignore BLANK
-"""
+GRAMMAR = (resources.files("cimc.isa.text") / "grammar.lark").read_text(encoding="utf-8")
+assert f"NAME: /{BARE}/\n" in GRAMMAR, "the grammar has other names than cimc.isa.text.names"
+assert f"STRING: /{QUOTED.replace('/', chr(92) + '/')}/\n" in GRAMMAR, "the grammar has other quotes"
 
 TERMINALS = {
     "MNEMONIC": "a mnemonic",
@@ -94,36 +56,56 @@ TERMINALS = {
 }
 """Terminals of the grammar in words."""
 
-LONGEST_NUMBER = 19
+_LONGEST_NUMBER = 19
 """Digits of the largest integer."""
-
-
-class NumberTooLong(Exception):
-    """An integer of more digits than LONGEST_NUMBER."""
-
-    def __init__(self, token: Token) -> None:
-        super().__init__(str(token))
-        self.column = token.column or 1
+_FIRST_WORD = re.compile(r"[ \t\r]*([A-Za-z_][A-Za-z0-9_]*)")
+_SHOWN = 4
 
 
 @cache
-def line_parser() -> Lark:
-    """The parser of one line."""
+def _line_parser() -> Lark:
     return Lark(GRAMMAR, start="line", parser="lalr", lexer="contextual", transformer=_Shapes())
 
 
 def parse_line(text: str) -> Line:
-    """The shape of a line that is not empty. Raises lark's UnexpectedInput, or NumberTooLong."""
-    line = line_parser().parse(text)
+    """The shape of a line that is not empty. Raises Refused."""
+    try:
+        line: object = _line_parser().parse(text)
+    except UnexpectedInput as error:
+        raise _refusal(error, text) from error
     assert isinstance(line, InstructionLine | DirectiveLine), f"{line!r} is not a line"
     return line
+
+
+def _refusal(error: UnexpectedInput, line: str) -> Refused:
+    """Why a line is not of the grammar."""
+    word = _FIRST_WORD.match(line)
+    if word and word[1] not in FORM:
+        return unknown_mnemonic(word.start(1) + 1, word[1])
+    column = error.column if error.column > 0 else len(line) + 1
+    if isinstance(error, UnexpectedCharacters):
+        if error.char == '"':
+            what, todo = "a quoted name that does not end, or a wrong escape in it", r"\", \\, \n, \u00e9"
+            return Refused("syntax", what, f"the escapes are those of JSON: {todo}", column)
+        return Refused("syntax", f'unexpected "{error.char}"', _expected(set(error.allowed or ())), column)
+    assert isinstance(error, UnexpectedToken), error
+    expected = _expected(set(error.accepts or error.expected))
+    if error.token.type == "$END":
+        return Refused("syntax", "the line ends too early", expected, len(line.split(";")[0].rstrip()) + 1)
+    return Refused("syntax", f'unexpected "{error.token}"', expected, column)
+
+
+def _expected(terminals: set[str]) -> str:
+    """What could stand there instead, if that is few things."""
+    words = sorted({TERMINALS[name] for name in terminals if name in TERMINALS})
+    return f"expected {' or '.join(words)}" if 0 < len(words) <= _SHOWN else ""
 
 
 def _int(token: Token) -> int:
     digits = token.lstrip(".")
     base = 2 if digits.startswith("0b") else 10
-    if len(digits) > LONGEST_NUMBER * (1 if base == 10 else 3):
-        raise NumberTooLong(token)
+    if len(digits) > _LONGEST_NUMBER * (1 if base == 10 else 3):
+        raise Refused("number", f"a number of more than {_LONGEST_NUMBER} digits", column=_column(token))
     return int(digits, base)
 
 

@@ -42,10 +42,8 @@ def _lines(program: Program) -> Iterator[tuple[str, Spot | None]]:
     yield _directive("program", program), None
     for number, text in enumerate(program.strings):
         yield f".string {number} {quote(text)}", None
-    for plug in program.inputs:
-        yield _directive("input", plug), None
-    for plug in program.outputs:
-        yield _directive("output", plug), None
+    for name, plugs in (("input", program.inputs), ("output", program.outputs)):
+        yield from ((_directive(name, plug), None) for plug in plugs)
     for tile in program.tiles:
         yield from _tile_lines(program, tile)
 
@@ -56,19 +54,14 @@ def _tile_lines(program: Program, tile: TileCode) -> Iterator[tuple[str, Spot | 
     for name, records in tile.things.items():
         for record in records:
             yield _STEP + _directive(name, record), None
-    for core in tile.cores:
-        yield f"{_STEP}.core {core.number}", None
-        for matrix in core.matrices:
+    for code in tile.codes:
+        yield f"{_STEP}.{code.unit} {code.number}", None
+        for matrix in code.matrices if isinstance(code, CoreCode) else ():
             yield 2 * _STEP + _directive("mvmu", matrix), None
-        yield from _stream_lines(program, tile.number, core, "core")
-    for channel in tile.channels:
-        yield f"{_STEP}.channel {channel.number}", None
-        yield from _stream_lines(program, tile.number, channel, "channel")
+        yield from _stream_lines(program, tile.number, code)
 
 
-def _stream_lines(
-    program: Program, tile: int, code: CoreCode | ChannelCode, unit: str
-) -> Iterator[tuple[str, Spot | None]]:
+def _stream_lines(program: Program, tile: int, code: CoreCode | ChannelCode) -> Iterator[tuple[str, Spot | None]]:
     origin, depth = -1, 2
     for index, instruction in enumerate(code.stream):
         if instruction.origin != origin:
@@ -78,7 +71,7 @@ def _stream_lines(
             yield f"{_STEP * depth}.origin {origin}{note}", None
         if ends_loop(instruction):
             depth = max(2, depth - 1)
-        yield _STEP * depth + print_instruction(instruction), (tile, unit, code.number, index)
+        yield _STEP * depth + print_instruction(instruction), (tile, code.unit, code.number, index)
         if loop_of(instruction) is not None:
             depth += 1
 

@@ -1,11 +1,11 @@
-"""From the shapes of the grammar to operands and values: each checked against the kind that the table asks for."""
+"""From the shapes of a line to operands and values: each checked against the kind that the table asks for."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cimc.base.diagnostics import did_you_mean
-from cimc.isa.directives import Directive, Key
+from cimc.isa.directives import DIRECTIVE, Directive, Key
 from cimc.isa.operands import Operand
 from cimc.isa.table import FORM
 from cimc.isa.text.syntax import DirectiveLine, InstructionLine, Refused, ValueShape
@@ -18,59 +18,48 @@ def read_operands(line: InstructionLine) -> tuple[Operand, ...]:
         raise unknown_mnemonic(line.column, line.mnemonic)
     if len(line.operands) != len(form.fields):
         count = f"{len(form.fields)} operand{'s' if len(form.fields) != 1 else ''}"
-        raise Refused(
-            line.column,
-            "operand-count",
-            f"{form.mnemonic} takes {count}, not {len(line.operands)}",
-            f"write `{form.sample()}`",
-        )
+        what = f"{form.mnemonic} takes {count}, not {len(line.operands)}"
+        raise Refused("operand-count", what, f"write `{form.sample()}`")
     operands = []
     for number, (field, shape) in enumerate(zip(form.fields, line.operands, strict=True), 1):
         operand = field.kind.read(shape)
         if operand is None:
-            raise Refused(
-                shape.column,
-                "operand-kind",
-                f"operand {number} ({field.name}) of {form.mnemonic} must be {field.kind.what}",
-                f"such as `{field.kind.example}`",
-            )
+            what = f"operand {number} ({field.name}) of {form.mnemonic} must be {field.kind.what}"
+            raise Refused("operand-kind", what, f"such as `{field.kind.example}`", shape.column)
         operands.append(operand)
     return tuple(operands)
 
 
 def unknown_mnemonic(column: int, mnemonic: str) -> Refused:
     """The refusal of a mnemonic that the table does not have."""
-    return Refused(column, "mnemonic", f'there is no instruction "{mnemonic}"', did_you_mean(mnemonic, FORM))
+    return Refused("mnemonic", f'there is no instruction "{mnemonic}"', did_you_mean(mnemonic, FORM), column)
 
 
-def read_values(line: DirectiveLine, directive: Directive) -> dict[str, Any]:
+def read_values(line: DirectiveLine) -> dict[str, Any]:
     """The values of a directive by attribute, all of them. Raises Refused."""
+    directive = DIRECTIVE.get(line.name)
+    if directive is None:
+        raise Refused("directive", f"there is no directive .{line.name}", did_you_mean(line.name, DIRECTIVE))
     if len(line.values) != len(directive.leading):
         names = " and ".join(f"its {key.name}" for key in directive.leading)
-        raise Refused(
-            line.column,
-            "directive",
-            f".{directive.name} takes {names} before its keys, not {len(line.values)} values",
-            f"write `.{directive.name} {_sketch(directive)}`",
-        )
+        what = f".{directive.name} takes {names} before its keys, not {len(line.values)} values"
+        raise Refused("directive", what, f"write `.{directive.name} {_sketch(directive)}`")
     values = {key.attribute: _value(key, shape) for key, shape in zip(directive.leading, line.values, strict=True)}
     known = {key.name: key for key in directive.keys}
     for column, name, shape in line.keys:
         key = known.get(name)
         if key is None:
-            raise Refused(column, "key", f'.{directive.name} has no key "{name}"', did_you_mean(name, known))
+            todo = did_you_mean(name, known)
+            raise Refused("key", f'.{directive.name} has no key "{name}"', todo, column)
         if key.attribute in values:
-            raise Refused(column, "key", f"{name} stands twice", "remove one")
+            raise Refused("key", f"{name} stands twice", "remove one", column)
         values[key.attribute] = _value(key, shape)
-    missing = [key.name for key in directive.keys if key.attribute not in {**directive.defaults, **values}]
+    values = {**directive.defaults, **values}
+    missing = [key.name for key in directive.keys if key.attribute not in values]
     if missing:
-        raise Refused(
-            line.column,
-            "key",
-            f".{directive.name} lacks {', '.join(missing)}",
-            f"add {' '.join(f'{name}=...' for name in missing)}",
-        )
-    return {**directive.defaults, **values}
+        todo = f"add {' '.join(f'{name}=...' for name in missing)}"
+        raise Refused("key", f".{directive.name} lacks {', '.join(missing)}", todo)
+    return values
 
 
 def _sketch(directive: Directive) -> str:
@@ -80,5 +69,5 @@ def _sketch(directive: Directive) -> str:
 def _value(key: Key, shape: ValueShape) -> object:
     value = key.kind.read(shape)
     if value is None:
-        raise Refused(shape.column, "value", f"{key.name} must be {key.kind.what}")
+        raise Refused("value", f"{key.name} must be {key.kind.what}", column=shape.column)
     return value

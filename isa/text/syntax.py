@@ -1,23 +1,23 @@
-"""What a line of assembly says before it is known what it means: the shapes that the grammar gives, with columns."""
+"""What a line of assembly says before it is known what it means: the shapes that both readers of lines give.
+
+column: where a shape begins, from 1; 0 from the quick reader, as only complaints need it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cimc.isa.operands import Affine
 
 
 class Refused(Exception):
-    """A shape that does not fit: column, code, what, what to do."""
+    """A line that is not right, or can't stand where it stands: code, what, what to do; column: where, 0 for the line's
+    beginning."""
 
-    def __init__(self, column: int, code: str, what: str, todo: str = "") -> None:
+    def __init__(self, code: str, what: str, todo: str = "", column: int = 0) -> None:
         super().__init__(what)
-        self.column = column
-        self.code = code
-        self.what = what
-        self.todo = todo
+        self.code, self.what, self.todo, self.column = code, what, todo, column
 
 
 class Expression(NamedTuple):
@@ -88,8 +88,7 @@ class Listed(NamedTuple):
 ValueShape = Word | Listed
 
 
-@dataclass(frozen=True, slots=True)
-class InstructionLine:
+class InstructionLine(NamedTuple):
     """A mnemonic with operands."""
 
     column: int
@@ -97,8 +96,7 @@ class InstructionLine:
     operands: tuple[OperandShape, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DirectiveLine:
+class DirectiveLine(NamedTuple):
     """A directive with its values and its keys, each key with its column and value."""
 
     column: int

@@ -22,8 +22,8 @@ def count_instructions(program: Program, images: int) -> dict[str, int]:
     end once each time around."""
     counts: Counter[str] = Counter()
     for tile in program.tiles:
-        for stream in (*(core.stream for core in tile.cores), *(channel.stream for channel in tile.channels)):
-            for mnemonic, times in _times(stream, images):
+        for code in tile.codes:
+            for mnemonic, times in _times(code.stream, images):
                 counts[mnemonic] += times
     return dict(sorted(counts.items()))
 

@@ -61,13 +61,8 @@ def check_coverage(wiring: Wiring, findings: Findings) -> None:
                 continue
         hole, twice = known[alike]
         if hole is not None:
-            row, column, channel = hole
-            findings.add(
-                "unstored",
-                f"row {row}, column {column}, channel {channel} is never written",
-                item,
-                "store or receive every pixel before it is signalled",
-            )
+            what = f"row {hole[0]}, column {hole[1]}, channel {hole[2]} is never written"
+            findings.add("unstored", what, item, "store or receive every pixel before it is signalled")
         if twice is not None:
             what = f"row {twice[0]}, column {twice[1]} is written by two producers"
             findings.add("written-twice", what, item, "let each producer write pixels of its own")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cimc.base.diagnostics import LIST
 from cimc.base.tokens import NAMES, RECEIVE, RELEASE, SEND, SIGNAL, SPACE, WAIT, Blocked, Event, TokenGame, TokenRing
 from cimc.isa.verify.findings import Findings
 from cimc.isa.verify.patterns import Indices
@@ -14,6 +15,7 @@ INPUTS = 3
 what both left. One is enough where it ends and leaves everything as it found it."""
 
 _SHOWN = 20
+_REORDER = "change the order of the waits, sends and receives"
 
 
 def play(
@@ -36,17 +38,9 @@ def play(
     if len(blocked) > _SHOWN:
         lines.append(f"and {len(blocked) - _SHOWN} more")
     full = sorted({things.rings[stop.event.thing][1] for stop in blocked if stop.event.kind == SPACE})
-    todo = (
-        f"rings that are full: {', '.join(full)}; give them more rows"
-        if full
-        else "change the order of the waits, sends and receives"
-    )
-    findings.add(
-        "deadlock",
-        f"{len(blocked)} streams wait for each other:\n    " + "\n    ".join(lines),
-        f"the token game over {INPUTS} inputs",
-        todo,
-    )
+    todo = f"rings that are full: {', '.join(full)}; give them more rows" if full else _REORDER
+    what = LIST.join([f"{len(blocked)} streams wait for each other:", *lines])
+    findings.add("deadlock", what, f"the token game over {INPUTS} inputs", todo)
 
 
 def _feed_events(feed: Feed, wiring: Wiring, indices: Indices) -> list[Event]:

@@ -63,12 +63,8 @@ def walk(stream: Stream, rings: Mapping[RingKey, Ring], named: Named, findings: 
             walker.run(prepare(stream, body, rings, {}))
         except TooLong:
             complete = False
-            findings.add(
-                "too-long",
-                f"more than {LONGEST_WALK} waits, transfers and accesses an input",
-                str(stream),
-                "synchronise less often, by rows instead of pixels",
-            )
+            what = f"more than {LONGEST_WALK} waits, transfers and accesses an input"
+            findings.add("too-long", what, str(stream), "synchronise less often, by rows instead of pixels")
         else:
             walker.check_ends()
     return Walk(walker.events, walker.messages, complete)

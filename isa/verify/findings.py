@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cimc.base.diagnostics import Diagnostic, Place
-from cimc.isa.program import Instruction, Program
+from cimc.isa.program import Program, streams_of
 from cimc.isa.text.printer import Spot, line_of, print_instruction
 
 
@@ -13,12 +13,7 @@ class Findings:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._lines: dict[Spot, int] | None = None
-        self._streams: dict[tuple[int, str, int], tuple[Instruction, ...]] = {}
-        for tile in program.tiles:
-            for core in tile.cores:
-                self._streams[tile.number, "core", core.number] = core.stream
-            for channel in tile.channels:
-                self._streams[tile.number, "channel", channel.number] = channel.stream
+        self._streams = streams_of(program)
         self._found: dict[tuple[str, str], Diagnostic] = {}
 
     def __len__(self) -> int:

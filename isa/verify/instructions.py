@@ -17,9 +17,8 @@ def check_tile(tile: TileCode, target: Target, findings: Findings) -> None:
     """Check the matrices and every instruction of a tile whose rings are sound and whose streams are well formed."""
     for core in tile.cores:
         _check_matrices(tile, core, target, findings)
-        _check_stream(tile, "core", core, target, findings)
-    for channel in tile.channels:
-        _check_stream(tile, "channel", channel, target, findings)
+    for code in tile.codes:
+        _check_stream(tile, code, target, findings)
 
 
 def _check_matrices(tile: TileCode, core: CoreCode, target: Target, findings: Findings) -> None:
@@ -28,24 +27,16 @@ def _check_matrices(tile: TileCode, core: CoreCode, target: Target, findings: Fi
         if not 0 <= matrix.mvmu < target.core.mvmus:
             findings.add("mvmu", f"a core of {target.name} has {target.core.mvmus} MVMUs", item)
         if not 1 <= matrix.weight_bits <= target.largest_weight_bits:
-            findings.add(
-                "matrix",
-                f"weights of {matrix.weight_bits} bits; an MVMU of {target.name} holds at most "
-                f"{target.largest_weight_bits}",
-                item,
-                "quantise the weights to fewer bits",
-            )
+            most = f"an MVMU of {target.name} holds at most {target.largest_weight_bits}"
+            what = f"weights of {matrix.weight_bits} bits; {most}"
+            findings.add("matrix", what, item, "quantise the weights to fewer bits")
             continue
         columns = min(target.mvmu_columns(matrix.weight_bits), target.xout_stride)
         rows_end, columns_end = extent((matrix,))
         if min(matrix.rows, matrix.columns) < 1 or rows_end > target.mvmu_rows or columns_end > columns:
-            findings.add(
-                "matrix",
-                f"a matrix up to row {rows_end} and column {columns_end}; an MVMU of {target.name} holds at "
-                f"most {target.mvmu_rows} x {columns} weights of {matrix.weight_bits} bits",
-                item,
-                "split the matrix into blocks",
-            )
+            most = f"at most {target.mvmu_rows} x {columns} weights of {matrix.weight_bits} bits"
+            what = f"a matrix up to row {rows_end} and column {columns_end}; an MVMU of {target.name} holds {most}"
+            findings.add("matrix", what, item, "split the matrix into blocks")
         if not 1 <= matrix.input_bits <= target.numbers.word:
             findings.add("matrix", f"inputs of {matrix.input_bits} bits; a word has {target.numbers.word}", item)
         sum_bits = matrix.weight_bits - 1 + matrix.input_bits + (matrix.rows - 1).bit_length()
@@ -67,12 +58,12 @@ def _check_shared(item: str, held: tuple[Matrix, ...], findings: Findings) -> No
         findings.add("matrix", "its matrices differ in weight bits, input bits, signs or shift", item)
 
 
-def _check_stream(tile: TileCode, unit: str, code: CoreCode | ChannelCode, target: Target, findings: Findings) -> None:
+def _check_stream(tile: TileCode, code: CoreCode | ChannelCode, target: Target, findings: Findings) -> None:
     """Every instruction of a stream, in its order."""
     at = 0
 
     def complain(problem: str, what: str, todo: str) -> None:
-        findings.at((tile.number, unit, code.number, at), problem, what, todo)
+        findings.at((tile.number, code.unit, code.number, at), problem, what, todo)
 
     for at, instruction in enumerate(code.stream):  # noqa: B007  (complain reads it)
         loop = loop_of(instruction)

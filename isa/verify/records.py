@@ -149,14 +149,13 @@ def _check_origins(program: Program, findings: Findings) -> None:
     """Instructions come from strings that there are, or from none."""
     known = set(range(-1, len(program.strings)))
     for tile in program.tiles:
-        for unit, codes in (("core", tile.cores), ("channel", tile.channels)):
-            for code in codes:
-                for index, instruction in enumerate(code.stream):
-                    if instruction.origin not in known:
-                        known.add(instruction.origin)
-                        what = f"origin {instruction.origin}, and there are {len(program.strings)} strings"
-                        spot = tile.number, unit, code.number, index
-                        findings.at(spot, "origin", what, "give the number of a string, or -1")
+        for code in tile.codes:
+            for index, instruction in enumerate(code.stream):
+                if instruction.origin not in known:
+                    known.add(instruction.origin)
+                    what = f"origin {instruction.origin}, and there are {len(program.strings)} strings"
+                    spot = tile.number, code.unit, code.number, index
+                    findings.at(spot, "origin", what, "give the number of a string, or -1")
 
 
 def _check_tile(tile: TileCode, target: Target, findings: Findings) -> None:

@@ -65,27 +65,18 @@ def body_of(stream: Stream, findings: Findings) -> tuple[Node, ...] | None:
     nested = [loops[-1] for loops, _ in inside if any(loop.count < 0 for loop in loops)]
     if len(outer) > 1 or nested:
         wrong = nested[0] if nested else outer[1]
-        findings.at(
-            stream.spot(wrong.index), "image-loop", "a second loop over the inputs", "let there be one, outermost"
-        )
+        what, todo = "a second loop over the inputs", "let there be one, outermost"
+        findings.at(stream.spot(wrong.index), "image-loop", what, todo)
         return None
     outside = [leaf for loops, leaf in leaves(nodes) if not (outer and outer[0] in loops[:1])]
     for leaf in outside:
         if event_of(leaf.instruction) is not None or access_of(leaf.instruction) is not None:
-            findings.at(
-                stream.spot(leaf.index),
-                "image-loop",
-                "this stands outside of the loop over the inputs",
-                "put it inside `loop image, *`",
-            )
-    after = [node for node in nodes[nodes.index(outer[0]) + 1 :] if outer] if outer else []
+            what, todo = "this stands outside of the loop over the inputs", "put it inside `loop image, *`"
+            findings.at(stream.spot(leaf.index), "image-loop", what, todo)
+    after = nodes[nodes.index(outer[0]) + 1 :] if outer else ()
     if len(after) > 1:
-        findings.at(
-            stream.spot(after[0].index),
-            "image-loop",
-            "this stands after the loop over the inputs",
-            "only hlt stands there",
-        )
+        what = "this stands after the loop over the inputs"
+        findings.at(stream.spot(after[0].index), "image-loop", what, "only hlt stands there")
     return outer[0].body if outer else None
 
 

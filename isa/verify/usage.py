@@ -9,7 +9,7 @@ from cimc.isa.binary.code import code_bytes
 from cimc.isa.cost.products import multiplier_words
 from cimc.isa.effects import event_of
 from cimc.isa.kinds.numbers import Fifo
-from cimc.isa.program import Program, Ring, Scale, Table, TileCode, Vector
+from cimc.isa.program import Ring, Scale, Table, TileCode, Vector
 from cimc.isa.table import FORM
 from cimc.target.model import Numbers
 
@@ -22,6 +22,14 @@ class Region:
     name: str
     address: int
     words: int
+
+    @property
+    def last(self) -> int:
+        """Its last word."""
+        return self.address + self.words - 1
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class TileUsage:
         return max(self.regions, key=lambda region: region.words, default=None)
 
 
-def words_of(record: Ring | Scale | Vector | Table, numbers: Numbers) -> int:
+def _words_of(record: Ring | Scale | Vector | Table, numbers: Numbers) -> int:
     """Memory words of a ring or a constant: multipliers have 32 bits, everything else is words."""
     if isinstance(record, Ring):
         return record.words
@@ -61,7 +69,7 @@ def words_of(record: Ring | Scale | Vector | Table, numbers: Numbers) -> int:
 def tile_usage(tile: TileCode, numbers: Numbers) -> TileUsage:
     """What the program takes of one tile."""
     regions = [
-        Region(kind, record.name, record.address, words_of(record, numbers))
+        Region(kind, record.name, record.address, _words_of(record, numbers))
         for kind, records in tile.things.items()
         for record in records
     ]
@@ -78,8 +86,3 @@ def tile_usage(tile: TileCode, numbers: Numbers) -> TileUsage:
         tuple((channel.number, code_bytes(channel.stream, tile)) for channel in tile.channels),
         len(received),
     )
-
-
-def usage(program: Program, numbers: Numbers) -> tuple[TileUsage, ...]:
-    """What the program takes of every tile, in its order."""
-    return tuple(tile_usage(tile, numbers) for tile in program.tiles)

@@ -71,9 +71,8 @@ def _check_form(program: Program, findings: Findings) -> None:
             where = f"tile {problem.tile}" + (f" {problem.unit} {problem.number}" if problem.unit else "")
             findings.add(problem.code, problem.what, where if problem.tile >= 0 else "program", problem.todo)
         else:
-            findings.at(
-                (problem.tile, problem.unit, problem.number, problem.index), problem.code, problem.what, problem.todo
-            )
+            spot = problem.tile, problem.unit, problem.number, problem.index
+            findings.at(spot, problem.code, problem.what, problem.todo)
 
 
 def _check_messages(wiring: Wiring, walks: list[Played], findings: Findings) -> None:
@@ -86,18 +85,11 @@ def _check_messages(wiring: Wiring, walks: list[Played], findings: Findings) -> 
         sent, received = messages[sender].get(fifo, ()), messages[receiver].get(fifo, ())
         item = f"tile {fifo[0]}, FIFO {fifo[1]}"
         if len(sent) != len(received):
-            findings.add(
-                "messages",
-                f"{sender} sends {len(sent)} messages an input and {receiver} receives {len(received)}",
-                item,
-            )
+            what = f"{sender} sends {len(sent)} messages an input and {receiver} receives {len(received)}"
+            findings.add("messages", what, item)
             continue
         for number, (ours, theirs) in enumerate(zip(sent, received, strict=True)):
             if ours != theirs:
-                findings.add(
-                    "messages",
-                    f"message {number} has {ours} words where {sender} sends it and {theirs} "
-                    f"where {receiver} receives it",
-                    item,
-                )
+                ends = f"{ours} words where {sender} sends it and {theirs} where {receiver} receives it"
+                findings.add("messages", f"message {number} has {ends}", item)
                 break

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cimc.isa.directives import DIRECTIVE
 from cimc.isa.kinds.base import STREAM, Scope
-from cimc.isa.program import Instruction, Program, TileCode
+from cimc.isa.program import ChannelCode, CoreCode, Program, TileCode
 from cimc.isa.table import FORM
 from cimc.isa.text.names import UTF8, is_text
 from cimc.isa.tree import ends_loop, ends_stream, loop_of
@@ -23,19 +23,19 @@ MOST_NESTED = 32
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One breach. tile, unit ("core", "channel" or ""), number, index (an instruction or -1), operand (or -1) say
-    where; code, what and todo are the diagnostic's. needs: NAME if it may follow from a broken directive of the tile,
+    """One breach: code, what and todo are the diagnostic's. tile, unit ("core", "channel" or ""), number, index (an
+    instruction or -1), operand (or -1) say where. needs: NAME if it may follow from a broken directive of the tile,
     STREAM if it may follow from a broken line of the stream, else ""."""
 
-    tile: int
-    unit: str
-    number: int
-    index: int
-    operand: int
     code: str
     what: str
     todo: str = ""
     needs: str = ""
+    tile: int = -1
+    unit: str = ""
+    number: int = -1
+    index: int = -1
+    operand: int = -1
 
 
 def problems(program: Program) -> Iterator[Problem]:
@@ -44,47 +44,33 @@ def problems(program: Program) -> Iterator[Problem]:
     yield from _record_problems(-1, "program", (program,))
     for number, string in enumerate(program.strings):
         if not is_text(string):
-            yield Problem(-1, "", -1, -1, -1, "value", f"string {number} is {string}", f"it must be a text {UTF8}")
+            yield Problem("value", f"string {number} is {string}", f"it must be a text {UTF8}")
     yield from _record_problems(-1, "input", program.inputs)
     yield from _record_problems(-1, "output", program.outputs)
-    streams = Counter(
-        (tile.number, unit, code.number)
-        for tile in program.tiles
-        for unit, codes in (("core", tile.cores), ("channel", tile.channels))
-        for code in codes
-    )
+    streams = Counter((tile.number, code.unit, code.number) for tile in program.tiles for code in tile.codes)
     for tile in program.tiles:
         yield from _tile_problems(tile)
-        for unit, codes in (("core", tile.cores), ("channel", tile.channels)):
-            for code in codes:
-                if streams[tile.number, unit, code.number] > 1:
-                    continue
-                for problem in _stream_problems(tile, "tile" if unit == "channel" else unit, code.stream):
-                    yield Problem(tile.number, unit, code.number, *problem)
+        for code in tile.codes:
+            stream = tile.number, code.unit, code.number
+            if streams[stream] == 1:
+                for index, operand, problem, what, todo, needs in _stream_problems(tile, code):
+                    yield Problem(problem, what, todo, needs, *stream, index, operand)
 
 
 def _duplicates(tile: int, thing: str, values: Sequence[int | str]) -> Iterator[Problem]:
+    todo = "give each a name or number of its own"
     for value, count in Counter(values).items():
         if count > 1:
-            yield Problem(
-                tile,
-                "",
-                -1,
-                -1,
-                -1,
-                "duplicate",
-                f"{thing} {value} is declared {count} times",
-                "give each a name or number of its own",
-            )
+            yield Problem("duplicate", f"{thing} {value} is declared {count} times", todo, tile=tile)
 
 
 def _tile_problems(tile: TileCode) -> Iterator[Problem]:
     for thing, records in tile.things.items():
         yield from _duplicates(tile.number, thing, [record.name for record in records])
         yield from _record_problems(tile.number, thing, records)
-    for number in [tile.number, *(core.number for core in tile.cores), *(channel.number for channel in tile.channels)]:
+    for number in [tile.number, *(code.number for code in tile.codes)]:
         if abs(number) >= LARGEST_RECORDED:
-            yield Problem(tile.number, "", -1, -1, -1, "value", f"a tile, core or channel has the number {number}")
+            yield Problem("value", f"a tile, core or channel has the number {number}", tile=tile.number)
     yield from _duplicates(tile.number, "core", [core.number for core in tile.cores])
     yield from _duplicates(tile.number, "channel", [channel.number for channel in tile.channels])
     for core in tile.cores:
@@ -101,24 +87,17 @@ def _record_problems(tile: int, name: str, records: Sequence[object]) -> Iterato
             value = getattr(record, key.attribute)
             if not key.kind.fits(value):
                 first = getattr(record, directive.leading[0].attribute)
-                yield Problem(
-                    tile,
-                    "",
-                    -1,
-                    -1,
-                    -1,
-                    "value",
-                    f"{key.name} of .{name} {first} is {value}",
-                    f"it must be {key.kind.what}, {key.kind.limit}",
-                )
+                what = f"{key.name} of .{name} {first} is {value}"
+                yield Problem("value", what, f"it must be {key.kind.what}, {key.kind.limit}", tile=tile)
 
 
 _Finding = tuple[int, int, str, str, str, str]
 
 
-def _stream_problems(tile: TileCode, place: str, stream: Sequence[Instruction]) -> Iterator[_Finding]:
+def _stream_problems(tile: TileCode, code: CoreCode | ChannelCode) -> Iterator[_Finding]:
     """index, operand, code, what, todo, needs of every problem of a stream."""
-    scope = Scope(tile)
+    scope, stream = Scope(tile), code.stream
+    place = "core" if isinstance(code, CoreCode) else "tile"
     for index, instruction in enumerate(stream):
         if abs(instruction.origin) >= LARGEST_RECORDED:
             yield index, -1, "value", f"the origin is {instruction.origin}", "it is the number of a string, or -1", ""
@@ -133,8 +112,8 @@ def _stream_problems(tile: TileCode, place: str, stream: Sequence[Instruction]) 
             where = "a transfer channel" if form.place == "tile" else "a core"
             yield index, -1, "place", f"{form.mnemonic} stands only in {where}", "", ""
         for number, (field, operand) in enumerate(zip(form.fields, instruction.operands, strict=True)):
-            for code, what, todo, needs in field.kind.problems(operand, scope):
-                yield index, number, code, what, todo, needs
+            for problem in field.kind.problems(operand, scope):
+                yield index, number, *problem
         if form.unit != "control":
             continue
         loop = loop_of(instruction)

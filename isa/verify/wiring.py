@@ -76,8 +76,7 @@ def wire(program: Program) -> Wiring:
     for tile in program.tiles:
         for ring in tile.rings:
             wiring.rings[tile.number, ring.name] = ring
-        streams = [Stream(tile.number, "core", core.number, core.stream) for core in tile.cores]
-        streams += [Stream(tile.number, "channel", channel.number, channel.stream) for channel in tile.channels]
+        streams = [Stream(tile.number, code.unit, code.number, code.stream) for code in tile.codes]
         wiring.streams += streams
         for stream in streams:
             for instruction in stream.instructions:
@@ -153,12 +152,8 @@ def _check_plugs(program: Program, wiring: Wiring, findings: Findings) -> None:
                 if ring is None:
                     findings.add("plug", f"tile {ref.tile} has no ring {ref.ring}", item)
                 elif kind == "input" and ref.port >= 0:
-                    findings.add(
-                        "plug",
-                        f"the input names port {ref.port} of ring {ref.ring}",
-                        item,
-                        "name the ring without a port",
-                    )
+                    what = f"the input names port {ref.port} of ring {ref.ring}"
+                    findings.add("plug", what, item, "name the ring without a port")
                 elif kind == "output" and not 0 <= ref.port < ring.ports:
                     findings.add("plug", f"ring {ref.ring} has {ring.ports} ports, so no port {ref.port}", item)
 
@@ -168,9 +163,5 @@ def _check_one(found: Sequence[Stream | Feed], code: str, none: str, item: str, 
     if not members:
         findings.add(f"no-{code}", none, item)
     elif len(members) > 1:
-        findings.add(
-            f"{code}s",
-            f"there is more than one {code.replace('-', ' ')}: {', '.join(members)}",
-            item,
-            "let one stream do it alone",
-        )
+        what = f"there is more than one {code.replace('-', ' ')}: {', '.join(members)}"
+        findings.add(f"{code}s", what, item, "let one stream do it alone")

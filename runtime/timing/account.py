@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cimc.base.tokens import RECEIVE
-from cimc.isa.cost.prices import COMPONENT, PriceList
+from cimc.isa.cost.prices import PriceList
 from cimc.isa.cost.products import Setting, multiplied, product_share
 from cimc.isa.effects import message_of
 from cimc.isa.kinds.numbers import Mask
 from cimc.isa.program import CoreCode, Program
 from cimc.isa.table import FORM
 from cimc.runtime.timing.operations import Costed
+from cimc.target.keys import ACTIONS
 from cimc.target.mesh import FLIT_BITS, Link, Mesh, flits
 
 HOST = "host"
@@ -113,7 +114,7 @@ def _settle_stream(program: Program, costed: Costed, prices: PriceList, accounts
 
 def _spend(accounts: Accounts, joules: dict[str, float], layer: str) -> None:
     for action, amount in joules.items():
-        accounts.component[COMPONENT[action]] += amount
+        accounts.component[ACTIONS[action].component] += amount
         accounts.layer[layer] += amount
 
 

@@ -54,14 +54,13 @@ def _time(program: Program, target: Target, inputs: int, record: bool, grain: in
     prices = PriceList(target)
     streams: list[Costed] = []
     for tile in program.tiles:
-        streams += [cost_stream(tile, core, prices) for core in tile.cores]
-        streams += [cost_stream(tile, channel, prices) for channel in tile.channels]
+        streams += [cost_stream(tile, code, prices) for code in tile.codes]
     if grain is None:
         grain = -(-max(1, sum(map(pieces, streams))) // MOST_PIECES)
     accounts = settle(program, streams, prices)
     build = _Build(program, prices, grain, record)
     binders = [build.stream(number, costed) for number, costed in enumerate(streams)]
-    players = [Player(c.tile.number, c.unit, c.code.number) for c in streams]
+    players = [Player(c.tile.number, c.code.unit, c.code.number) for c in streams]
     drains = []
     for plug, fills in (*((p, True) for p in program.inputs), *((p, False) for p in program.outputs)):
         for ref in plug.rings:

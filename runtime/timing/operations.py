@@ -94,11 +94,6 @@ class Costed:
     code: CoreCode | ChannelCode
     costs: Sequence[Cost]
 
-    @property
-    def unit(self) -> str:
-        """ "core" or "channel"."""
-        return "core" if isinstance(self.code, CoreCode) else "channel"
-
     def executions(self) -> Iterator[tuple[Instruction, Cost, int, int]]:
         """(instruction, cost, times it runs before the first input, times it runs for each)."""
         times, inside = [1], [False]

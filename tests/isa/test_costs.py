@@ -12,7 +12,7 @@ from cimc.isa.cost.products import Setting
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
 from cimc.isa.program import CoreCode, Instruction, Matrix, Scale, Table, TileCode
 from cimc.target import load_target
-from cimc.target.fields import ACTIONS
+from cimc.target.keys import ACTIONS
 from cimc.target.model import Price, Target
 
 PUMA = load_target("puma")

@@ -8,8 +8,7 @@ from __future__ import annotations
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.text.fast_parser import parse_quickly
-from cimc.isa.text.parser import parse
+from cimc.isa.text.parser import parse, parse_quickly
 from tests.isa.goldens import golden
 
 GOLDEN = "mistakes.txt"

@@ -18,9 +18,7 @@ from cimc.isa.binary.file import FORMAT, MAGIC, decode, encode
 from cimc.isa.files import program_from, read_program, write_binary, write_text
 from cimc.isa.program import Instruction, Program
 from cimc.isa.table import ISA_VERSION
-from cimc.isa.text.fast_parser import parse_quickly
-from cimc.isa.text.lark_parser import parse_by_grammar
-from cimc.isa.text.parser import parse
+from cimc.isa.text.parser import parse, parse_by_grammar, parse_quickly
 from cimc.isa.text.printer import line_of, print_instruction, print_program
 from cimc.isa.verify.wellformed import problems
 from tests.isa.small import CONV, SMALL

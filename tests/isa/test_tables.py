@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from cimc.isa.binary.file import decode, encode
+from cimc.isa.binary.bytestream import LONGEST_VARINT
+from cimc.isa.binary.file import FORMAT, MAGIC, decode, encode
 from cimc.isa.directives import DIRECTIVES
-from cimc.isa.document import PAGE, PROGRAM_PAGE, isa_page, program_page
+from cimc.isa.document import PAGE, PROGRAM_PAGE, current
 from cimc.isa.form import Form
-from cimc.isa.table import FORM
-from cimc.isa.text import lark_parser
-from cimc.isa.text.fast_parser import parse_quickly
-from cimc.isa.text.parser import parse
+from cimc.isa.table import FORM, ISA_VERSION
+from cimc.isa.text.parser import parse, parse_by_grammar, parse_quickly
 from cimc.isa.text.printer import print_program
+from cimc.isa.verify.counts import MOST_INSTRUCTIONS
+from cimc.isa.verify.wellformed import MOST_NESTED
 
 HEAD = """.isa 1
 .program "net" target="puma" weights=""
@@ -33,20 +34,29 @@ def test_every_form_goes_through_text_and_bytes(form: Form) -> None:
     text = "\n".join([HEAD.rstrip(), unit, *body, "hlt"])
     program = parse_quickly(text)
     assert program is not None
-    assert lark_parser.parse_by_grammar(text) == program
+    assert parse_by_grammar(text) == program
     assert parse(print_program(program)) == program
     assert decode(encode(program)) == program
-    assert f"`{form.mnemonic}`" in isa_page()
+    assert f"`{form.mnemonic}`" in current(PAGE)
 
 
 def test_the_pages_are_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == isa_page(), "run python -m cimc.isa.document"
-    page = PROGRAM_PAGE.read_text(encoding="utf-8")
-    assert page == program_page(page), "run python -m cimc.isa.document"
+    for page, parts in ((PAGE, 4), (PROGRAM_PAGE, 1)):
+        text = page.read_text(encoding="utf-8")
+        assert text == current(page), "run python -m cimc.isa.document"
+        assert text.count(": python -m cimc.isa.document -->") == text.count("<!-- end -->") == parts
+
+
+def test_the_prose_has_the_numbers_of_the_code() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page.startswith(f"# The instruction set, version {ISA_VERSION}\n")
+    assert f"## Binary form, FORMAT {FORMAT}\n" in page
+    assert f"varints of at most {LONGEST_VARINT} bytes" in page and f"the bytes `{MAGIC.hex(' ')}`" in page
+    assert f"nested at most {MOST_NESTED} deep" in page and f"takes at most {MOST_INSTRUCTIONS:,} instructions" in page
 
 
 def test_everything_is_on_the_page() -> None:
-    page, program = isa_page(), PROGRAM_PAGE.read_text(encoding="utf-8")
+    page, program = current(PAGE), PROGRAM_PAGE.read_text(encoding="utf-8")
     assert all(f"| {field.kind.name} |" in page for form in FORM.values() for field in form.fields)
     for directive in DIRECTIVES:
         rows = [line for line in program.splitlines() if f"`.{directive.name}`" in line.split(" | ")[0]]

@@ -14,7 +14,7 @@ from cimc.isa.tree import Leaf, Loop, build_tree, leaves
 from cimc.isa.verify.coverage import check_coverage
 from cimc.isa.verify.findings import Findings
 from cimc.isa.verify.reach import Reach
-from cimc.isa.verify.usage import Region, usage
+from cimc.isa.verify.usage import Region, tile_usage
 from cimc.isa.verify.wiring import wire
 from tests.isa.chip import CHIP
 from tests.isa.small import CONV, SMALL
@@ -105,7 +105,7 @@ def test_a_tree_has_every_instruction_but_the_ends() -> None:
 
 def test_usage_of_the_small_program() -> None:
     """A multiplier is 32 bits = 2 words, an entry of a vector one word."""
-    first, second = usage(SMALL, CHIP.numbers)
+    first, second = (tile_usage(tile, CHIP.numbers) for tile in SMALL.tiles)
     assert first.regions == (
         Region("ring", "x", 0, 24),
         Region("ring", "conv1/y", 24, 48),

@@ -25,7 +25,8 @@ from cimc.passes.crossbars.duplicate import Duplication, duplicate
 from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.passes.crossbars.pack import pack
 from cimc.runtime.step import StepEngine
-from cimc.target.fields import SECTIONS, Count
+from cimc.target.fields import Count
+from cimc.target.keys import SECTIONS
 from cimc.target.model import Target
 from tests.laws.random_targets import FREE, problems, targets
 from tests.laws.test_sharing import again

@@ -14,7 +14,7 @@ from cimc.isa.operands import Affine, Name, Port, Reg, Window
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, Ring, TileCode
 from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import StreamTime, Timing
-from cimc.target.fields import ACTIONS
+from cimc.target.keys import ACTIONS
 from cimc.target.model import Price, Target
 from tests.runtime.programs import affine, axis, i, pixel, vector_program
 from tests.runtime.test_timing import FETCH, NS, PUMA, W, in_ns, priced

@@ -22,7 +22,7 @@ from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.operations import cost_stream
 from cimc.runtime.timing.result import Timing
 from cimc.target import load_target
-from cimc.target.fields import ACTIONS
+from cimc.target.keys import ACTIONS
 from cimc.target.model import Price, Target
 from tests.runtime.programs import affine, axis, i, pixel, plug, relay_program, vector_program
 

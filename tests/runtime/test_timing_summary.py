@@ -9,7 +9,7 @@ import pytest
 from cimc.isa.operands import Reg
 from cimc.isa.program import CoreCode, Instruction, Program, Ring, TileCode
 from cimc.runtime.timing.engine import time_program
-from cimc.target.fields import ACTIONS
+from cimc.target.keys import ACTIONS
 from cimc.target.model import Price
 from tests.runtime.programs import i, pixel
 from tests.runtime.test_timing import FETCH, NS, PUMA, W, convolutions, in_ns, priced

@@ -15,13 +15,12 @@ from cimc.isa.binary.file import decode, encode
 from cimc.isa.cost.actions import count_actions
 from cimc.isa.cost.products import Setting
 from cimc.isa.cost.work import passes
-from cimc.isa.document import isa_page
+from cimc.isa.document import PAGE, current
 from cimc.isa.form import BROADCAST, Form
 from cimc.isa.operands import Reg
 from cimc.isa.program import Program
 from cimc.isa.table import FORM, FORM_BY_OPCODE, A, B, D, declare
-from cimc.isa.text.fast_parser import parse_quickly
-from cimc.isa.text.lark_parser import parse_by_grammar
+from cimc.isa.text.parser import parse_by_grammar, parse_quickly
 from cimc.isa.text.printer import print_instruction, print_program
 from cimc.isa.verify.verifier import verify
 from cimc.runtime.timing.engine import time_program
@@ -74,7 +73,7 @@ def test_it_is_checked() -> None:
 
 
 def test_it_is_documented() -> None:
-    page = isa_page()
+    page = current(PAGE)
     assert "| 60 | `absd` *d* dest, *a* source, *b* source | core | vfu | d = \\|a - b\\| | broadcast |" in page
     assert "def absd(" in page and "return np.abs(a - b)" in page
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from cimc.target.fields import SECTIONS, Count
+from cimc.target.fields import Count
+from cimc.target.keys import SECTIONS
 
 
 def target_file(folder: Path, base: str = "ideal", **sections: Mapping[str, int | str | bool]) -> str:

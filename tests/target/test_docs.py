@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cimc.target.fields import ACTIONS, SECTIONS, WRITING, Choice, Count, Field, Quantity
-from cimc.target.load import DEFAULTS, load_target, preset_names
+from cimc.target.fields import Choice, Count, Field, Quantity
+from cimc.target.keys import ACTIONS, DEFAULTS, SECTIONS
+from cimc.target.load import load_target, preset_names
 from cimc.target.writing import write_cost
 
 DOCS = (Path(__file__).parents[2] / "docs" / "targets.md").read_text(encoding="utf-8")
@@ -60,12 +61,13 @@ def test_the_keys_are_those_of_the_code() -> None:
         f"| `{section}.{key}` | {may_be(field)} | {field.meaning}{otherwise.get((section, key), '')} |"
         for section, keys in SECTIONS.items()
         for key, field in keys.items()
+        if section != "writing"
     ]
     assert table("keys") == "\n".join(["| key | may be | meaning |", "|---|---|---|", *rows, ""])
 
 
 def test_the_keys_of_writing_are_those_of_the_code() -> None:
-    rows = [f"| `writing.{key}` | {may_be(field)} | {field.meaning} |" for key, field in WRITING.items()]
+    rows = [f"| `writing.{key}` | {may_be(field)} | {field.meaning} |" for key, field in SECTIONS["writing"].items()]
     assert table("writing") == "\n".join(["| key | may be | meaning |", "|---|---|---|", *rows, ""])
 
 
@@ -86,7 +88,7 @@ def test_the_arrays_are_those_of_the_presets() -> None:
 
 
 def test_the_actions_are_those_of_the_code() -> None:
-    rows = [f"| `{action}` | {meaning} |" for action, meaning in ACTIONS.items()]
+    rows = [f"| `{name}` | {action.meaning} |" for name, action in ACTIONS.items()]
     assert table("actions") == "\n".join(["| action | meaning |", "|---|---|", *rows, ""])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cimc.base.diagnostics import CimcError
-from cimc.target.fields import ACTIONS, SECTIONS, WRITING
+from cimc.target.keys import ACTIONS, SECTIONS
 from cimc.target.load import PRESETS, load_target, preset_names
 from cimc.target.model import Price, Target, Writing
 from cimc.target.write import write_target
@@ -32,8 +32,6 @@ KEYS = [
     *SECTIONS,
     *(key for keys in SECTIONS.values() for key in keys),
     *ACTIONS,
-    *WRITING,
-    "writing",
     "prices",
     "extends",
     "unit",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-from cimc.target.fields import ACTIONS, SECTIONS, WRITING, Choice, Count, Quantity, Switch
+from cimc.target.fields import Choice, Count, Quantity, Switch
+from cimc.target.keys import ACTIONS, PARTS, SECTIONS
 from cimc.target.load import load_sourced, load_target, preset_names
 from cimc.target.model import Target, Writing
 from cimc.target.write import write_target
@@ -39,22 +40,20 @@ def test_written_sources_survive(name: str, tmp_path: Path) -> None:
 def test_every_value_has_a_source(name: str) -> None:
     sourced = load_sourced(name)
     sources = sourced.sources
-    sections = SECTIONS if sourced.target.writing is None else {**SECTIONS, "writing": WRITING}
-    assert set(sources) == {(section, key) for section, keys in sections.items() for key in keys}
+    there = [section for section in SECTIONS if getattr(sourced.target, section) is not None]
+    assert set(sources) == {(section, key) for section in there for key in SECTIONS[section]}
     assert all(len(source) > 8 for source in sources.values())
 
 
 def test_fields_are_those_of_the_model() -> None:
-    target = load_target("ideal")
-    parts = {f.name for f in dataclasses.fields(Target)} - {"name", "description", "prices", "writing"}
-    assert set(SECTIONS) == parts
+    target = replace(load_target("ideal"), writing=Writing(1e-6, 1e-12, 10**6))
+    assert set(SECTIONS) == set(PARTS) == {f.name for f in fields(Target)} - {"name", "description", "prices"}
     types = {Count: int, Quantity: float, Choice: str, Switch: bool}
     for section, keys in SECTIONS.items():
         part = getattr(target, section)
-        assert set(keys) == {f.name for f in dataclasses.fields(part)}
+        assert type(part) is PARTS[section]
         for key, field in keys.items():
             assert type(getattr(part, key)) is types[type(field)]
-    assert [f.name for f in dataclasses.fields(Writing)] == list(WRITING)
 
 
 def test_puma_holds_70_megabytes_of_weights() -> None:
@@ -146,8 +145,8 @@ def test_atomlayer_is_a_fifteenth_of_isaac() -> None:
     atomlayer, isaac = load_target("atomlayer"), load_target("isaac")
     assert isaac.chip.tiles / atomlayer.chip.tiles == pytest.approx(15, rel=0.02)
     assert (atomlayer.chip.resident, isaac.chip.resident) == ("one layer", "all layers")
-    chip = dataclasses.replace(atomlayer, name="", description="", chip=isaac.chip)
-    assert chip == dataclasses.replace(isaac, name="", description="")
+    chip = replace(atomlayer, name="", description="", chip=isaac.chip)
+    assert chip == replace(isaac, name="", description="")
 
 
 def test_a_sourceless_text_says_what_it_was_resolved_from() -> None:

@@ -1,34 +1,32 @@
-"""The quick parser: one look at each line with regular expressions, operands memoised.
+"""The quick reader of a line: regular expressions, for what the printer writes and most of what people write.
 
-It reads what the printer writes, and most of what people write; where it is in doubt it gives up, and the grammar
-decides. Whatever it accepts the grammar accepts with the same result (tests/isa/test_round_trips.py).
+Where it is in doubt it gives up, and the grammar decides. Whatever it accepts the grammar accepts with the same result
+(tests/isa/test_round_trips.py).
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from cimc.isa.directives import DIRECTIVE, Values
-from cimc.isa.operands import Affine, Operand
-from cimc.isa.program import Program
-from cimc.isa.table import FORM
-from cimc.isa.text.builder import Builder, Misplaced
+from cimc.isa.operands import Affine
 from cimc.isa.text.names import BARE, QUOTED, read_name
 from cimc.isa.text.syntax import (
+    DirectiveLine,
     Expression,
     Index,
     Indexed,
+    InstructionLine,
+    Line,
     Listed,
     OperandShape,
     PortShape,
-    Refused,
     RingShape,
     Star,
     ValueShape,
     Word,
     affine_of,
 )
-from cimc.isa.verify.wellformed import problems
 
 _NAME = rf"(?:{BARE}|{QUOTED})"
 _INT = r"[0-9]{1,19}"
@@ -47,67 +45,31 @@ _NUMBER = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]*(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-
 _INTEGER = re.compile(rf"-?{_INT}")
 _RING = re.compile(rf"({_INT}):({_NAME})(?:\.({_INT}))?")
 
+_REMEMBERED = 1 << 14
+"""Operands, and values, that are read once: those of a large program are mostly the same."""
 
-class _InDoubt(Exception):
-    """The quick parser does not know this text."""
+
+class InDoubt(Exception):
+    """The quick reader does not know a text."""
 
 
-def parse_quickly(text: str) -> Program | None:
-    """The program that a text says, or None where the grammar has to look."""
-    builder = Builder()
-    lines: dict[str, tuple[str, tuple[Operand, ...]]] = {}
-    operands: dict[tuple[type, str], Operand] = {}
-    values: dict[tuple[type, str], object] = {}
-    try:
-        for raw in text.split("\n"):
-            line = raw.strip(" \t\r")
-            known = lines.get(line)
-            if known is None:
-                line = _without_comment(line)
-                if not line:
-                    continue
-                if line.startswith("."):
-                    builder.directive(*_directive(line, values))
-                    continue
-                known = lines[line] = _instruction(line, operands)
-            builder.instruction(*known)
-        program = builder.program()
-    except (_InDoubt, Misplaced, Refused):
+def quick_line(text: str) -> Line | None:
+    """The shape of a line without spaces around it; None of one that says nothing. Raises InDoubt."""
+    line = _match(_LINE, text)[1] if ";" in text else text
+    if not line:
         return None
-    return None if any(True for _ in problems(program)) else program
+    if line.startswith("."):
+        return _directive(line)
+    match = _match(_INSTRUCTION, line)
+    return InstructionLine(0, match[1], tuple(map(_shape, _split(match[2] or ""))))
 
 
 def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
     """The match of the whole text."""
     match = pattern.fullmatch(text)
     if match is None:
-        raise _InDoubt
+        raise InDoubt
     return match
-
-
-def _without_comment(line: str) -> str:
-    return _match(_LINE, line)[1] if ";" in line else line
-
-
-def _instruction(line: str, memo: dict[tuple[type, str], Operand]) -> tuple[str, tuple[Operand, ...]]:
-    """Mnemonic and operands of a line."""
-    match = _match(_INSTRUCTION, line)
-    form = FORM.get(match[1])
-    if form is None:
-        raise _InDoubt
-    texts = _split(match[2] or "")
-    if len(texts) != len(form.fields):
-        raise _InDoubt
-    operands = []
-    for field, text in zip(form.fields, texts, strict=True):
-        operand = memo.get((type(field.kind), text))
-        if operand is None:
-            operand = field.kind.read(_shape(text))
-            if operand is None:
-                raise _InDoubt
-            memo[type(field.kind), text] = operand
-        operands.append(operand)
-    return form.mnemonic, tuple(operands)
 
 
 def _split(text: str) -> list[str]:
@@ -118,45 +80,36 @@ def _split(text: str) -> list[str]:
     while True:
         match = _OPERAND.match(text, at)
         if match is None:
-            raise _InDoubt
+            raise InDoubt
         texts.append(match[0].strip(" \t"))
         at = match.end()
         if at == len(text):
             return texts
         if text[at] != ",":
-            raise _InDoubt
+            raise InDoubt
         at += 1
 
 
-def _directive(line: str, memo: dict[tuple[type, str], object]) -> tuple[str, Values]:
-    """Name and values of a directive."""
-    match = _DIRECTIVE.match(line)
-    directive = DIRECTIVE.get(match[1]) if match else None
-    if match is None or directive is None:
-        raise _InDoubt
-    values, at, leading = dict(directive.defaults), match.end(), iter(directive.leading)
-    keys = {key.name: key for key in directive.keys}
-    given: set[str] = set()
+def _directive(line: str) -> DirectiveLine:
+    name = _DIRECTIVE.match(line)
+    if name is None:
+        raise InDoubt
+    values: list[ValueShape] = []
+    keys: list[tuple[int, str, ValueShape]] = []
+    at = name.end()
     while at < len(line):
         value = _VALUE.match(line, at)
-        if value is None:
-            raise _InDoubt
-        key = keys.get(value[1]) if value[1] else None if given & keys.keys() else next(leading, None)
-        if key is None or key.name in given:
-            raise _InDoubt
-        given.add(key.name)
-        known = memo.get((type(key.kind), value[2]))
-        if known is None:
-            known = memo[type(key.kind), value[2]] = key.kind.read(_value(value[2]))
-        if known is None:
-            raise _InDoubt
-        values[key.attribute] = known
+        if value is None or (keys and not value[1]):
+            raise InDoubt
+        if value[1]:
+            keys.append((0, value[1], _value(value[2])))
+        else:
+            values.append(_value(value[2]))
         at = value.end()
-    if len(values) != len(directive.leading) + len(directive.keys):
-        raise _InDoubt
-    return directive.name, values
+    return DirectiveLine(0, name[1], tuple(values), tuple(keys))
 
 
+@lru_cache(_REMEMBERED)
 def _shape(text: str) -> OperandShape:
     """The shape of an operand. It has no column, which only complaints need."""
     if text == "*":
@@ -185,7 +138,7 @@ def _affine(text: str) -> Affine:
     while at < len(text):
         match = _TERM.match(text, at)
         if match is None or (at and not match[1]):
-            raise _InDoubt
+            raise InDoubt
         sign = -1 if match[1] == "-" else 1
         if match[4]:
             parts.append((sign * int(match[5] or 1), read_name(match[4])))
@@ -193,10 +146,11 @@ def _affine(text: str) -> Affine:
             parts.append((sign * (int(match[3]) if match[3] else int(match[2], 2)), None))
         at = match.end()
     if not parts:
-        raise _InDoubt
+        raise InDoubt
     return affine_of(parts)
 
 
+@lru_cache(_REMEMBERED)
 def _value(text: str) -> ValueShape:
     """The shape of a value of a directive."""
     if text.startswith("("):
