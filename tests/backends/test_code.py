@@ -7,7 +7,7 @@ import pytest
 from cimc.base.diagnostics import CimcError
 from cimc.driver.sizes import sizes_of
 from cimc.frontends import load_onnx
-from cimc.isa.verify.usage import usage
+from cimc.isa.verify.usage import tile_usage
 from tests.laws.digits import varied
 from tests.passes.cases import CASES
 from tests.passes.cases.net import Net
@@ -52,7 +52,7 @@ def test_memory_regions_do_not_overlap(name: str) -> None:
     """Rings and constants of a tile lie end to end."""
     graph = load_onnx(CASES[name]())
     made = build(graph, PUMA, random_inputs(graph, 1))
-    for tile in usage(made.program, PUMA.numbers):
+    for tile in (tile_usage(tile, PUMA.numbers) for tile in made.program.tiles):
         end = 0
         for region in tile.regions:
             assert region.address >= end, region

@@ -21,7 +21,7 @@ from cimc.ir.lanes import lanes_of
 from cimc.isa.binary.file import decode, encode
 from cimc.isa.text.parser import parse
 from cimc.isa.text.printer import print_program
-from cimc.isa.verify.usage import usage
+from cimc.isa.verify.usage import tile_usage
 from cimc.runtime.step import StepEngine
 from tests.oracles.inputs import INPUTS
 from tests.shared_data import MODELS, require
@@ -185,7 +185,7 @@ def test_the_program_on_puma_keeps_its_capacities_and_both_its_forms(name: str) 
     )
     program, target = made.program, made.target
     instructions = 0
-    for tile, held in zip(program.tiles, usage(program, target.numbers), strict=True):
+    for tile, held in ((tile, tile_usage(tile, target.numbers)) for tile in program.tiles):
         assert held.words <= target.tile.memory_words
         assert all(size <= target.core.instruction_bytes for _, size in held.core_bytes)
         assert sum(size for _, size in held.channel_bytes) <= target.tile.instruction_bytes
