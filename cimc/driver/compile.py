@@ -44,6 +44,9 @@ SYNTHETIC_LANES = 16
 SYNTHETIC_WORK = 4e10
 """Products that running the network on synthetic inputs may take: large ones get fewer lanes, at least two."""
 
+DRAWN = 1 << 20
+"""Normal numbers that are drawn at once, in double precision."""
+
 SYNTHETIC_VALUES = 1 << 23
 """Elements that one tensor may have on all synthetic inputs."""
 
@@ -183,8 +186,9 @@ def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
         shape = (lanes, *tensor.shape)
         if tensor.dtype == "float32":
             made[name] = np.empty(shape, np.float32)
-            for lane in range(lanes):  # one by one: normal numbers are drawn in double precision
-                made[name][lane] = generator.standard_normal(tensor.shape)
+            flat = made[name].reshape(-1)
+            for start in range(0, flat.size, DRAWN):
+                flat[start : start + DRAWN] = generator.standard_normal(min(DRAWN, flat.size - start))
         else:
             low, high = integer_range(tensor.dtype)
             made[name] = generator.integers(low, high, shape, endpoint=True).astype(storage_of(tensor.dtype))

@@ -12,7 +12,6 @@ from typing import Any
 import numpy.typing as npt
 
 from cimc.base.diagnostics import fail
-from cimc.ir.borders import onto_map
 from cimc.ir.formats import Formats
 from cimc.ir.graph import Graph
 from cimc.ir.layers import LayerGraph
@@ -31,7 +30,7 @@ from cimc.passes.crossbars.split import SplitOptions, reaches_far, split_matrice
 from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
 from cimc.passes.numbers.calibrate import measure_ranges
-from cimc.passes.numbers.choose_shifts import calibration_lanes, choose_shifts
+from cimc.passes.numbers.choose_shifts import choose_shifts
 from cimc.passes.numbers.formats import choose_formats, complete_ranges, needed_ranges
 from cimc.passes.numbers.quantise import quantise
 from cimc.passes.placement.depths import Depths
@@ -43,7 +42,6 @@ from cimc.passes.scheduling.settle_depths import settle_depths
 from cimc.target.model import Target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-CALIBRATION_VALUES = 1 << 24  # of one map that shifts are chosen on: pictures of millions of pixels get fewer lanes
 VERIFY_EACH = "CIMC_VERIFY_EACH"
 ROUNDS = 12  # placements, each with the depths of rings that the ones before it learned
 
@@ -102,16 +100,6 @@ def _quantise(layers: LayerGraph, context: Context) -> MappedGraph:
     return quantise(layers, Formats(quants, ranges, options.widths, target))
 
 
-def _choose_shifts(mapped: MappedGraph, context: Context) -> MappedGraph:
-    """Shifts on as many lanes of calibration data as there is room for."""
-    lanes = min(calibration_lanes(mapped), max(1, CALIBRATION_VALUES // max(m.words for m in mapped.maps.values())))
-    inputs = {
-        b.maps[0]: onto_map(b, mapped.maps[b.maps[0]], mapped.quants[b.maps[0]], context.calibration[b.tensor][:lanes])
-        for b in mapped.inputs
-    }
-    return choose_shifts(mapped, inputs)
-
-
 def _duplicate(mapped: MappedGraph, context: Context) -> MappedGraph:
     """Copies at the pace of the layers as they are."""
     assert context.duplication is not None, "copies are asked for"
@@ -152,7 +140,7 @@ PASSES = (
     Pass("lower", lambda graph, _: lower(graph)),
     Pass("quantise", _quantise),
     Pass("split_matrices", lambda m, c: split_matrices(m, c.target, split_options(m, c.target, c.mapping.rows))),
-    Pass("choose_shifts", _choose_shifts),
+    Pass("choose_shifts", lambda mapped, c: choose_shifts(mapped, c.calibration)),
     Pass("mark_clipping", lambda mapped, _: mark_clipping(mapped)),
     Pass("pack", lambda mapped, c: pack(mapped, c.target), lambda c: c.mapping.pack),
     Pass("lie_beside", lambda mapped, c: lie_beside(mapped, c.target), _has_copies),

@@ -6,6 +6,7 @@ multiplied conversion by conversion.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -14,18 +15,32 @@ from cimc.crossbar.chain import Programmed
 from cimc.crossbar.feed import Feed
 from cimc.ir.layers import Floats, Ints
 from cimc.ir.mapped import Block, MappedGraph, Task, evaluate_layer
-from cimc.ir.reference import read_operand, windows_of
+from cimc.ir.reference import empty_output, read_operand, windows_of
 from cimc.layer_kinds.matrix.mapped import MappedMatrix
 from cimc.numerics.keys import NOTHING_DRAWN
 from cimc.numerics.quant import requant2, saturate, shift_round
 
-WINDOW_WORDS = 1 << 24
-"""Elements of unfolded windows that are multiplied at once (128 MiB), at least one row of a map."""
+BAND_WORDS = 1 << 22
+"""Elements of unfolded windows, or of results, that are worked on at once (32 MiB), at least one row of a map."""
 
 
 @evaluate_layer.register
 def _evaluate(mapped: MappedMatrix, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
-    return finish_matrix(graph, mapped, accumulate(graph, mapped, windows_of(graph, mapped.layer, maps)), maps)
+    result = empty_output(graph, mapped.layer, maps)
+    for band, windows in bands_of(graph, mapped, maps):
+        sums = accumulate(graph, mapped, windows)
+        result[:, band.start : band.stop] = finish_matrix(graph, mapped, sums, maps, band)
+    return result
+
+
+def bands_of(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints]) -> Iterator[tuple[range, Ints]]:
+    """A layer's windows, a few rows of its result at a time, so that they and the sums stay small unfolded."""
+    out, (outputs, inputs, *kernel) = graph.maps[mapped.layer.output], mapped.layer.shape
+    row = len(next(iter(maps.values()))) * out.width * max(outputs, inputs * mapped.layer.groups * math.prod(kernel))
+    most = max(1, BAND_WORDS // row)
+    for top in range(0, out.height, most):
+        band = range(top, min(top + most, out.height))
+        yield band, windows_of(graph, mapped.layer, maps, band=band)
 
 
 def block_sums(graph: MappedGraph, mapped: MappedMatrix, windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
@@ -83,11 +98,6 @@ def accumulate(
     A task's sums that are stored for another one are words on their way. For calibration of shifts: watch is shown
     every sum on the way with its output channels (low, high).
     """
-    rows = windows.shape[1]
-    most = max(1, WINDOW_WORDS * rows // max(1, windows.size))
-    if most < rows:  # a few rows of the map at a time, so that unfolded windows stay small
-        bands = (windows[:, top : top + most] for top in range(0, rows, most))
-        return np.concatenate([accumulate(graph, mapped, band, watch) for band in bands], axis=1)
     bits, word_bits = graph.arithmetic.accumulator_bits, graph.arithmetic.word_bits
 
     def own(task: Task) -> Floats:
@@ -112,8 +122,10 @@ def accumulate(
     return np.concatenate([whole(t) for t in mapped.tasks if not t.is_partial], axis=-1).astype(np.int64)
 
 
-def finish_matrix(graph: MappedGraph, mapped: MappedMatrix, accumulators: Ints, maps: Mapping[str, Ints]) -> Ints:
-    """Bias, residual, requantisation and table of a matrix layer."""
+def finish_matrix(
+    graph: MappedGraph, mapped: MappedMatrix, accumulators: Ints, maps: Mapping[str, Ints], band: range
+) -> Ints:
+    """Bias, residual, requantisation and table of a matrix layer. accumulators: of the rows `band` of its result."""
     layer, epilogue = mapped.layer, mapped.epilogue
     whole_bias, bits = mapped.settled_bias, graph.arithmetic.accumulator_bits
     if mapped.bias_fits(graph.arithmetic.word_bits):
@@ -122,7 +134,7 @@ def finish_matrix(graph: MappedGraph, mapped: MappedMatrix, accumulators: Ints, 
         one, bias = np.ones(1, np.float32), whole_bias.astype(np.float32)
         total = requant2(accumulators, np.ones(1, np.int64), one, bias, 0, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
     if layer.residual is not None:
-        return epilogue.of_pair(total, read_operand(graph, layer.residual, maps))
+        return epilogue.of_pair(total, read_operand(graph, layer.residual, maps, band=band))
     if epilogue.n is not None:
         return epilogue.of_pair(total, np.ones_like(total))
     return epilogue.of_one(total)

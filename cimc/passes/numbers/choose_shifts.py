@@ -15,80 +15,98 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cimc.ir.borders import onto_map
 from cimc.ir.epilogue import Float32s
 from cimc.ir.layers import Floats, Ints
 from cimc.ir.mapped import Arithmetic, MappedGraph, evaluate_layer
-from cimc.ir.reference import windows_of
+from cimc.ir.reference import empty_output
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, as_matrix, matrices_of, round_weights, unit_of, with_matrices
-from cimc.layer_kinds.matrix.sums import accumulate, finish_matrix
+from cimc.layer_kinds.matrix.sums import accumulate, bands_of, finish_matrix
 from cimc.numerics.quant import Quant, finite32
 from cimc.passes.crossbars.split import block_weights
 
 HEADROOM_BITS = 1
 WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out
 WORK = 1.2e10  # products that calibration may take
-WINDOW_WORDS = 1 << 25  # of windows held at once
+CHUNK_WORDS = 1 << 25  # of the windows of the lanes that offsets are corrected by, at least one lane's
+CALIBRATION_VALUES = 1 << 24  # of one map: pictures of millions of pixels get fewer lanes
 UNLIMITED = 62  # bits that no sum here reaches
 SAME_BIAS = 1e-4  # relative distance within which an integer bias is in units of the sums
 
 
-def calibration_lanes(graph: MappedGraph) -> int:
-    """How many lanes choose_shifts should be given: fewer for large networks."""
+def _inputs(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]]) -> dict[str, Ints]:
+    """The input maps' integers on as many lanes as there is time and room for."""
     products = sum(
         math.prod(m.layer.shape) * graph.maps[m.layer.output].height * graph.maps[m.layer.output].width
         for m in matrices_of(graph)
     )
-    return int(np.clip(WORK / max(products, 1), 1, 128))
+    lanes = int(np.clip(WORK / max(products, 1), 1, 128))
+    lanes = min(lanes, max(1, CALIBRATION_VALUES // max(m.words for m in graph.maps.values())))
+    return {
+        b.maps[0]: onto_map(b, graph.maps[b.maps[0]], graph.quants[b.maps[0]], calibration[b.tensor][:lanes])
+        for b in graph.inputs
+    }
 
 
-def choose_shifts(graph: MappedGraph, inputs: Mapping[str, Ints]) -> MappedGraph:
-    """Settle shifts, integer biases and multipliers. inputs: calibration lanes of the input maps, as integers."""
+def choose_shifts(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]]) -> MappedGraph:
+    """Settle shifts, integer biases and multipliers. calibration: lanes of every network input, (lanes, *shape)."""
     if not graph.arithmetic.rounds:
         settled = with_matrices(graph, lambda one: settled_layer(one, graph.quants, 0, graph.arithmetic))
         if all(_cannot_overflow(graph, one) for one in matrices_of(settled)):
             return settled
-    maps = dict(inputs)
+    maps = _inputs(graph, calibration)
     layers = []
     last_use = {name: i for i, m in enumerate(graph.layers) for o in m.layer.reads for name in o.maps}
     for i, mapped in enumerate(graph.layers):
-        matrix = as_matrix(mapped)
-        if matrix is None:
-            maps[mapped.layer.output] = evaluate_layer(mapped, graph, maps)
-        else:
-            mapped, maps[mapped.layer.output] = _calibrated(graph, matrix, maps)
+        matrix, result, wanted = as_matrix(mapped), None, mapped.layer.output in last_use
+        if matrix is not None:
+            mapped, result = _calibrated(graph, matrix, maps, wanted)
+        elif wanted:
+            result = evaluate_layer(mapped, graph, maps)
         layers.append(mapped)
-        for name in [name for name in maps if last_use.get(name, -1) <= i and name != mapped.layer.output]:
+        if result is not None:
+            maps[mapped.layer.output] = result
+        for name in [name for name in maps if last_use.get(name, -1) <= i]:
             del maps[name]
     return replace(graph, layers=tuple(layers))
 
 
-def _calibrated(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints]) -> tuple[MappedMatrix, Ints]:
-    """The layer with its shift and scales, and its result on the calibration lanes.
+def _calibrated(
+    graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints], wanted: bool
+) -> tuple[MappedMatrix, Ints | None]:
+    """The layer with its shift and scales, and its result on the calibration lanes where that is wanted.
 
     The result is that of sums that are neither rounded nor cut off: near enough to calibrate the layers behind it.
     """
     peaks = np.ones(mapped.layer.shape[0])
-    power, largest, parts, rounds = 0.0, 1.0, [], graph.arithmetic.rounds
+    power, largest, rounds = 0.0, 1.0, graph.arithmetic.rounds
     wide = replace(graph, arithmetic=replace(graph.arithmetic, word_bits=UNLIMITED, accumulator_bits=UNLIMITED))
     unshifted = settled_layer(mapped, graph.quants, 0, wide.arithmetic)
+    maps = {name: maps[name] for operand in mapped.layer.reads for name in operand.maps}
+    result = empty_output(graph, mapped.layer, maps) if wanted else None
+    out, count = graph.maps[mapped.layer.output], len(next(iter(maps.values())))
 
     def watch(sums: Floats, low: int, high: int) -> None:
         np.maximum(peaks[low:high], np.abs(sums).max(axis=(0, 1, 2)), out=peaks[low:high])
 
-    for part in _chunks(graph, mapped, maps):
-        windows = windows_of(graph, mapped.layer, part)
-        largest = max(largest, float(windows.max()), -float(windows.min()))
-        power += int(np.einsum("abcdef,abcdef->", windows, windows, dtype=np.int64)) / math.prod(windows.shape[1:3])
-        sums = accumulate(wide, unshifted, windows, watch)
-        watch((sums + unshifted.settled_bias).astype(np.float64), 0, len(peaks))
-        parts.append(finish_matrix(wide, unshifted, sums, part))
-    result = np.concatenate(parts)
-    parts.clear()
-    power /= len(result)
+    for lanes in _chunks(graph, mapped, maps):
+        part = {name: values[lanes] for name, values in maps.items()}
+        squares, total = 0, np.zeros(len(peaks))
+        for band, windows in bands_of(graph, mapped, part):
+            largest = max(largest, float(windows.max()), -float(windows.min()))
+            squares += int(np.einsum("abcdef,abcdef->", windows, windows, dtype=np.int64))
+            sums = accumulate(wide, unshifted, windows, watch)
+            watch((sums + unshifted.settled_bias).astype(np.float64), 0, len(peaks))
+            total += sums.sum(axis=(0, 1, 2))
+            if result is not None:
+                result[lanes, band.start : band.stop] = finish_matrix(wide, unshifted, sums, part, band)
+        power += squares / (out.height * out.width)
+    power /= count
     limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
     needed = np.maximum(peaks, _reach(unshifted, largest)) / limit
     highest = max(0, math.ceil(float(needed.max())) - 1).bit_length()
@@ -100,7 +118,7 @@ def _calibrated(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Int
     rescaled = shift < highest and mapped.layer.given is None
     rescaled_layer = _rescaled(mapped, coarser) if rescaled else mapped
     settled = settled_layer(rescaled_layer, graph.quants, shift, graph.arithmetic)
-    return _corrected(graph, settled, windows, np.asarray(sums, np.float64) * unshifted.epilogue.m), result
+    return _corrected(graph, settled, part, total * unshifted.epilogue.m), result
 
 
 def _sum_bits(graph: MappedGraph, mapped: MappedMatrix) -> int:
@@ -117,19 +135,23 @@ def _cannot_overflow(graph: MappedGraph, mapped: MappedMatrix) -> bool:
     return int((largest + np.abs(mapped.settled_bias)).max()) < 1 << (_sum_bits(graph, mapped) - 1)
 
 
-def _corrected(graph: MappedGraph, settled: MappedMatrix, windows: Ints, wanted: Floats) -> MappedMatrix:
+def _corrected(graph: MappedGraph, settled: MappedMatrix, maps: Mapping[str, Ints], wanted: Floats) -> MappedMatrix:
     """The layer with its offsets moved by what rounding of weights and sums is off on average, channel by channel.
 
-    windows: of some calibration lanes; wanted: what their sums would give unrounded, in units of the result. The error
-    of a rounded weight is the same for every window, and inputs behind a Relu have a mean, so it does not average out
-    by itself (bias correction: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
-    ICCV 2019).
+    maps: of some calibration lanes; wanted: what all their sums together would give unrounded, in units of the result,
+    (O,). The error of a rounded weight is the same for every window, and inputs behind a Relu have a mean, so it does
+    not average out by itself (bias correction: Nagel et al., "Data-Free Quantization Through Weight Equalization and
+    Bias Correction", ICCV 2019).
     """
     epilogue = settled.epilogue
     if epilogue.n is None or settled.layer.residual is not None or settled.layer.given is not None:
         return settled
-    got = accumulate(graph, settled, windows) * epilogue.m.astype(np.float64)
-    error = (wanted - got).mean(axis=(0, 1, 2))
+    total, count = np.zeros(len(wanted)), 0
+    for _, windows in bands_of(graph, settled, maps):
+        sums = accumulate(graph, settled, windows)
+        total += sums.sum(axis=(0, 1, 2))
+        count += sums[..., 0].size
+    error = (wanted - total * epilogue.m) / count
     return replace(settled, epilogue=replace(epilogue, n=finite32(epilogue.n + error)))
 
 
@@ -145,14 +167,11 @@ def _reach(unshifted: MappedMatrix, largest: float) -> Floats:
     return np.asarray(np.minimum(result / np.maximum(epilogue.m, 1e-30), possible), np.float64)
 
 
-def _chunks(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints]) -> Iterator[dict[str, Ints]]:
-    """The maps that a layer reads, a few lanes at a time, so that its windows stay in memory."""
-    names = {name for operand in mapped.layer.reads for name in operand.maps}
+def _chunks(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints]) -> Iterator[slice]:
+    """A few lanes at a time; offsets are corrected by the last ones."""
     out = graph.maps[mapped.layer.output]
-    size = max(1, WINDOW_WORDS // (out.height * out.width * math.prod(mapped.layer.shape[1:]) * mapped.layer.groups))
-    lanes = len(maps[next(iter(names))])
-    for start in range(0, lanes, size):
-        yield {name: maps[name][start : start + size] for name in names}
+    size = max(1, CHUNK_WORDS // (out.height * out.width * math.prod(mapped.layer.shape[1:]) * mapped.layer.groups))
+    return (slice(start, start + size) for start in range(0, len(next(iter(maps.values()))), size))
 
 
 def _noise(m: Float32s, needed: Floats, shift: int, power: float, blocks: int) -> float:
