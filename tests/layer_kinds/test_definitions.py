@@ -15,7 +15,7 @@ from cimc.layer_kinds.matrix.layer import MatrixLayer
 from cimc.layer_kinds.matrix.mapped import MappedMatrix
 from cimc.layer_kinds.pool import PoolLayer
 from cimc.layer_kinds.softmax import MappedSoftmax, SoftmaxLayer, SoftmaxTables
-from cimc.layer_kinds.vector import VectorLayer
+from cimc.layer_kinds.vector import MappedVector, VectorLayer
 from tests.laws.digits import varied
 from tests.passes.cases.net import Net
 from tests.passes.end_to_end import IDEAL, PUMA, run_case
@@ -113,3 +113,13 @@ def test_a_core_holds_two_operands_of_its_channels() -> None:
     assert SUM.most_channels(9) == 4
     assert SUM.most_channels(1) == 1
     assert SOFTMAX.most_channels(1) == 4
+
+
+def test_a_comparison_needs_the_epilogue_of_each_operand() -> None:
+    largest = replace(SUM, kind="max", operands=(X, X), gains=(np.ones(4), np.ones(4)))
+    MappedVector(largest, ONE_TERM, pre=(ONE_TERM, ONE_TERM)).check("v", 4)
+    MappedVector(SUM, ONE_TERM).check("v", 4)
+    with pytest.raises(AssertionError, match="1 epilogues of operands for 'max'"):
+        MappedVector(largest, ONE_TERM, pre=(ONE_TERM,)).check("v", 4)
+    with pytest.raises(AssertionError, match="1 epilogues of operands for 'sum'"):
+        MappedVector(SUM, ONE_TERM, pre=(ONE_TERM,)).check("v", 4)
