@@ -219,3 +219,43 @@ def at_relay(**changes: Any) -> Breaks:
 def test_a_broken_chain_of_relays_is_caught(breaks: Breaks, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         verify_stage(breaks(relayed()))
+
+
+def test_a_tile_is_full_with_its_constants() -> None:
+    fullest = max(sums().tiles, key=lambda tile: tile.words)
+    assert fullest.constants > 0
+    verify_stage(room(memory_words=fullest.words)(sums()))
+    with pytest.raises(AssertionError, match=f"{fullest.words} words of {fullest.words - 1}"):
+        verify_stage(room(memory_words=fullest.words - 1)(sums()))
+
+
+def test_copies_that_send_what_they_make_take_a_fifo_each() -> None:
+    """Four copies make the map: those away from the tile that gathers it send their columns there."""
+    received = {tile.number: sum(r.remote for key, r in tile.rings.items() if key != X) for tile in sums().tiles}
+    (gathers,) = [tile for tile in sums().tiles if OUT in tile.rings and not tile.rings[OUT].remote]
+    away = 4 - sum(task.out == OUT for task in gathers.tasks)
+    few = received[gathers.number] + away - 1
+    assert (received[gathers.number], away, max(received.values())) == (4, 3, 5)
+    with pytest.raises(AssertionError, match=f"receive FIFOs of {few}"):
+        verify_stage(room(fifos=few)(sums()))
+
+
+def test_tasks_that_share_a_core_are_on_one() -> None:
+    found: list[PlacedGraph] = []
+
+    def observe(name: str, stage: Any) -> None:
+        if name == "place":
+            found.append(stage)
+
+    compile_network(DIGITS, CompileOptions(target="ideal", pack=True), observe=observe)
+    graph = found[-1]
+    number, at = next(
+        (number, at)
+        for number, tile in enumerate(graph.tiles)
+        for at, task in enumerate(tile.tasks)
+        if graph.task_of(task).shares >= 0
+    )
+    tasks = list(graph.tiles[number].tasks)
+    tasks[at] = replace(tasks[at], core=max(task.core for task in tasks) + 1)
+    with pytest.raises(AssertionError, match=r"is on \(tile, core\)"):
+        verify_stage(on_tile(number, lambda tile: replace(tile, tasks=tuple(tasks)))(graph))
