@@ -152,4 +152,4 @@ class Body:
 @singledispatch
 def write_code(mapped: MappedLayer, body: Body) -> None:
     """Write what one core does for a pixel of a layer's map. Every kind of layer registers its own."""
-    raise NotImplementedError(f"{type(mapped).__name__} has no code")
+    raise AssertionError(f"{type(mapped).__name__} has no code")

@@ -200,14 +200,14 @@ class MappedGraph:
 @singledispatch
 def quantise_layer(layer: Layer, formats: Formats) -> MappedLayer:
     """The integers of a layer, without tasks. Every kind registers its own."""
-    raise NotImplementedError(f"{type(layer).__name__} has no integers")
+    raise AssertionError(f"{type(layer).__name__} has no integers")
 
 
 @singledispatch
 def evaluate_layer(mapped: MappedLayer, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
     """The integers of a layer's map, (lanes, height, width, channels), from those of the maps that it reads. Every kind
     registers its own."""
-    raise NotImplementedError(f"{type(mapped).__name__} computes nothing")
+    raise AssertionError(f"{type(mapped).__name__} computes nothing")
 
 
 def is_cut(ranges: Sequence[tuple[int, int]], whole: tuple[int, int]) -> bool:

@@ -323,6 +323,28 @@ def test_copies_are_gathered_apart_from_the_first_of_them() -> None:
         assert task.out == (piece_of(graph, task) if here else CopyPiece(*task.at))
 
 
+def test_copies_read_the_segments_under_their_part_of_a_row() -> None:
+    """Eight columns in four segments and four parts, read through 3x3 windows: a column more on either side."""
+    graph = copied(residual()[0].mapped, [(1, 1), (1, 4), (1, 4)])
+    placed_graph = tiles_of(graph, varied(PUMA, tile={"cores": 1}), Depths())
+    assert placed_graph.segments["relu2_out"] == 4
+    parts = {
+        task.copy: tile.rings[Piece("relu2_out", 0)].part
+        for tile in placed_graph.tiles
+        for task in tile.tasks
+        if task.layer == 2
+    }
+    assert parts == {0: (0, 2), 1: (0, 3), 2: (1, 4), 3: (2, 4)}
+
+
+def test_a_tile_has_a_fifo_for_every_copy_that_sends_its_part() -> None:
+    """Sixteen copies on as many tiles: one of them is where the map is gathered."""
+    graph, (cores, fifos) = copied(residual()[0].mapped, [(1, 1), (4, 4)]), (1, 15)
+    tiles_of(graph, varied(PUMA, tile={"cores": cores, "fifos": fifos + 1}), Depths())  # and one for what it reads
+    with pytest.raises(CimcError, match=r"16 receive FIFOs of 15"):
+        tiles_of(graph, varied(PUMA, tile={"cores": cores, "fifos": fifos}), Depths())
+
+
 def test_maps_that_are_gathered_apart_are_bit_exact() -> None:
     made, _ = apart()
     assert made.program.chips > 1

@@ -85,6 +85,20 @@ def test_only_the_ring_of_the_branch_grows_and_only_as_far_as_it_must() -> None:
         verify_program(finished(made, shallow).program, IDEAL)
 
 
+def test_a_depth_is_learned_for_those_who_read_the_ring_last() -> None:
+    """The end of the branch, not its start, which reads the same ring on the same tile."""
+    first, _ = branching(IDEAL)
+    settled = settle_depths(first)
+    ((tile, key),) = grown_rings(first, settled)
+    depths = Depths()
+    depths.learn(first, settled)
+    assert not depths.grown, "it has room"
+    narrow = replace(settled, room=replace(settled.room, memory_words=settled.tiles[tile].words - 1))
+    depths.learn(first, narrow)
+    last = len(first.mapped.layers) - 1
+    assert depths.grown == {((last, 0, 0), key): settled.tiles[tile].rings[key].pixels}
+
+
 def test_settling_twice_changes_nothing() -> None:
     first, _ = branching(PUMA)
     once = settle_depths(first)

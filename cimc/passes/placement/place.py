@@ -62,7 +62,7 @@ class Placer:
         for works in self._together():
             if not self._place(works, self._gathers(works)):
                 self._place_or_fail([replace(work, roomy=False) for work in works])
-        for tile in list(self.tiles):
+        for tile in list(self.tiles) if self.depths.relayed else ():
             self._relay(tile)
         there = self.target.chip.tiles
         if len(self.tiles) > there * self.chips:

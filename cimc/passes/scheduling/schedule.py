@@ -41,6 +41,7 @@ class _Scheduler:
         self.graph = graph
         self.maps, self.inputs = graph.mapped.maps, graph.inputs
         self.pieces = graph.mapped.pieces()
+        self.letters = {name: _letters(name) for name in self.maps}
         self.copies = {mapped.layer.output: mapped.copies for mapped in graph.mapped.layers}
         self.names: dict[tuple[int, RingKey], str] = {}
         self.plans: dict[RingAt, RingPlan] = {}
@@ -77,7 +78,10 @@ class _Scheduler:
         """A name, an extent and its producers for a ring of a tile."""
         name = self.graph.map_of(key)
         height, width, segments = self.graph.extent(key, ring)
-        label = plain_name(name, ring.low if len(self.pieces[name]) > 1 or ring.low else None) + _suffix(key)
+        label = self.letters[name]
+        if len(self.pieces[name]) > 1 or ring.low:  # a part of the channels, which the first of them tells apart
+            label += f".c{ring.low}"
+        label += _suffix(key)
         while (tile, label) in self.plans:
             label += "_"
         producers, row, row_step, column = 1, 0, 1, 0
@@ -231,11 +235,10 @@ def stream_reads(ring: str, port: int, segments: int) -> list[Sync]:
     ]
 
 
-def plain_name(name: str, channel: int | None) -> str:
-    """A ring's name: the tensor's in letters, digits and underscores, with its first channel where it is a piece."""
+def _letters(name: str) -> str:
+    """A tensor's name in letters, digits and underscores."""
     letters = "".join(c if c.isascii() and c.isalnum() else "_" for c in name).strip("_") or "map"
-    letters = letters if letters[0].isalpha() else f"m{letters}"
-    return letters if channel is None else f"{letters}.c{channel}"
+    return letters if letters[0].isalpha() else f"m{letters}"
 
 
 def _suffix(key: RingKey) -> str:

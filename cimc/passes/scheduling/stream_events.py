@@ -135,8 +135,11 @@ class StreamEvents:
 def _written(rows: int, segments: int, steps: tuple[_Step, ...]) -> tuple[Event, ...]:
     """The events in the order of the loops over rows and segments."""
 
+    there = {(level, after): [step for step in steps if (step.level, step.after) == (level, after)]
+             for level in ("image", "row", "segment") for after in (False, True)}  # fmt: skip
+
     def at(level: str, after: bool, row: int, segment: int) -> list[Event]:
-        return [step.event(row, segment) for step in steps if (step.level, step.after) == (level, after)]
+        return [step.event(row, segment) for step in there[level, after]]
 
     events = at("image", False, 0, 0)
     for row in range(rows):
