@@ -8,14 +8,14 @@ Reshapes and transposes of such a value move to its integers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from cimc.ir.evaluate import apply
+from cimc.ir.evaluate import results_of as computed_by
 from cimc.ir.graph import Array, Dequantize, Graph, Node, Reshape, Tensor, Transpose
-from cimc.ir.infer_shapes import Shape, ShapeError, result_of
+from cimc.ir.infer_shapes import Shape, ShapeError, results_of
 from cimc.numerics.integers import NARROW, storage_of
 
 ELEMENTS_LIMIT = 1 << 28
@@ -68,7 +68,7 @@ class GraphBuilder:
         """The value of a known tensor, dequantised; None of any other."""
         if name in self.dequantised:
             node = self.dequantised[name]
-            return self._computed(node, [self.constants[operand] for operand in node.inputs], self.tensors[name])
+            return self._computed(node, [self.constants[operand] for operand in node.inputs], [self.tensors[name]])[0]
         return self.constants.get(name)
 
     def input(self, tensor: Tensor) -> None:
@@ -89,39 +89,40 @@ class GraphBuilder:
         return name
 
     def add(self, node: Node, shape: Shape | None = None) -> str:
-        """Adds a node (shape: the result's, for a Reshape) or folds it; returns the result's name."""
+        """Adds a node (shape: the result's, for a Reshape) or folds it; returns the first result's name."""
         try:
-            tensor = result_of(node, [self.tensors[name] for name in node.inputs], shape)
+            tensors = results_of(node, [self.tensors[name] for name in node.inputs], shape)
         except ShapeError as error:
             raise Unsupported(str(error), "onnx.shape", REVISE) from None
-        _bound(tensor)
-        for name in node.inputs:
-            _bound(self.tensors[name])
+        for tensor in (*tensors, *(self.tensors[name] for name in node.inputs)):
+            _bound(tensor)
         if isinstance(node, Dequantize):
             if all(name in self.constants for name in node.inputs):
                 self.dequantised[node.output] = node
         elif all(self.is_known(name) for name in node.inputs):
-            moved = self._moved(node, tensor)
+            moved = self._moved(node, tensors[0])
             if moved is None:
-                return self.constant(node.output, self._folded(node, tensor), tensor.dtype)
+                for tensor, array in zip(tensors, self._folded(node, tensors), strict=True):
+                    self.constant(tensor.name, array, tensor.dtype)
+                return node.outputs[0]
             node = moved
             self.dequantised[node.output] = moved
-        self.tensors[tensor.name] = tensor
+        self.tensors.update((tensor.name, tensor) for tensor in tensors)
         self.nodes.append(node)
-        return tensor.name
+        return node.outputs[0]
 
     def transpose_known(self, name: str, perm: tuple[int, ...], origin: str) -> str:
         """A known tensor with its axes permuted; made once for all its users."""
         if perm == tuple(range(len(perm))):
             return name
         if (name, perm) not in self._transposed:
-            node = Transpose(inputs=(name,), output=self.fresh(f"{name}/transposed"), origin=origin, perm=perm)
+            node = Transpose(inputs=(name,), outputs=(self.fresh(f"{name}/transposed"),), origin=origin, perm=perm)
             self._transposed[name, perm] = self.add(node)
         return self._transposed[name, perm]
 
     def reshape(self, name: str, shape: Shape, output: str, origin: str) -> str:
         """A Reshape of `name` to `shape`; known values move with it."""
-        return self.add(Reshape(inputs=(name,), output=output, origin=origin), shape)
+        return self.add(Reshape(inputs=(name,), outputs=(output,), origin=origin), shape)
 
     def reshape_known(self, name: str, shape: Shape, origin: str) -> str:
         """A known tensor in another shape, `name` itself where it has that shape; made once for all its users."""
@@ -132,17 +133,18 @@ class GraphBuilder:
             self._transposed[key] = self.reshape(name, shape, self.fresh(f"{name}/reshaped"), origin)
         return self._transposed[key]
 
-    def _folded(self, node: Node, tensor: Tensor) -> Array:
+    def _folded(self, node: Node, tensors: Sequence[Tensor]) -> list[Array]:
         operands = []
         for name in node.inputs:
             array = self.array(name)
             assert array is not None, name
             operands.append(array)
-        return self._computed(node, operands, tensor)
+        return self._computed(node, operands, tensors)
 
-    def _computed(self, node: Node, operands: list[Array], tensor: Tensor) -> Array:
+    def _computed(self, node: Node, operands: list[Array], tensors: Sequence[Tensor]) -> list[Array]:
         with np.errstate(all="ignore"):
-            return np.asarray(apply(node, [operand[None] for operand in operands], tensor)[0])
+            made = computed_by(node, [operand[None] for operand in operands], tensors)
+        return [np.asarray(array[0]) for array in made]
 
     def _moved(self, node: Node, tensor: Tensor) -> Dequantize | None:
         """A layout operation on the Dequantize of a constant, done on its integers; None where that is impossible."""
@@ -155,15 +157,17 @@ class GraphBuilder:
         integers, scale, zero_point = source.inputs
         name = self.fresh(f"{integers}/{'transposed' if isinstance(node, Transpose) else 'reshaped'}")
         whole = Tensor(name, tensor.shape, self.tensors[integers].dtype)
-        value = self._computed(replace(node, inputs=(integers,), output=name), [self.constants[integers]], whole)
+        value = self._computed(replace(node, inputs=(integers,), outputs=(name,)), [self.constants[integers]], [whole])[
+            0
+        ]
         self.constant(name, np.ascontiguousarray(value), whole.dtype)
-        return Dequantize(inputs=(name, scale, zero_point), output=node.output, origin=source.origin, axis=axis)
+        return Dequantize(inputs=(name, scale, zero_point), outputs=node.outputs, origin=source.origin, axis=axis)
 
     def finish(self, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Graph:
         """The Graph of what the outputs need; the inputs are all kept."""
         needed, nodes = set(outputs), []
         for node in reversed(self.nodes):
-            if node.output in needed:
+            if not needed.isdisjoint(node.outputs):
                 nodes.append(node)
                 needed.update(node.inputs)
         needed.update(inputs)

@@ -129,7 +129,7 @@ def _scaled(node: OnnxNode, name: str, factor: float) -> str:
         integers, scale, zero_point = source.inputs
         scaled = node.vector(np.asarray(build.constants[scale], np.float32) * np.float32(factor), "scale")
         output = node.build.fresh(f"{name}/scaled")
-        return build.add(replace(source, inputs=(integers, scaled, zero_point), output=output))
+        return build.add(replace(source, inputs=(integers, scaled, zero_point), outputs=(output,)))
     array = build.array(name)
     if array is not None:
         return build.constant(node.build.fresh(f"{name}/scaled"), np.asarray(array, np.float32) * np.float32(factor))

@@ -124,7 +124,7 @@ class OnnxNode:
         self, kind: Callable[..., Node], inputs: Names, output: str, shape: Shape | None = None, /, **fields: Any
     ) -> str:
         """Adds a node of the Graph, of this kind; where it makes result 0 of this ONNX node, records that."""
-        name = self.build.add(kind(inputs=inputs, output=output, origin=self.origin, **fields), shape)
+        name = self.build.add(kind(inputs=inputs, outputs=(output,), origin=self.origin, **fields), shape)
         if name == self.output:
             self.result(name)
         return name

@@ -52,10 +52,10 @@ def _name_output(
         build.reshape(source, build.shape(source), output, output)
         return
     for index, node in enumerate(build.nodes):
-        if node.output == source or source in node.inputs:
-            operands = tuple(output if operand == source else operand for operand in node.inputs)
-            made = output if node.output == source else node.output
-            build.nodes[index] = replace(node, inputs=operands, output=made)
+        if source in (*node.outputs, *node.inputs):
+            reads, made = (tuple(output if name == source else name for name in names)
+                           for names in (node.inputs, node.outputs))  # fmt: skip
+            build.nodes[index] = replace(node, inputs=reads, outputs=made)
     build.tensors[output] = replace(build.tensors.pop(source), name=output)
 
 

@@ -12,35 +12,15 @@ from functools import singledispatch
 import numpy as np
 import numpy.typing as npt
 
-from cimc.ir.graph import (
-    Array,
-    BatchNorm,
-    Binary,
-    Concat,
-    Conv,
-    Dequantize,
-    Graph,
-    MatMul,
-    MatMulDynamic,
-    Node,
-    Pad,
-    Pool,
-    Quantize,
-    Reduce,
-    Reshape,
-    Slice,
-    Softmax,
-    Tensor,
-    Transpose,
-    Unary,
-)
+from cimc.ir import graph as g
+from cimc.ir.graph import Array, Graph, Node, Tensor
 from cimc.ir.lanes import lanes_of
 from cimc.ir.windows import convolve, multiply, pool
 from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 from cimc.numerics.integers import integer_range, storage_of
 from cimc.numerics.quant import settle
 
-__all__ = ["apply", "evaluate", "lanes_of"]
+__all__ = ["apply", "evaluate", "lanes_of", "results_of"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -58,35 +38,42 @@ def evaluate(graph: Graph, inputs: Mapping[str, Array], keep: Container[str] | N
     for index, node in enumerate(graph.nodes):
         operands = [graph.constants[name][None] if name in graph.constants else values[name] for name in node.inputs]
         with np.errstate(all="ignore"):
-            values[node.output] = apply(node, operands, graph.tensors[node.output])
-        if node.output in kept:
-            value = values[node.output]
-            result[node.output] = value if len(value) == lanes else np.repeat(value, lanes, axis=0)
-        for name in (*node.inputs, node.output):
+            made = results_of(node, operands, [graph.tensors[name] for name in node.outputs])
+        for name, value in zip(node.outputs, made, strict=True):
+            values[name] = value
+            if name in kept:
+                result[name] = value if len(value) == lanes else np.repeat(value, lanes, axis=0)
+        for name in (*node.inputs, *node.outputs):
             if last_use.get(name, index) <= index:
                 values.pop(name, None)
     return result
 
 
+def results_of(node: Node, operands: Sequence[Array], tensors: Sequence[Tensor]) -> tuple[Array, ...]:
+    """All results of one operation on (lanes, *shape) arrays. tensors: what they are declared as."""
+    made = apply(node, operands, *tensors)
+    return made if isinstance(made, tuple) else (made,)
+
+
 @singledispatch
-def apply(node: Node, operands: Sequence[Array], result: Tensor) -> Array:
-    """One operation on (lanes, *shape) arrays; one registered handler for each Node class."""
+def apply(node: Node, operands: Sequence[Array], *results: Tensor) -> Array | tuple[Array, ...]:
+    """The result of one operation, or all where it has several; one registered handler for each Node class."""
     raise AssertionError(f"no evaluator for {type(node).__name__}")
 
 
 @apply.register
-def _conv(node: Conv, operands: Sequence[Array], result: Tensor) -> Array:
+def _conv(node: g.Conv, operands: Sequence[Array], result: Tensor) -> Array:
     x, weight, *bias = (_floats(operand) for operand in operands)
     return convolve(node, x, weight[0], bias[0][0] if bias else None, (result.shape[2], result.shape[3]))
 
 
 @apply.register
-def _pool(node: Pool, operands: Sequence[Array], result: Tensor) -> Array:
+def _pool(node: g.Pool, operands: Sequence[Array], result: Tensor) -> Array:
     return pool(node, operands[0], (result.shape[2], result.shape[3]))
 
 
 @apply.register
-def _matmul(node: MatMul, operands: Sequence[Array], result: Tensor) -> Array:
+def _matmul(node: g.MatMul, operands: Sequence[Array], result: Tensor) -> Array:
     x, weight, *bias = (_floats(operand) for operand in operands)
     flat: Floats = multiply(x.reshape(-1, x.shape[-1]), weight[0]).astype(np.float32)
     if bias:
@@ -95,26 +82,26 @@ def _matmul(node: MatMul, operands: Sequence[Array], result: Tensor) -> Array:
 
 
 @apply.register
-def _matmul_dynamic(node: MatMulDynamic, operands: Sequence[Array], result: Tensor) -> Array:
+def _matmul_dynamic(node: g.MatMulDynamic, operands: Sequence[Array], result: Tensor) -> Array:
     a, b = _aligned(_floats(operands[0]), _floats(operands[1]))
     return multiply(a, b).astype(np.float32)
 
 
 @apply.register
-def _unary(node: Unary, operands: Sequence[Array], result: Tensor) -> Array:
+def _unary(node: g.Unary, operands: Sequence[Array], result: Tensor) -> Array:
     if node.function == "identity":
         return operands[0]
     return np.asarray(UNARY_FUNCTIONS[node.function](_floats(operands[0]), node.a, node.b), np.float32)
 
 
 @apply.register
-def _binary(node: Binary, operands: Sequence[Array], result: Tensor) -> Array:
+def _binary(node: g.Binary, operands: Sequence[Array], result: Tensor) -> Array:
     a, b = _aligned(_floats(operands[0]), _floats(operands[1]))
     return np.asarray(BINARY_FUNCTIONS[node.function](a, b), np.float32)
 
 
 @apply.register
-def _batch_norm(node: BatchNorm, operands: Sequence[Array], result: Tensor) -> Array:
+def _batch_norm(node: g.BatchNorm, operands: Sequence[Array], result: Tensor) -> Array:
     x, scale, shift, mean, variance = (_floats(operand) for operand in operands)
     factor = scale[0] / np.sqrt(variance[0] + np.float32(node.epsilon))
     column = (-1, *(1 for _ in x.shape[3:]))
@@ -123,7 +110,7 @@ def _batch_norm(node: BatchNorm, operands: Sequence[Array], result: Tensor) -> A
 
 
 @apply.register
-def _softmax(node: Softmax, operands: Sequence[Array], result: Tensor) -> Array:
+def _softmax(node: g.Softmax, operands: Sequence[Array], result: Tensor) -> Array:
     x = _floats(operands[0])
     powers = UNARY_FUNCTIONS["exp"](x - x.max(axis=node.axis + 1, keepdims=True), 0.0, 0.0)
     powers /= powers.sum(axis=node.axis + 1, keepdims=True, dtype=np.float32)
@@ -131,7 +118,7 @@ def _softmax(node: Softmax, operands: Sequence[Array], result: Tensor) -> Array:
 
 
 @apply.register
-def _reduce(node: Reduce, operands: Sequence[Array], result: Tensor) -> Array:
+def _reduce(node: g.Reduce, operands: Sequence[Array], result: Tensor) -> Array:
     x, axes = _floats(operands[0]), tuple(axis + 1 for axis in node.axes)
     if node.kind == "max":
         return np.asarray(np.max(x, axis=axes, keepdims=node.keepdims))
@@ -141,34 +128,34 @@ def _reduce(node: Reduce, operands: Sequence[Array], result: Tensor) -> Array:
 
 
 @apply.register
-def _concat(node: Concat, operands: Sequence[Array], result: Tensor) -> Array:
+def _concat(node: g.Concat, operands: Sequence[Array], result: Tensor) -> Array:
     lanes = max(len(operand) for operand in operands)
     parts = [np.broadcast_to(operand, (lanes, *operand.shape[1:])) for operand in operands]
     return np.concatenate(parts, axis=node.axis + 1)
 
 
 @apply.register
-def _slice(node: Slice, operands: Sequence[Array], result: Tensor) -> Array:
+def _slice(node: g.Slice, operands: Sequence[Array], result: Tensor) -> Array:
     return operands[0][(slice(None), *(slice(*bounds) for bounds in node.ranges))]
 
 
 @apply.register
-def _pad(node: Pad, operands: Sequence[Array], result: Tensor) -> Array:
+def _pad(node: g.Pad, operands: Sequence[Array], result: Tensor) -> Array:
     return np.pad(operands[0], ((0, 0), *node.pads), constant_values=node.value)
 
 
 @apply.register
-def _reshape(node: Reshape, operands: Sequence[Array], result: Tensor) -> Array:
+def _reshape(node: g.Reshape, operands: Sequence[Array], result: Tensor) -> Array:
     return operands[0].reshape(len(operands[0]), *result.shape)
 
 
 @apply.register
-def _transpose(node: Transpose, operands: Sequence[Array], result: Tensor) -> Array:
+def _transpose(node: g.Transpose, operands: Sequence[Array], result: Tensor) -> Array:
     return operands[0].transpose(0, *(axis + 1 for axis in node.perm))
 
 
 @apply.register
-def _quantize(node: Quantize, operands: Sequence[Array], result: Tensor) -> Array:
+def _quantize(node: g.Quantize, operands: Sequence[Array], result: Tensor) -> Array:
     x, scale, zero_point = _floats(operands[0]), _floats(operands[1])[0], operands[2][0]
     (least, most), stored = integer_range(result.dtype), storage_of(result.dtype)
     if node.axis == -1:
@@ -181,7 +168,7 @@ def _quantize(node: Quantize, operands: Sequence[Array], result: Tensor) -> Arra
 
 
 @apply.register
-def _dequantize(node: Dequantize, operands: Sequence[Array], result: Tensor) -> Array:
+def _dequantize(node: g.Dequantize, operands: Sequence[Array], result: Tensor) -> Array:
     x, scale, zero_point = operands
     column = () if node.axis == -1 else tuple(-1 if at == node.axis + 1 else 1 for at in range(x.ndim))
     steps = x.astype(np.int64) - zero_point[0].astype(np.int64).reshape(column)

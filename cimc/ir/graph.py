@@ -30,11 +30,17 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One operation: operand names, one result name, and the ONNX node(s) it comes from."""
+    """One operation: operand names, result names, and the ONNX node(s) it comes from."""
 
     inputs: tuple[str, ...]
-    output: str
+    outputs: tuple[str, ...]
     origin: str = ""
+
+    @property
+    def output(self) -> str:
+        """The result of an operation that has one."""
+        (only,) = self.outputs
+        return only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +87,9 @@ class Pool(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unary(Node):
-    """An elementwise function of one tensor.
+    """An elementwise function of one tensor, one of cimc.numerics.functions.UNARY_FUNCTIONS.
 
-    function: relu, leaky_relu (a=alpha), clip (a=low, b=high; infinities allowed), sigmoid, tanh, hard_sigmoid
-    (a=alpha, b=beta), hard_swish, exp, sqrt, reciprocal, erf, gelu, softplus, neg, abs, round (half to even), floor,
-    ceil, log, identity.
+    leaky_relu has a (alpha), hard_sigmoid a and b (alpha, beta), clip a and b (low, high; infinities allowed).
     """
 
     function: str
@@ -95,10 +99,8 @@ class Unary(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binary(Node):
-    """An elementwise function of two tensors with numpy's broadcasting; either may be a constant.
-
-    function: add, sub, mul, div, min, max, pow, prelu (second operand is the slope).
-    """
+    """An elementwise function of two tensors, one of cimc.numerics.functions.BINARY_FUNCTIONS, with numpy's
+    broadcasting; either may be a constant. prelu's second operand is the slope."""
 
     function: str
 
@@ -198,7 +200,7 @@ class Graph:
 
     def producer_of(self) -> dict[str, Node]:
         """The node that makes each computed tensor."""
-        return {node.output: node for node in self.nodes}
+        return {name: node for node in self.nodes for name in node.outputs}
 
     def uses_of(self) -> dict[str, list[Node]]:
         """The nodes that read each tensor, in order."""

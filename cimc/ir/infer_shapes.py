@@ -12,29 +12,13 @@ from functools import singledispatch
 
 import numpy as np
 
-from cimc.ir.graph import (
-    BatchNorm,
-    Binary,
-    Concat,
-    Conv,
-    Dequantize,
-    MatMul,
-    MatMulDynamic,
-    Node,
-    Pad,
-    Pool,
-    Quantize,
-    Reduce,
-    Reshape,
-    Slice,
-    Softmax,
-    Tensor,
-    Transpose,
-    Unary,
-)
+from cimc.ir import graph as g
+from cimc.ir.graph import Node, Tensor
 from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 
 Shape = tuple[int, ...]
+Kind = tuple[Shape, str]
+"""Shape and dtype."""
 
 
 class ShapeError(ValueError):
@@ -42,28 +26,33 @@ class ShapeError(ValueError):
 
 
 def result_of(node: Node, operands: Sequence[Tensor], declared: Shape | None = None) -> Tensor:
-    """The Tensor that `node` makes of its operands; `declared` is the wanted shape of a Reshape."""
-    if isinstance(node, Reshape):
+    """The Tensor that a node of one result makes of its operands; `declared` is the wanted shape of a Reshape."""
+    (only,) = results_of(node, operands, declared)
+    return only
+
+
+def results_of(node: Node, operands: Sequence[Tensor], declared: Shape | None = None) -> tuple[Tensor, ...]:
+    """All Tensors that `node` makes of its operands; `declared` is the wanted shape of a Reshape."""
+    if isinstance(node, g.Reshape):
         _need(declared is not None, "a Reshape needs its result's shape")
         assert declared is not None
         source = operands[0]
-        _need(
-            math.prod(source.shape) == math.prod(declared),
-            f"a tensor of shape {source.shape} cannot be reshaped to {declared}",
-        )
-        return Tensor(node.output, declared, source.dtype)
-    shape, dtype = infer(node, operands)
-    return Tensor(node.output, shape, dtype)
+        same = math.prod(source.shape) == math.prod(declared)
+        _need(same, f"a tensor of shape {source.shape} cannot be reshaped to {declared}")
+        return (Tensor(node.output, declared, source.dtype),)
+    found = infer(node, operands)
+    made = found if isinstance(found, list) else [found]
+    return tuple(Tensor(name, shape, dtype) for name, (shape, dtype) in zip(node.outputs, made, strict=True))
 
 
 @singledispatch
-def infer(node: Node, operands: Sequence[Tensor]) -> tuple[Shape, str]:
-    """Shape and dtype of the node's result; one registered rule for each Node class."""
+def infer(node: Node, operands: Sequence[Tensor]) -> Kind | list[Kind]:
+    """Shape and dtype of the node's result, of each where it has several; one registered rule for each Node class."""
     raise AssertionError(f"no shape rule for {type(node).__name__}")
 
 
 @infer.register
-def _conv(node: Conv, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _conv(node: g.Conv, operands: Sequence[Tensor]) -> Kind:
     x, weight = operands[0], operands[1]
     _floats(operands)
     _need(
@@ -81,7 +70,7 @@ def _conv(node: Conv, operands: Sequence[Tensor]) -> tuple[Shape, str]:
 
 
 @infer.register
-def _pool(node: Pool, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _pool(node: g.Pool, operands: Sequence[Tensor]) -> Kind:
     (x,) = operands
     _need(len(x.shape) == 4, f"pooling of shape {x.shape}: it needs 4 axes")
     _need(node.kind in ("max", "average"), f"unknown kind of pooling {node.kind!r}")
@@ -90,7 +79,7 @@ def _pool(node: Pool, operands: Sequence[Tensor]) -> tuple[Shape, str]:
     return (*x.shape[:2], *window_counts(node, x.shape[2:], node.kernel)), x.dtype
 
 
-def window_counts(node: Conv | Pool, size: Shape, kernel: Shape) -> Shape:
+def window_counts(node: g.Conv | g.Pool, size: Shape, kernel: Shape) -> Shape:
     """How many windows fit along each of the two axes of a map of `size` (height, width)."""
     counts = []
     for axis in (0, 1):
@@ -102,7 +91,7 @@ def window_counts(node: Conv | Pool, size: Shape, kernel: Shape) -> Shape:
 
 
 @infer.register
-def _matmul(node: MatMul, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _matmul(node: g.MatMul, operands: Sequence[Tensor]) -> Kind:
     x, weight = operands[0], operands[1]
     _floats(operands)
     _need(
@@ -115,7 +104,7 @@ def _matmul(node: MatMul, operands: Sequence[Tensor]) -> tuple[Shape, str]:
 
 
 @infer.register
-def _matmul_dynamic(node: MatMulDynamic, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _matmul_dynamic(node: g.MatMulDynamic, operands: Sequence[Tensor]) -> Kind:
     a, b = (operand.shape for operand in operands)
     _floats(operands)
     _need(len(a) >= 2 and len(b) >= 2 and a[-1] == b[-2], f"a matrix product of shapes {a} and {b}")
@@ -123,7 +112,7 @@ def _matmul_dynamic(node: MatMulDynamic, operands: Sequence[Tensor]) -> tuple[Sh
 
 
 @infer.register
-def _unary(node: Unary, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _unary(node: g.Unary, operands: Sequence[Tensor]) -> Kind:
     _need(node.function in UNARY_FUNCTIONS, f"unknown function {node.function!r}")
     if node.function != "identity":
         _floats(operands)
@@ -131,14 +120,14 @@ def _unary(node: Unary, operands: Sequence[Tensor]) -> tuple[Shape, str]:
 
 
 @infer.register
-def _binary(node: Binary, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _binary(node: g.Binary, operands: Sequence[Tensor]) -> Kind:
     _need(node.function in BINARY_FUNCTIONS, f"unknown function {node.function!r}")
     _floats(operands)
     return _broadcast(operands[0].shape, operands[1].shape), "float32"
 
 
 @infer.register
-def _batch_norm(node: BatchNorm, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _batch_norm(node: g.BatchNorm, operands: Sequence[Tensor]) -> Kind:
     _floats(operands)
     x = operands[0].shape
     _need(len(x) >= 2, f"batch normalisation of shape {x}: it needs a channel axis")
@@ -148,14 +137,14 @@ def _batch_norm(node: BatchNorm, operands: Sequence[Tensor]) -> tuple[Shape, str
 
 
 @infer.register
-def _softmax(node: Softmax, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _softmax(node: g.Softmax, operands: Sequence[Tensor]) -> Kind:
     _floats(operands)
     _need(0 <= node.axis < len(operands[0].shape), f"axis {node.axis} of shape {operands[0].shape}")
     return operands[0].shape, "float32"
 
 
 @infer.register
-def _reduce(node: Reduce, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _reduce(node: g.Reduce, operands: Sequence[Tensor]) -> Kind:
     _floats(operands)
     x = operands[0].shape
     _need(node.kind in ("mean", "sum", "max"), f"unknown kind of reduction {node.kind!r}")
@@ -166,7 +155,7 @@ def _reduce(node: Reduce, operands: Sequence[Tensor]) -> tuple[Shape, str]:
 
 
 @infer.register
-def _concat(node: Concat, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _concat(node: g.Concat, operands: Sequence[Tensor]) -> Kind:
     first, at = operands[0], node.axis
     _need(0 <= at < len(first.shape), f"axis {at} of shape {first.shape}")
     for other in operands[1:]:
@@ -180,7 +169,7 @@ def _concat(node: Concat, operands: Sequence[Tensor]) -> tuple[Shape, str]:
 
 
 @infer.register
-def _slice(node: Slice, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _slice(node: g.Slice, operands: Sequence[Tensor]) -> Kind:
     x = operands[0]
     _need(len(node.ranges) == len(x.shape), f"{len(node.ranges)} ranges for shape {x.shape}")
     shape = tuple(
@@ -192,7 +181,7 @@ def _slice(node: Slice, operands: Sequence[Tensor]) -> tuple[Shape, str]:
 
 
 @infer.register
-def _pad(node: Pad, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _pad(node: g.Pad, operands: Sequence[Tensor]) -> Kind:
     x = operands[0]
     _need(len(node.pads) == len(x.shape), f"{len(node.pads)} pads for shape {x.shape}")
     _need(all(before >= 0 and after >= 0 for before, after in node.pads), f"negative pads {node.pads}")
@@ -200,14 +189,14 @@ def _pad(node: Pad, operands: Sequence[Tensor]) -> tuple[Shape, str]:
 
 
 @infer.register
-def _transpose(node: Transpose, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _transpose(node: g.Transpose, operands: Sequence[Tensor]) -> Kind:
     x = operands[0]
     _need(sorted(node.perm) == list(range(len(x.shape))), f"permutation {node.perm} of shape {x.shape}")
     return tuple(x.shape[axis] for axis in node.perm), x.dtype
 
 
 @infer.register
-def _quantize(node: Quantize, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _quantize(node: g.Quantize, operands: Sequence[Tensor]) -> Kind:
     x, scale, zero_point = operands
     _floats([x, scale])
     _quantisation_parameters(x.shape, node.axis, scale, zero_point)
@@ -215,7 +204,7 @@ def _quantize(node: Quantize, operands: Sequence[Tensor]) -> tuple[Shape, str]:
 
 
 @infer.register
-def _dequantize(node: Dequantize, operands: Sequence[Tensor]) -> tuple[Shape, str]:
+def _dequantize(node: g.Dequantize, operands: Sequence[Tensor]) -> Kind:
     x, scale, zero_point = operands
     _floats([scale])
     _need(x.dtype == zero_point.dtype, f"a value of type {x.dtype} with a zero point of type {zero_point.dtype}")

@@ -151,6 +151,14 @@ class Layer(ABC):
         """The window that it slides over the first of its operands."""
         return ONE_PIXEL
 
+    def delay(self, role: int) -> int:
+        """Rows by which all that it reads of an operand lies above the row that it makes; 0 or less where some does
+        not. What it reads with a delay may be a map that is made later, or its own: the state of a recurrence."""
+        kernel, strides, pads, dilations = self.window if role == 0 else ONE_PIXEL
+        operand = self.reads[role]
+        same_pace = operand.step[0] * strides[0] == 1
+        return pads[0] - (kernel[0] - 1) * dilations[0] - operand.offset[0] if same_pace else 0
+
     @property
     def keeps_format(self) -> bool:
         """Whether its results are numbers of its operand as they are, whose format is theirs then."""
@@ -213,7 +221,8 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class LayerGraph:
-    """Layers in topological order, maps by name, and where the network's inputs and outputs lie."""
+    """Layers in topological order but for what is read with a delay (see Layer), maps by name, and where the network's
+    inputs and outputs lie."""
 
     name: str
     layers: tuple[Layer, ...]

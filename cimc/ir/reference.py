@@ -18,6 +18,8 @@ def evaluate_mapped(graph: MappedGraph, inputs: Mapping[str, Ints]) -> dict[str,
     """Every map's integers, given the input maps' (lanes, height, width, channels)."""
     maps = dict(inputs)
     for mapped in graph.layers:
+        late = {name for operand in mapped.layer.reads for name in operand.maps} - maps.keys()
+        assert not late, f'"{mapped.layer.name}" reads {late} of an earlier row: recurrence is not built yet'
         maps[mapped.layer.output] = evaluate_layer(mapped, graph, maps)
     return maps
 

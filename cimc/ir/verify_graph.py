@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cimc.ir.graph import BatchNorm, Conv, Dequantize, Graph, MatMul, Node, Quantize
-from cimc.ir.infer_shapes import ShapeError, result_of
+from cimc.ir.infer_shapes import ShapeError, results_of
 from cimc.numerics.integers import storage_of
 
 CONSTANT_OPERANDS: dict[type[Node], range] = {
@@ -32,19 +32,20 @@ def verify_graph(graph: Graph) -> None:
         )
     dequantised: set[str] = set()
     for node in graph.nodes:
-        label = f'{type(node).__name__} "{node.output}" from "{node.origin}"'
+        label = f'{type(node).__name__} "{", ".join(node.outputs)}" from "{node.origin}"'
         for name in node.inputs:
             assert name in ready, f'{label} reads "{name}" before it is made'
-        assert node.output not in ready, f'{label}: "{node.output}" is made twice'
-        assert node.output in graph.tensors, f"{label}: the result has no entry in tensors"
+        for name in node.outputs:
+            assert name not in ready, f'{label}: "{name}" is made twice'
+            assert name in graph.tensors, f"{label}: the result has no entry in tensors"
+            ready.add(name)
         _verify_constants(node, label, graph, dequantised)
-        tensor = graph.tensors[node.output]
+        declared = tuple(graph.tensors[name] for name in node.outputs)
         try:
-            wanted = result_of(node, [graph.tensors[name] for name in node.inputs], tensor.shape)
+            wanted = results_of(node, [graph.tensors[name] for name in node.inputs], declared[0].shape)
         except ShapeError as error:
             raise AssertionError(f"{label}: {error}") from error
-        assert tensor == wanted, f"{label}: declared {tensor}, recomputed {wanted}"
-        ready.add(node.output)
+        assert declared == wanted, f"{label}: declared {declared}, recomputed {wanted}"
         if isinstance(node, Dequantize) and node.inputs[0] in graph.constants:
             dequantised.add(node.output)
     for name in graph.outputs:

@@ -23,13 +23,13 @@ def verify_layers(graph: LayerGraph) -> None:
         assert name not in made, f'{label}: another input lies on map "{name}"'
         made.add(name)
         _verify_index(label, binding, maps[name].words, math.prod(binding.shape))
-    names = set[str]()
+    names, later = set[str](), {layer.output for layer in graph.layers}
     for layer in graph.layers:
         label = f'{type(layer).__name__} "{layer.name}"'
         assert layer.name not in names, f"{label}: the name is taken"
         names.add(layer.name)
-        for operand in layer.reads:
-            _verify_operand(label, operand, maps, made)
+        for role, operand in enumerate(layer.reads):
+            _verify_operand(label, operand, maps, made | later if layer.delay(role) > 0 else made)
         assert layer.output in maps, f'{label}: its output "{layer.output}" is no map'
         assert layer.output not in made, f'{label}: map "{layer.output}" is made twice'
         made.add(layer.output)

@@ -12,8 +12,8 @@ from cimc.ir.infer_shapes import ShapeError, result_of
 from cimc.ir.verify_graph import verify_graph
 
 NODES: tuple[Node, ...] = (
-    Unary(inputs=("x",), output="a", function="relu"),
-    MatMul(inputs=("a", "w"), output="y"),
+    Unary(inputs=("x",), outputs=("a",), function="relu"),
+    MatMul(inputs=("a", "w"), outputs=("y",)),
 )
 TENSORS = {
     "x": Tensor("x", (1, 3)),
@@ -50,7 +50,7 @@ def test_a_broken_graph_is_caught(broken: Graph, complaint: str) -> None:
         verify_graph(broken)
 
 
-CONV = Conv(inputs=("x", "w"), output="y", strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), groups=1)
+CONV = Conv(inputs=("x", "w"), outputs=("y",), strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), groups=1)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ CONV = Conv(inputs=("x", "w"), output="y", strides=(1, 1), pads=(0, 0, 0, 0), di
         (CONV, [(1, 3, 5, 5), (4, 2, 3, 3)]),
         (CONV, [(1, 3, 2, 2), (4, 3, 3, 3)]),
         (replace(CONV, groups=2), [(1, 4, 5, 5), (3, 2, 3, 3)]),
-        (Slice(inputs=("x",), output="y", ranges=((2, 2, 1),)), [(4,)]),
-        (Pad(inputs=("x",), output="y", pads=((-1, 0),), value=0.0), [(4,)]),
-        (Dequantize(inputs=("x", "s", "z"), output="y", axis=-1), [(4,), (), ()]),
+        (Slice(inputs=("x",), outputs=("y",), ranges=((2, 2, 1),)), [(4,)]),
+        (Pad(inputs=("x",), outputs=("y",), pads=((-1, 0),), value=0.0), [(4,)]),
+        (Dequantize(inputs=("x", "s", "z"), outputs=("y",), axis=-1), [(4,), (), ()]),
     ],
 )
 def test_operands_that_do_not_fit(node: Node, shapes: list[tuple[int, ...]]) -> None:
@@ -71,7 +71,7 @@ def test_operands_that_do_not_fit(node: Node, shapes: list[tuple[int, ...]]) -> 
 
 
 def test_a_reshape_keeps_the_number_of_elements() -> None:
-    node = Reshape(inputs=("x",), output="y")
+    node = Reshape(inputs=("x",), outputs=("y",))
     assert result_of(node, [Tensor("x", (2, 6))], (3, 4)).shape == (3, 4)
     with pytest.raises(ShapeError):
         result_of(node, [Tensor("x", (2, 6))], (3, 5))

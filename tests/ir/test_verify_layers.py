@@ -36,6 +36,11 @@ POOL = PoolLayer(name="pool", output="b", origin="", x=read("a", 3, 4, 3), kind=
 ADD = VectorLayer(name="add", output="c", origin="", kind="sum", bias=np.zeros(3), gains=(np.ones(3), np.ones(3)),
                   operands=(read("b", 2, 2, 3), Operand((Part("a", 1, 2), Part("", 0, 1)), 2, 2, (0, 1))))  # fmt: skip
 SOFT = SoftmaxLayer(name="soft", output="y", origin="", x=read("c", 2, 2, 3))
+LAST = VectorLayer(
+    name="state", output="a", origin="", kind="sum", bias=np.zeros(3), gains=(np.ones(3), np.ones(3)),
+    operands=(read("r", 3, 4, 3), Operand((Part("a", 0, 3),), 3, 4, (-1, 0))),
+)  # fmt: skip
+"""A state: row r of its map is row r of another one and row r - 1 of its own."""
 SIZES = {"x": (5, 4, 2), "r": (3, 4, 3), "a": (3, 4, 3), "b": (2, 2, 3), "c": (2, 2, 3), "y": (2, 2, 3)}
 MAPS = {name: FeatureMap(name, *size) for name, size in SIZES.items()}
 X = Binding("x", (1, 2, 5, 4), "float32", ("x",), np.arange(40))
@@ -53,6 +58,38 @@ def with_layer(number: int, **changes: Any) -> LayerGraph:
 
 def with_maps(changes: Mapping[str, FeatureMap]) -> LayerGraph:
     return replace(GOOD, maps={**MAPS, **changes})
+
+
+def recurrent(*layers: VectorLayer) -> LayerGraph:
+    maps = {name: FeatureMap(name, 3, 4, 3) for name in ("r", *(layer.output for layer in layers))}
+    output = Binding("y", (36,), "float32", (layers[-1].output,), np.arange(36))
+    return LayerGraph("recurrent", layers, maps, (R,), (output,))
+
+
+def delayed(name: str, reads: str, rows: int, step: int = 1) -> VectorLayer:
+    other = Operand((Part(reads, 0, 3),), 3, 4, (-rows, 0), (step, 1))
+    return replace(LAST, name=name, output=name, operands=(LAST.operands[0], other))
+
+
+def test_a_map_that_is_made_later_is_read_with_a_delay_of_a_row_at_least() -> None:
+    verify_stage(recurrent(LAST))
+    verify_stage(recurrent(delayed("a", "b", 1), delayed("b", "a", 0)))  # two gates of one cell
+    verify_stage(recurrent(delayed("a", "b", 2), delayed("b", "a", 2)))
+    for wrong in (delayed("a", "b", 0), delayed("a", "b", -1), delayed("a", "b", 1, 0), delayed("a", "b", 1, 2)):
+        with pytest.raises(AssertionError, match='reads "b" before it is made'):
+            verify_stage(recurrent(wrong, delayed("b", "a", 0)))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pads", "offset", "delay"),
+    [(1, 0, -1, 1), (1, 0, 0, 0), (3, 2, 0, 0), (3, 2, -1, 1), (2, 2, 0, 1), (3, 0, -3, 1), (3, 0, -4, 2)],
+)
+def test_the_delay_of_a_window_is_that_of_its_last_row(kernel: int, pads: int, offset: int, delay: int) -> None:
+    x = Operand((Part("r", 0, 3),), 9, 4, (offset, 0))
+    pool = replace(POOL, x=x, kernel=(kernel, 1), pads=(pads, 0, 0, 0), strides=(1, 1))
+    row = 5  # of its result
+    last = row - pads + kernel - 1 + offset  # of the map
+    assert pool.delay(0) == row - last == delay
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def binary_constant(low: Lowering, node: g.Binary) -> None:
             affine(low, node, tensor, 1.0 / constant, zero)
         case "max" | "min" if constant.size == 1:
             least, most = (constant.item(), np.inf) if node.function == "max" else (-np.inf, constant.item())
-            clip = g.Unary(inputs=(tensor,), output=node.output, origin=node.origin, function="clip", a=least, b=most)
+            clip = g.Unary(inputs=(tensor,), outputs=node.outputs, origin=node.origin, function="clip", a=least, b=most)
             lower_unary(low, clip)
         case "prelu" if first:
             prelu(low, node, tensor, constant)

@@ -90,9 +90,10 @@ def _walk(low: Lowering) -> None:
         except (Refusal, Scattered) as refusal:
             what = f"{type(node).__name__}: {refusal}"
             problems.append(Diagnostic("lower.unsupported", what, Place(item=node.origin)))
-            shape = low.graph.tensors[node.output].shape
-            low.maps.append(FeatureMap(node.output, *spatial(shape).shape))
-            low.tensors[node.output] = spatial(shape).tensor_of(len(low.maps) - 1, shape)
+            for name in node.outputs:
+                shape = low.graph.tensors[name].shape
+                low.maps.append(FeatureMap(name, *spatial(shape).shape))
+                low.tensors[name] = spatial(shape).tensor_of(len(low.maps) - 1, shape)
     if problems:
         raise CimcError(dict.fromkeys(problems))
 

@@ -36,8 +36,8 @@ def input_format(graph: g.Graph, name: str) -> Quant | None:
             continue
         if isinstance(node, g.Quantize | g.Dequantize) and node.axis == -1:
             found.append(format_of(graph, node))
-        elif graph.tensors[node.output].dtype == graph.tensors[name].dtype:
-            reached.add(node.output)
+        elif graph.tensors[node.outputs[0]].dtype == graph.tensors[name].dtype:
+            reached.update(node.outputs)
             floats = floats and isinstance(node, g.Reshape | g.Transpose | g.Slice | g.Pad)
     if graph.tensors[name].dtype != "float32":
         return found[0] if found else Quant(1.0, 0, *integer_range(graph.tensors[name].dtype))

@@ -26,7 +26,7 @@ def split_averages(graph: Graph) -> Graph:
         middle = Tensor(f"{node.output}.rows", (*source[:3], result.shape[3]), result.dtype)
         tensors[middle.name] = middle
         (kh, kw), (sy, sx), (top, left, bottom, right) = node.kernel, node.strides, node.pads
-        nodes.append(replace(node, output=middle.name, kernel=(1, kw), strides=(1, sx), pads=(0, left, 0, right)))
+        nodes.append(replace(node, outputs=(middle.name,), kernel=(1, kw), strides=(1, sx), pads=(0, left, 0, right)))
         nodes.append(replace(node, inputs=(middle.name,), kernel=(kh, 1), strides=(sy, 1), pads=(top, 0, bottom, 0)))
     return replace(graph, nodes=tuple(nodes), tensors=tensors)
 

@@ -145,7 +145,7 @@ class Lowering:
         seen = self.tensors[tensor]
         operand = self.operand(layout.of(seen))
         producer = self.graph.producer_of().get(tensor)
-        copy = g.Reshape(inputs=(tensor,), output=tensor, origin=producer.origin if producer else tensor)
+        copy = g.Reshape(inputs=(tensor,), outputs=(tensor,), origin=producer.origin if producer else tensor)
         name = self.fresh(f"{tensor}.copy") if tensor in {m.name for m in self.maps} else tensor
         group = self.add_vector(copy, "sum", (operand,), layout, linear=True, tensor=name)
         group.open = False
