@@ -58,6 +58,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "cimc/layer_kinds/": ("tests/layer_kinds", "tests/passes/test_constructs.py", "tests/ir"),
     "cimc/passes/lower/": ("tests/passes/lower", "tests/passes/test_constructs.py"),
     "cimc/passes/numbers/choose_shifts.py": ("tests/passes/test_choose_shifts.py",),
+    "cimc/ir/": ("tests/ir",),
     "cimc/ir/verify_placed.py": ("tests/ir/test_verify_placed.py",),
     "cimc/passes/placement/": ("tests/passes/test_placement.py", "tests/passes/test_settle_depths.py"),
     "cimc/passes/placement/seat_tiles.py": ("tests/passes/test_seat_tiles.py",),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cimc.ir.mapped import MappedGraph, Share
 from cimc.ir.placed import Piece, PlacedGraph, PlacedTask, RingKey, TaskAt
 from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask
-from cimc.passes.crossbars.segments import choose_segments
+from cimc.passes.crossbars.choose_segments import choose_segments
 from cimc.passes.placement.depths import Depths
 from cimc.passes.placement.place import place_tasks
 from cimc.passes.scheduling.deepen_rings import deepen_rings
@@ -54,7 +54,7 @@ class Floor:
 
 def lay_out(graph: MappedGraph, target: Target) -> Floor:
     """Place a network's tasks, on as many chips as it takes. Raises CimcError where a layer fits no tile."""
-    placed = deepen_rings(place_tasks(graph, target, choose_segments(graph, target), Depths(), CHIPS))
+    placed = deepen_rings(place_tasks(choose_segments(graph, target), target, Depths(), CHIPS))
     scheduled = schedule(placed)
     rings: dict[int, dict[RingKey, RingPlan]] = {tile.number: {} for tile in placed.tiles}
     for (tile, key, _), plan in zip(placed.rings(), scheduled.rings.values(), strict=True):

@@ -23,9 +23,9 @@ from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.isa.cost.prices import PriceList
 from cimc.layer_kinds.matrix.mapped import as_matrix
+from cimc.passes.crossbars.choose_segments import choose_segments
 from cimc.passes.crossbars.duplicate import Duplication, duplicate, with_copies
 from cimc.passes.crossbars.lie_beside import lie_beside
-from cimc.passes.crossbars.segments import choose_segments
 from cimc.passes.pipelines import schedule_network
 from cimc.runtime.timing.engine import time_program
 from cimc.target import Target
@@ -133,7 +133,7 @@ def _estimated(
 
 def _units(graph: MappedGraph, target: Target) -> int:
     """Segments of rows that all tasks make of an input."""
-    segments = choose_segments(graph, target)
+    segments = choose_segments(graph, target).segments
     outs = (graph.maps[mapped.layer.output] for mapped in graph.layers)
     units = (out.height * segments[out.name] for out in outs)
     return sum(len(mapped.tasks) * count for mapped, count in zip(graph.layers, units, strict=True))

@@ -7,7 +7,7 @@ cimc.ir.reference computes it; the emulator must agree bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import singledispatch
 
 from cimc.crossbar.chain import Chain
@@ -181,7 +181,8 @@ class MappedLayer:
 
 @dataclass(frozen=True, slots=True)
 class MappedGraph:
-    """Mapped layers in topological order, the format of every map, and the network's borders."""
+    """Mapped layers in the order of the LayerGraph, the format of every map, and the network's borders. segments: of a
+    row of every map, once they are chosen."""
 
     name: str
     layers: tuple[MappedLayer, ...]
@@ -190,6 +191,7 @@ class MappedGraph:
     inputs: tuple[Binding, ...]
     outputs: tuple[Binding, ...]
     arithmetic: Arithmetic
+    segments: Mapping[str, int] = field(default_factory=dict)
 
     def pieces(self) -> dict[str, tuple[tuple[int, int], ...]]:
         """The channel ranges in which each map is made, one task each; an input is one piece."""

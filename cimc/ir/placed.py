@@ -119,13 +119,17 @@ class PlacedTile:
 
 @dataclass(frozen=True, slots=True)
 class PlacedGraph:
-    """Tiles in network order. segments: of a row of every map. room, chip: what a tile and a chip have."""
+    """Tiles in network order. room, chip: what a tile and a chip have."""
 
     mapped: MappedGraph
-    segments: Mapping[str, int]
     tiles: tuple[PlacedTile, ...]
     room: Tile
     chip: Chip
+
+    @property
+    def segments(self) -> Mapping[str, int]:
+        """Of a row of every map."""
+        return self.mapped.segments
 
     @property
     def inputs(self) -> frozenset[str]:

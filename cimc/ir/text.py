@@ -108,8 +108,9 @@ def _told(record: Any) -> Iterator[tuple[dataclasses.Field[Any], object]]:
         held = getattr(record, field.name)
         if isinstance(held, np.generic):
             held = held.item()
-        plain = not isinstance(held, np.ndarray) and field.default is not dataclasses.MISSING
-        if not plain or type(held) is not type(field.default) or held != field.default:
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        plain = not isinstance(held, np.ndarray) and default is not dataclasses.MISSING
+        if not plain or type(held) is not type(default) or held != default:
             yield field, held
 
 

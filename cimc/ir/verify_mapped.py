@@ -27,6 +27,9 @@ def verify_mapped(graph: MappedGraph) -> None:
         if has_tasks:
             _verify_tasks(label, mapped, out)
     _verify_seats(graph)
+    for name, m in graph.maps.items() if graph.segments else ():
+        segments = graph.segments.get(name, 0)
+        assert segments > 0 and m.width % segments == 0, f'"{name}": {segments} segments of {m.width} pixels'
 
 
 def _verify_numbers(label: str, mapped: MappedLayer, out: FeatureMap) -> None:

@@ -25,9 +25,6 @@ from cimc.ir.placed import (
 
 def verify_placed(graph: PlacedGraph) -> None:
     """Tasks on cores, rings within their tiles, each filled once or from elsewhere, and relays on the way."""
-    for name, m in graph.mapped.maps.items():
-        segments = graph.segments.get(name, 0)
-        assert segments > 0 and m.width % segments == 0, f'"{name}": {segments} segments of {m.width} pixels'
     numbers = [tile.number for tile in graph.tiles]
     assert numbers == list(range(len(numbers))), f"tiles {numbers}"
     verify_tasks(graph.mapped, ((task.at, (tile.number, task.core)) for tile in graph.tiles for task in tile.tasks))

@@ -21,11 +21,11 @@ from cimc.ir.scheduled import ScheduledGraph
 from cimc.ir.verify_stage import verify_stage
 from cimc.ir.widths import Widths
 from cimc.layer_kinds.matrix.mapped import matrices_of
+from cimc.passes.crossbars.choose_segments import choose_segments
 from cimc.passes.crossbars.clipping import mark_clipping
 from cimc.passes.crossbars.duplicate import Duplication, duplicate
 from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.passes.crossbars.pack import pack
-from cimc.passes.crossbars.segments import choose_segments
 from cimc.passes.crossbars.split import SplitOptions, reaches_far, split_matrices
 from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
@@ -110,9 +110,9 @@ def _duplicate(mapped: MappedGraph, context: Context) -> MappedGraph:
 def _place(mapped: MappedGraph, context: Context) -> PlacedGraph:
     """Tasks on tiles, and rings so deep that the streams run; again with what was learned where those overflow a
     tile."""
-    target, depths, segments = context.target, Depths(), choose_segments(mapped, context.target)
+    target, depths = context.target, Depths()
     for _ in range(ROUNDS):
-        first = place_tasks(mapped, target, segments, depths, context.chips)
+        first = place_tasks(mapped, target, depths, context.chips)
         settled = settle_depths(first)
         worst = max(settled.tiles, key=lambda tile: tile.words)
         if worst.words <= target.tile.memory_words:
@@ -145,6 +145,7 @@ PASSES = (
     Pass("pack", lambda mapped, c: pack(mapped, c.target), lambda c: c.mapping.pack),
     Pass("lie_beside", lambda mapped, c: lie_beside(mapped, c.target), _has_copies),
     Pass("duplicate", _duplicate, _has_copies),
+    Pass("choose_segments", lambda mapped, c: choose_segments(mapped, c.target)),
     Pass("place", _place),
     Pass("deepen_rings", lambda placed, _: deepen_rings(placed)),
     Pass("schedule", lambda placed, _: schedule(placed)),
@@ -203,7 +204,7 @@ def split_options(graph: MappedGraph, target: Target, rows: str) -> SplitOptions
 def schedule_network(mapped: MappedGraph, target: Target, chips: int = 1, seed: int = 0) -> ScheduledGraph:
     """All that fixes places and order. chips: at most. seed: see seat_tiles."""
     context = Context(target, chips=chips, seed=seed)
-    found: ScheduledGraph = run_passes(mapped, context, PASSES[_number("place") :])
+    found: ScheduledGraph = run_passes(mapped, context, PASSES[_number("choose_segments") :])
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from cimc.driver.options import CompileOptions
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.placed import CopyPiece, PartialSum, Piece, PlacedGraph, PlacedRing, PlacedTile, RingKey
 from cimc.ir.verify_stage import verify_stage
-from cimc.passes.pipelines import PASSES, Context
+from cimc.passes.pipelines import PASSES, Context, run_passes
 from cimc.target.model import Target
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL
 from tests.passes.test_partial_sums import CUT_SMALL, deep_sums
@@ -25,9 +25,13 @@ X, OUT = Piece("x", 0), Piece("relu1", 0)
 
 
 def placed(mapped: MappedGraph, target: Target) -> PlacedGraph:
-    (place,) = [one for one in PASSES if one.name == "place"]
-    found: PlacedGraph = place.run(mapped, Context(target))
+    passes = [one for one in PASSES if one.name in ("choose_segments", "place")]
+    found: PlacedGraph = run_passes(mapped, Context(target), passes)
     return found
+
+
+def segments(change: Callable[[Mapping[str, int]], Mapping[str, int]]) -> Breaks:
+    return lambda graph: replace(graph, mapped=replace(graph.mapped, segments=change(graph.segments)))
 
 
 @cache
@@ -170,8 +174,8 @@ def test_bundled_networks_pass(model: str, options: dict[str, Any]) -> None:
         (beside(CopyPiece(0, 0, 0), PlacedRing(0, 6, 20)), "0 tasks make"),
         (beside(PartialSum(0, 1, 3), PlacedRing(0, 6, 20, True)), "neither read nor passed on"),
         (beside(OUT, PlacedRing(0, 6, 20)), "fills CopyPiece|made on several tiles"),
-        (lambda g: replace(g, segments={**g.segments, "x": 2}), '"x": 2 segments of 5 pixels'),
-        (lambda g: replace(g, segments={"x": 1}), '"relu1": 0 segments'),
+        (segments(lambda there: {**there, "x": 2}), '"x": 2 segments of 5 pixels'),
+        (segments(lambda there: {"x": 1}), '"relu1": 0 segments'),
         (lambda g: replace(g, mapped=replace(g.mapped, quants={})), "without a format"),
     ],
 )  # fmt: skip

@@ -50,7 +50,7 @@ def texts_of(name: str) -> dict[str, str]:
     assert outline is not None, name
     mapped = copied(map_weightless(outline, ALONE, 8, "dense"), CHOSEN[name])
     found: dict[str, Any] = {"split_matrices": mapped}
-    first = next(number for number, one in enumerate(PASSES) if one.name == "place")
+    first = next(number for number, one in enumerate(PASSES) if one.name == "choose_segments")
     run_passes(mapped, Context(ALONE), PASSES[first:], lambda made, stage: found.update({made: stage}))
     return {made: print_stage(part(found[made]))[0] for made, part in PARTS.items()}
 

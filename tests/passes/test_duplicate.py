@@ -15,8 +15,8 @@ from cimc.frontends import load_onnx
 from cimc.ir.mapped import MappedGraph, MappedLayer, Share
 from cimc.ir.widths import Widths
 from cimc.layer_kinds.matrix.mapped import matrices_of
+from cimc.passes.crossbars.choose_segments import segments_of
 from cimc.passes.crossbars.duplicate import Duplication, _grids, duplicate, load_of
-from cimc.passes.crossbars.segments import segments_of
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.target.model import Target
 from tests.laws.digits import NETWORKS, bits_of, compiled, run, same, varied

@@ -27,7 +27,7 @@ from cimc.ir.widths import Widths
 from cimc.isa.operands import Name, Port
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.layer_kinds.matrix.mapped import as_matrix
-from cimc.passes.crossbars.segments import choose_segments
+from cimc.passes.crossbars.choose_segments import choose_segments
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
 from cimc.passes.placement.depths import Depths
 from cimc.passes.placement.place import Placer, place_tasks
@@ -230,7 +230,7 @@ def test_a_row_that_no_tile_holds_goes_through_relays_in_segments() -> None:
 
 
 def tiles_of(graph: MappedGraph, target: Target, depths: Depths) -> PlacedGraph:
-    return place_tasks(graph, target, choose_segments(graph, target), depths, 1)
+    return place_tasks(choose_segments(graph, target), target, depths, 1)
 
 
 def tile_of(graph: PlacedGraph, layer: int) -> int:
@@ -257,7 +257,7 @@ def test_a_reader_gets_the_rows_above_its_first_window() -> None:
     """A copy that begins with the third row has released nothing before: its ring holds the first two as well."""
     made, _ = residual()
     graph = copied(made.mapped, [(1, 1), (1, 1), (4, 2)])
-    placer = Placer(graph, PUMA, choose_segments(graph, PUMA), Depths(), 1)
+    placer = Placer(choose_segments(graph, PUMA), PUMA, Depths(), 1)
     placer.run()
     seen = 0
     for work in (replace(work, roomy=False) for tile in placer.tiles for work in tile.works):

@@ -16,7 +16,7 @@ from cimc.ir.placed import PlacedGraph, RingKey
 from cimc.ir.widths import Widths
 from cimc.isa.program import Program
 from cimc.isa.verify.verifier import verify as verify_program
-from cimc.passes.crossbars.segments import choose_segments
+from cimc.passes.crossbars.choose_segments import choose_segments
 from cimc.passes.pipelines import MapOptions, map_network
 from cimc.passes.placement.depths import Depths
 from cimc.passes.placement.place import place_tasks
@@ -43,7 +43,7 @@ def branching(target: Target) -> tuple[PlacedGraph, Compiled]:
         b = net.node("Relu", net.same(b, 4, 4))
     graph = load_onnx(net.model(net.node("Add", b, a)))
     mapped = map_network(graph, target, random_inputs(graph), MapOptions(Widths(8, 8, {}, {})))
-    first = place_tasks(mapped, target, choose_segments(mapped, target), Depths(), 1)
+    first = place_tasks(choose_segments(mapped, target), target, Depths(), 1)
     return first, Compiled(graph, mapped, schedule(first), Program("", "", ""), {}, target, ())
 
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 from cimc.ir.mapped import MappedGraph, MappedLayer, Task
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, matrices_of, with_matrices
 from cimc.passes.crossbars.balance import Balance, Load, Objective, balance
-from cimc.passes.crossbars.segments import largest_part, segments_of
+from cimc.passes.crossbars.choose_segments import largest_part, segments_of
 from cimc.target.model import Target
 
 

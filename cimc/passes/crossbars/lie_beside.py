@@ -11,8 +11,8 @@ from dataclasses import replace
 from cimc.ir.mapped import Block, MappedGraph
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, with_matrices
 from cimc.passes.crossbars.balance import copies_in_one
+from cimc.passes.crossbars.choose_segments import most_of_row
 from cimc.passes.crossbars.clipping import may_clip
-from cimc.passes.crossbars.segments import most_of_row
 from cimc.target.model import Target
 
 

@@ -32,24 +32,19 @@ from cimc.target.model import Target
 LOOK_BACK = 3  # tiles, newest first, that may still take a task
 
 
-def place_tasks(
-    graph: MappedGraph, target: Target, segments: Mapping[str, int], depths: Depths, chips: int
-) -> PlacedGraph:
-    """All tasks on tiles of so many chips at most. segments: of a row of every map; depths: of rings, as far as they
-    are known. Raises CimcError where a task fits no tile, or the network the chips."""
-    return Placer(graph, target, segments, depths, chips).run()
+def place_tasks(graph: MappedGraph, target: Target, depths: Depths, chips: int) -> PlacedGraph:
+    """All tasks on tiles of so many chips at most. depths: of rings, as far as they are known. Raises CimcError where a
+    task fits no tile, or the network the chips."""
+    return Placer(graph, target, depths, chips).run()
 
 
 class Placer:
     """Fills tiles. relays: the tiles that pass on what another one reads, first to last, by (tile, key) of the ring
     that they fill."""
 
-    def __init__(
-        self, graph: MappedGraph, target: Target, segments: Mapping[str, int], depths: Depths, chips: int
-    ) -> None:
-        self.graph = graph
+    def __init__(self, graph: MappedGraph, target: Target, depths: Depths, chips: int) -> None:
+        self.graph, self.segments = graph, graph.segments
         self.target = target
-        self.segments = segments
         self.depths = depths
         self.chips = chips
         self.relays: dict[tuple[int, RingKey], tuple[int, ...]] = {}
@@ -73,7 +68,7 @@ class Placer:
             todo = f"map it onto more chips: --chips {needed}; or take a larger target{fewer}"
             raise fail("place.chip", what, todo=todo)
         tiles = tuple(self._placed(tile) for tile in self.tiles)
-        return PlacedGraph(self.graph, self.segments, tiles, self.target.tile, self.target.chip)
+        return PlacedGraph(self.graph, tiles, self.target.tile, self.target.chip)
 
     def _placed(self, tile: TileLoad) -> PlacedTile:
         """A tile as it stays."""

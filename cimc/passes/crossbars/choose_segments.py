@@ -1,6 +1,9 @@
-"""How many segments a row of each map is handed over in: the pieces in which producers and consumers keep step."""
+"""choose_segments: how many segments a row of each map is handed over in, the pieces in which producers and consumers
+keep step. Needs tasks and copies; promises segments of whole pixels for every map."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from cimc.ir.layers import FeatureMap
 from cimc.ir.mapped import MappedGraph, MappedLayer
@@ -12,10 +15,11 @@ MOST_TICKETS = 8192
 """Segments of a whole map that are enough, where memory does not ask for more: every one is a message and waits."""
 
 
-def choose_segments(graph: MappedGraph, target: Target) -> dict[str, int]:
-    """Segments of a row of every map."""
+def choose_segments(graph: MappedGraph, target: Target) -> MappedGraph:
+    """The graph with segments of a row of every map."""
     layers = {m.layer.output: m for m in graph.layers}
-    return {name: segments_of(m, layers.get(name), target) for name, m in graph.maps.items()}
+    segments = {name: segments_of(m, layers.get(name), target) for name, m in graph.maps.items()}
+    return replace(graph, segments=segments)
 
 
 def segments_of(made: FeatureMap, mapped: MappedLayer | None, target: Target) -> int:
