@@ -69,7 +69,8 @@ def _wrong(
         yield "traceback", said
     if _MEMORY.search(said):
         yield "memory", said
-    if done.code == 1 and set(_CODE.findall(done.err)) != {DEADLOCK}:
+    edited = command[0] == "verify" and "--program" in command  # a program of the user's own may be wrong
+    if done.code == 1 and not edited and set(_CODE.findall(done.err)) != {DEADLOCK}:
         yield "wrong number" if command[0] == "verify" else "exit code 1", said
     if done.code == 2 and not (_CODE.search(done.err) or "Usage: cimc" in done.err):
         yield "silent", said

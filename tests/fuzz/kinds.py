@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.fuzz.arrays import array_example
+from tests.fuzz.chosen import chosen_example
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import Example
 from tests.fuzz.onnx_models import onnx_example
@@ -20,6 +21,7 @@ KINDS: Mapping[str, Callable[[Draw], Example]] = {
     "npz": array_example,
     "target": target_example,
     "network": pair_example,
+    "option": chosen_example,
 }
 
 

@@ -79,6 +79,16 @@ def test_a_deadlock_that_is_proved_is_no_finding(tmp_path: Path, monkeypatch: py
     assert judge(Example((("asm", "p"),)), tmp_path)[0] == []
 
 
+@pytest.mark.parametrize(("edited", "found"), [((), ["wrong number"]), (("--program", "p"), [])])
+def test_an_edited_program_may_be_wrong_and_no_other_one(
+    edited: tuple[str, ...], found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(judging, "cimc", lambda *words: SAYS["wrong number"])
+    findings, _ = judge(Example((("verify", "m", *edited),)), tmp_path)
+    assert [finding.what for finding in findings] == found
+
+
 def test_files_that_must_be_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for content, wrong in (("a", []), ("b", ["unequal"])):
