@@ -5,7 +5,7 @@ from __future__ import annotations
 from cimc.passes.pipelines import PASSES
 from cimc.target.fields import Choice, Count, Quantity
 from cimc.target.keys import ACTIONS, PRICE, SECTIONS, field_at
-from tests.fuzz.bases import BASES, base_files, network, npz
+from tests.fuzz.bases import BASES, base_files, network
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import NET, Example
 from tests.fuzz.programs import EDITED_TEXT, edited_text
@@ -62,10 +62,8 @@ def chosen_example(draw: Draw) -> Example:
     settings = tuple(part for _ in range(draw.choice((1, 1, 1, 2))) for part in setting(draw))
     mapped = ("--target", target, "--calibration", INPUT)
     verify = ("verify", MODEL, *mapped, "--data", INPUT)
-    stages = tuple(
-        part for _ in range(draw.choice((1, 1, 2)))
-        for part in (draw.choice(("--print-after", "--print-after", "--stop-after")), word(draw, *(p.name for p in PASSES)))
-    )  # fmt: skip
+    ways, passes = ("--print-after", "--print-after", "--stop-after"), [one.name for one in PASSES]
+    stages = tuple(part for _ in range(draw.choice((1, 1, 2))) for part in (draw.choice(ways), word(draw, *passes)))
     match draw.randrange(8):
         case 0 | 1:
             commands = [("compile", MODEL, *mapped, *settings, "-o", "out"), ("time", "out"), ("report", "out")]
