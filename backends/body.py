@@ -29,7 +29,6 @@ class Body:
     placed: ScheduledTask
     target: Target
     constants: Constants
-    origin: int
     label: str
     registers: Registers
     first_row: int
@@ -58,11 +57,11 @@ class Body:
 
     def once(self, mnemonic: str, *operands: IsaOperand) -> None:
         """Write an instruction that runs once, before the first input."""
-        self.setup.append(Instruction(mnemonic, operands, self.origin))
+        self.setup.append(Instruction(mnemonic, operands, self.placed.layer))
 
     def do(self, mnemonic: str, *operands: IsaOperand) -> None:
         """Write an instruction that runs for every pixel."""
-        self.pixel.append(Instruction(mnemonic, operands, self.origin))
+        self.pixel.append(Instruction(mnemonic, operands, self.placed.layer))
 
     def view(self, role: int) -> View:
         """How output pixels' windows lie in the rings of a role."""

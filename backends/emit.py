@@ -36,17 +36,16 @@ Arrays = dict[str, npt.NDArray[Any]]
 def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     """The program without its weights' digest, and its arrays."""
     arrays: Arrays = {}
-    strings = list(dict.fromkeys(m.layer.origin or m.layer.name for m in graph.mapped.layers))
     rings: dict[int, list[RingPlan]] = {}
     for (tile, _), plan in graph.rings.items():
         rings.setdefault(tile, []).append(plan)
     tasks: dict[int, list[ScheduledTask]] = {}
     for placed in graph.tasks:
         tasks.setdefault(placed.tile, []).append(placed)
-    channels = _channels(graph, strings)
+    channels = _channels(graph)
     firsts = {number: _first_rows(mapped) for number, mapped in enumerate(graph.mapped.layers)}
     codes = tuple(
-        _tile(graph, target, tile, rings[tile], tasks.get(tile, []), channels.get(tile, []), strings, arrays, firsts)
+        _tile(graph, target, tile, rings[tile], tasks.get(tile, []), channels.get(tile, []), arrays, firsts)
         for tile in sorted(rings)
     )
     inputs = tuple(_input(graph, b, feed, arrays) for b, feed in zip(graph.mapped.inputs, graph.feeds, strict=True))
@@ -54,8 +53,8 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
         _output(graph, b, drain, arrays) for b, drain in zip(graph.mapped.outputs, graph.drains, strict=True)
     )
     name = graph.mapped.name or "network"
-    widths = target.numbers.word, target.numbers.accumulator
-    program = Program(name, target.name, "", tuple(strings), inputs, outputs, codes, graph.chips, *widths)
+    layers, widths = tuple(graph.mapped.names.shown), (target.numbers.word, target.numbers.accumulator)
+    program = Program(name, target.name, "", layers, inputs, outputs, codes, graph.chips, *widths)
     return program, arrays
 
 
@@ -66,7 +65,6 @@ def _tile(
     plans: list[RingPlan],
     tasks: list[ScheduledTask],
     channels: list[tuple[Instruction, ...]],
-    strings: list[str],
     arrays: Arrays,
     first_rows: Mapping[int, list[int]],
 ) -> TileCode:
@@ -79,7 +77,7 @@ def _tile(
     there: dict[int, list[ScheduledTask]] = {}
     for placed in tasks:
         there.setdefault(placed.core, []).append(placed)
-    cores = tuple(_core(graph, core, there[core], target, constants, strings, first_rows) for core in sorted(there))
+    cores = tuple(_core(graph, core, there[core], target, constants, first_rows) for core in sorted(there))
     streams = tuple(ChannelCode(number, stream) for number, stream in enumerate(channels))
     return TileCode(
         tile, tuple(rings), tuple(constants.scales), tuple(constants.vectors), tuple(constants.tables), cores, streams
@@ -89,9 +87,8 @@ def _tile(
 def emit_alone(graph: ScheduledGraph, placed: ScheduledTask, plans: list[RingPlan], target: Target) -> TileCode:
     """A tile with its rings and one task's core, for what the core does: addresses of constants and the rows of the
     matrix that it names are not those of the program."""
-    layer = graph.layer_of(placed)
-    strings, firsts = [layer.layer.origin or layer.layer.name], {placed.layer: [0] * len(layer.tasks)}
-    return _tile(graph, target, placed.tile, plans, [placed], [], strings, {}, firsts)
+    firsts = {placed.layer: [0] * len(graph.layer_of(placed).tasks)}
+    return _tile(graph, target, placed.tile, plans, [placed], [], {}, firsts)
 
 
 def _first_rows(mapped: MappedLayer) -> list[int]:
@@ -130,7 +127,6 @@ def _core(
     tasks: list[ScheduledTask],
     target: Target,
     constants: Constants,
-    strings: list[str],
     first_rows: Mapping[int, list[int]],
 ) -> CoreCode:
     """A core's matrices and stream; the tasks that share it take turns within every input."""
@@ -138,13 +134,11 @@ def _core(
     registers = Registers(target.core.registers, names)
     setup, each, matrices = [], [], []
     for placed in tasks:
-        layer = graph.layer_of(placed).layer
-        origin = strings.index(layer.origin or layer.name)
         first_row = first_rows[placed.layer][placed.task]
-        body = Body(graph, placed, target, constants, origin, placed.out, registers, first_row)
+        body = Body(graph, placed, target, constants, placed.out, registers, first_row)
         write_code(graph.layer_of(placed), body)
         setup += body.setup
-        each += task_code(placed, body.mapped.beside, body.pixel, origin)
+        each += task_code(placed, body.mapped.beside, body.pixel)
         matrices += body.matrices
     code = CoreCode(core, tuple(matrices), ())
     for mvmu, held in code.by_mvmu().items():
@@ -154,16 +148,16 @@ def _core(
     return replace(code, stream=core_stream(setup, each))
 
 
-def _channels(graph: ScheduledGraph, strings: list[str]) -> dict[int, list[tuple[Instruction, ...]]]:
+def _channels(graph: ScheduledGraph) -> dict[int, list[tuple[Instruction, ...]]]:
     """Sends and receives, each a channel of its own, by tile. They count for the layer that made what they move."""
-    layers = {m.layer.output: m.layer for m in graph.mapped.layers}
-    makers = {(p.tile, p.out): graph.layer_of(p).layer for p in graph.tasks}
+    layers = {mapped.layer.output: number for number, mapped in enumerate(graph.mapped.layers)}
+    makers = {(placed.tile, placed.out): placed.layer for placed in graph.tasks}
     found: dict[int, list[tuple[Instruction, ...]]] = {}
     for transfer in graph.transfers:
         source = graph.rings[transfer.source_tile, transfer.source]
         target = graph.rings[transfer.tile, transfer.ring]
         maker = layers[source.tensor] if source.tensor else makers[transfer.source_tile, transfer.source]
-        send, receive = transfer_streams(transfer, source, target, strings.index(maker.origin or maker.name))
+        send, receive = transfer_streams(transfer, source, target, maker)
         found.setdefault(transfer.source_tile, []).append(send)
         found.setdefault(transfer.tile, []).append(receive)
     return found

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
+from cimc.base.layer_names import LayerNames
 from cimc.crossbar.chain import Chain
 from cimc.ir.epilogue import Epilogue
 from cimc.ir.formats import Formats
@@ -190,6 +191,11 @@ class MappedGraph:
     inputs: tuple[Binding, ...]
     outputs: tuple[Binding, ...]
     arithmetic: Arithmetic
+
+    @property
+    def names(self) -> LayerNames:
+        """What its layers are called."""
+        return LayerNames((mapped.layer.name, mapped.layer.origin) for mapped in self.layers)
 
     def pieces(self) -> dict[str, tuple[tuple[int, int], ...]]:
         """The channel ranges in which each map is made, one task each; an input is one piece."""

@@ -57,7 +57,7 @@ def _time(program: Program, target: Target, inputs: int, record: bool, grain: in
         streams += [cost_stream(tile, code, prices) for code in tile.codes]
     if grain is None:
         grain = -(-max(1, sum(map(pieces, streams))) // MOST_PIECES)
-    accounts = settle(program, streams, prices)
+    accounts = settle(streams, prices)
     build = _Build(program, prices, grain, record)
     binders = [build.stream(number, costed) for number, costed in enumerate(streams)]
     players = [Player(c.tile.number, c.code.unit, c.code.number) for c in streams]

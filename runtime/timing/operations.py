@@ -30,7 +30,7 @@ TICKETS = (WAIT, SPACE, RELEASE, SIGNAL)
 class Op(NamedTuple):
     """One operation of a stream.
 
-    kind: WORK and so on. origin: index of the program's strings, or -1. lead: s from the end of the one before until it
+    kind: WORK and so on. origin: number of the layer worked for, or -1. lead: s from the end of the one before until it
     asks for anything. thing: of a ring or FIFO, its place among those that the stream names; of WORK the shared unit,
     or -1 for the tile's memory. number: port (WAIT, RELEASE); words of the message (SEND). hold: s for which it keeps
     the shared unit to itself. after: s from its grant to its end. times, gap: WORK is done so many times, its lead

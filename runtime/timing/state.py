@@ -106,8 +106,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Time from start to end, s, in which a stream worked for an origin, or (thing >= 0) stood still at an operation
-    of this kind for this ring or FIFO."""
+    """Time from start to end, s, in which a stream worked for a layer (origin), or (thing >= 0) stood still at an
+    operation of this kind for this ring or FIFO."""
 
     origin: int
     kind: int
