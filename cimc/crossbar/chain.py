@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from cimc.crossbar.array import Array, IdealArray
 from cimc.crossbar.converter import ClippingConverter, Converter
-from cimc.crossbar.device import IDEAL, Conductances, Device, Floats
-from cimc.crossbar.feed import Feed
-from cimc.crossbar.recombine import Recombination
-from cimc.crossbar.storage import Ints, Storage
+from cimc.crossbar.device import IDEAL, Conductances, Device
+from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
 from cimc.target.model import Crossbar
 
@@ -22,12 +20,48 @@ AT_ONCE = 1 << 16
 
 
 class Read(NamedTuple):
-    """What columns carry before they are converted: cells (signs, slices, lanes, columns), and unit (lanes, 1), or None
-    where there is no unit column. worth: what a unit of them counts."""
+    """What columns carry before they are converted, in units of a level at digit 1: cells (signs, slices, lanes,
+    columns), and unit (lanes, 1), or None where there is no unit column. worth: what a unit of them counts."""
 
     worth: int
     cells: Floats
     unit: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Inputs of `bits` bits, signed or not, fed dac_bits at a time, lowest first; the last digit may have fewer.
+
+    In two's complement the sign bit weighs -2^(bits-1): with one-bit digits the last step is subtracted. With wider
+    ones a signed input is fed as the digits of x + bias, and bias times the columns' known sums is taken off digitally.
+    """
+
+    bits: int
+    signed: bool
+    dac_bits: int
+
+    @property
+    def steps(self) -> int:
+        """How many digits an input has."""
+        return math.ceil(self.bits / self.dac_bits)
+
+    @property
+    def bias(self) -> int:
+        """What is added to an input before it is fed."""
+        return 1 << (self.bits - 1) if self.signed and self.dac_bits > 1 else 0
+
+    @property
+    def largest_digit(self) -> int:
+        """The largest number that a row is driven with."""
+        return (1 << min(self.dac_bits, self.bits)) - 1
+
+    def digits(self, x: Ints) -> Iterator[tuple[int, Ints]]:
+        """Step by step what a digit counts, and the digits of integers x, in their shape."""
+        code = (x + self.bias) & ((1 << self.bits) - 1)
+        for step in range(self.steps):
+            negative = self.signed and self.dac_bits == 1 and step == self.bits - 1
+            worth = 1 << (step * self.dac_bits)
+            yield -worth if negative else worth, (code >> (step * self.dac_bits)) & ((1 << self.dac_bits) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +70,6 @@ class Chain:
 
     storage: Storage
     device: Device
-    array: Array
     converter: Converter
     dac_bits: int
 
@@ -44,7 +77,7 @@ class Chain:
     def of(cls, crossbar: Crossbar, encoding: str, flipped: bool, device: Device = IDEAL) -> Chain:
         """A target's (which cimc.target.emulated does not refuse), with ideal cells unless others are given."""
         storage = Storage(encoding, flipped, crossbar.cell_bits)
-        return cls(storage, device, IdealArray(), ClippingConverter(crossbar.adc_bits), crossbar.dac_bits)
+        return cls(storage, device, ClippingConverter(crossbar.adc_bits), crossbar.dac_bits)
 
     def feed(self, bits: int, signed: bool) -> Feed:
         """How inputs of `bits` bits are fed."""
@@ -85,8 +118,8 @@ class Programmed:
 
     def reads(self, x: Ints, feed: Feed) -> Iterator[Read]:
         """Everything that is converted in a product with x, step by step."""
-        read, conductances = self.chain.array.read, self.conductances
+        conductances = self.conductances
         for worth, digits in feed.digits(x):
             driven = digits.astype(np.float64)
-            unit = None if conductances.unit is None else read(driven, conductances.unit)
-            yield Read(worth, read(driven, conductances.cells), unit)
+            unit = None if conductances.unit is None else driven @ conductances.unit
+            yield Read(worth, driven @ conductances.cells, unit)

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from cimc.crossbar.storage import Cells
+from cimc.crossbar.storage import Cells, Floats
 from cimc.numerics.keys import Key
 from cimc.target.model import Target
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
