@@ -8,8 +8,7 @@ from functools import partial
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
-from cimc.runtime.machine import FifoState, Thing, Words
-from cimc.runtime.registers import Action, limits
+from cimc.runtime.machine import Action, FifoState, Thing, Words, limits
 from cimc.runtime.sites import Site
 from cimc.runtime.windows import BoundWindow, compile_view, is_one_run
 

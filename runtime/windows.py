@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cimc.isa.operands import Window
-from cimc.runtime.affine import IMAGE, Counters, Number, compile_affine
-from cimc.runtime.machine import RingState, Words
+from cimc.runtime.machine import IMAGE, Counters, Number, RingState, Words, compile_affine
 
 Span = tuple[int, int, int]
 """Indices of a window along one axis that lie inside of the map: first, one past the last, and where the first is."""
