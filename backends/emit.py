@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cimc.backends.body import Body, write_code
+from cimc.backends.body import Body, Registers, write_code
 from cimc.backends.constants import Constants
-from cimc.backends.registers import Registers
 from cimc.backends.streams import core_stream, task_code, transfer_streams
 from cimc.ir.layers import Binding, Ints
 from cimc.ir.mapped import MappedLayer
 from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask
 from cimc.isa.operands import Reg
-from cimc.isa.program import (
-    ChannelCode,
-    CoreCode,
-    Instruction,
-    Plug,
-    Program,
-    Ring,
-    RingRef,
-    TileCode,
-    extent,
-)
+from cimc.isa.program import ChannelCode, CoreCode, Instruction, Plug, Program, Ring, RingRef, TileCode, extent
 from cimc.target.model import Target
 
 Arrays = dict[str, npt.NDArray[Any]]
+FirstRows = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
+"""Row of its layer's matrix that a task's first block takes, by layer and task."""
 
 
 def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     """The program without its weights' digest, and its arrays."""
     arrays: Arrays = {}
-    rings: dict[int, list[RingPlan]] = {}
+    rings: defaultdict[int, list[RingPlan]] = defaultdict(list)
     for (tile, _), plan in graph.rings.items():
-        rings.setdefault(tile, []).append(plan)
-    tasks: dict[int, list[ScheduledTask]] = {}
+        rings[tile].append(plan)
+    tasks: defaultdict[int, list[ScheduledTask]] = defaultdict(list)
     for placed in graph.tasks:
-        tasks.setdefault(placed.tile, []).append(placed)
-    channels = _channels(graph)
-    firsts = {number: _first_rows(mapped) for number, mapped in enumerate(graph.mapped.layers)}
+        tasks[placed.tile].append(placed)
+    channels, firsts = _channels(graph), [_first_rows(mapped) for mapped in graph.mapped.layers]
     codes = tuple(
-        _tile(graph, target, tile, rings[tile], tasks.get(tile, []), channels.get(tile, []), arrays, firsts)
-        for tile in sorted(rings)
+        _tile(graph, target, tile, rings[tile], tasks[tile], channels[tile], arrays, firsts) for tile in sorted(rings)
     )
     inputs = tuple(_input(graph, b, feed, arrays) for b, feed in zip(graph.mapped.inputs, graph.feeds, strict=True))
     outputs = tuple(
@@ -59,24 +50,18 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
 
 
 def _tile(
-    graph: ScheduledGraph,
-    target: Target,
-    tile: int,
-    plans: list[RingPlan],
-    tasks: list[ScheduledTask],
-    channels: list[tuple[Instruction, ...]],
-    arrays: Arrays,
-    first_rows: Mapping[int, list[int]],
-) -> TileCode:
-    rings = []
-    address = 0
+    graph: ScheduledGraph, target: Target, tile: int, plans: list[RingPlan], tasks: list[ScheduledTask],
+    channels: list[tuple[Instruction, ...]], arrays: Arrays, first_rows: FirstRows,
+) -> TileCode:  # fmt: skip
+    rings, address = [], 0
     for plan in plans:
-        rings.append(_ring(plan, address))
+        fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "tile"}
+        rings.append(Ring(address=address, **fields))
         address += plan.words
     constants = Constants(tile, target, arrays, address)
-    there: dict[int, list[ScheduledTask]] = {}
+    there: defaultdict[int, list[ScheduledTask]] = defaultdict(list)
     for placed in tasks:
-        there.setdefault(placed.core, []).append(placed)
+        there[placed.core].append(placed)
     cores = tuple(_core(graph, core, there[core], target, constants, first_rows) for core in sorted(there))
     streams = tuple(ChannelCode(number, stream) for number, stream in enumerate(channels))
     return TileCode(
@@ -102,33 +87,10 @@ def _first_rows(mapped: MappedLayer) -> list[int]:
     return found
 
 
-def _ring(plan: RingPlan, address: int) -> Ring:
-    return Ring(
-        name=plan.name,
-        address=address,
-        height=plan.height,
-        width=plan.width,
-        channels=plan.channels,
-        segments=plan.segments,
-        pixels=plan.pixels,
-        ports=plan.ports,
-        tensor=plan.tensor,
-        channel=plan.channel,
-        producers=plan.producers,
-        row=plan.row,
-        row_step=plan.row_step,
-        column=plan.column,
-    )
-
-
 def _core(
-    graph: ScheduledGraph,
-    core: int,
-    tasks: list[ScheduledTask],
-    target: Target,
-    constants: Constants,
-    first_rows: Mapping[int, list[int]],
-) -> CoreCode:
+    graph: ScheduledGraph, core: int, tasks: list[ScheduledTask], target: Target, constants: Constants,
+    first_rows: FirstRows,
+) -> CoreCode:  # fmt: skip
     """A core's matrices and stream; the tasks that share it take turns within every input."""
     names = ", ".join(graph.layer_of(placed).layer.name for placed in tasks)
     registers = Registers(target.core.registers, names)
@@ -148,18 +110,18 @@ def _core(
     return replace(code, stream=core_stream(setup, each))
 
 
-def _channels(graph: ScheduledGraph) -> dict[int, list[tuple[Instruction, ...]]]:
+def _channels(graph: ScheduledGraph) -> defaultdict[int, list[tuple[Instruction, ...]]]:
     """Sends and receives, each a channel of its own, by tile. They count for the layer that made what they move."""
     layers = {mapped.layer.output: number for number, mapped in enumerate(graph.mapped.layers)}
     makers = {(placed.tile, placed.out): placed.layer for placed in graph.tasks}
-    found: dict[int, list[tuple[Instruction, ...]]] = {}
+    found: defaultdict[int, list[tuple[Instruction, ...]]] = defaultdict(list)
     for transfer in graph.transfers:
         source = graph.rings[transfer.source_tile, transfer.source]
         target = graph.rings[transfer.tile, transfer.ring]
         maker = layers[source.tensor] if source.tensor else makers[transfer.source_tile, transfer.source]
         send, receive = transfer_streams(transfer, source, target, maker)
-        found.setdefault(transfer.source_tile, []).append(send)
-        found.setdefault(transfer.tile, []).append(receive)
+        found[transfer.source_tile].append(send)
+        found[transfer.tile].append(receive)
     return found
 
 
