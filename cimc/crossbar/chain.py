@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cimc.crossbar.converter import ClippingConverter, Converter
-from cimc.crossbar.device import IDEAL, Conductances, Device
+from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
 from cimc.target.model import Crossbar
@@ -20,8 +20,8 @@ AT_ONCE = 1 << 16
 
 
 class Read(NamedTuple):
-    """What columns carry before they are converted, in units of a level at digit 1: cells (signs, slices, lanes,
-    columns), and unit (lanes, 1), or None where there is no unit column. worth: what a unit of them counts."""
+    """What columns carry before they are converted: cells (signs, slices, lanes, columns), and unit (lanes, 1), or None
+    where there is no unit column. worth: what a unit of them counts."""
 
     worth: int
     cells: Floats
@@ -70,6 +70,7 @@ class Chain:
 
     storage: Storage
     device: Device
+    array: Array
     converter: Converter
     dac_bits: int
 
@@ -77,7 +78,7 @@ class Chain:
     def of(cls, crossbar: Crossbar, encoding: str, flipped: bool, device: Device = IDEAL) -> Chain:
         """A target's (which cimc.target.emulated does not refuse), with ideal cells unless others are given."""
         storage = Storage(encoding, flipped, crossbar.cell_bits)
-        return cls(storage, device, ClippingConverter(crossbar.adc_bits), crossbar.dac_bits)
+        return cls(storage, device, IdealArray(), ClippingConverter(crossbar.adc_bits), crossbar.dac_bits)
 
     def feed(self, bits: int, signed: bool) -> Feed:
         """How inputs of `bits` bits are fed."""
@@ -118,8 +119,8 @@ class Programmed:
 
     def reads(self, x: Ints, feed: Feed) -> Iterator[Read]:
         """Everything that is converted in a product with x, step by step."""
-        conductances = self.conductances
+        read, conductances = self.chain.array.read, self.conductances
         for worth, digits in feed.digits(x):
             driven = digits.astype(np.float64)
-            unit = None if conductances.unit is None else driven @ conductances.unit
-            yield Read(worth, driven @ conductances.cells, unit)
+            unit = None if conductances.unit is None else read(driven, conductances.unit)
+            yield Read(worth, read(driven, conductances.cells), unit)

@@ -1,6 +1,6 @@
 """May a chain lose anything? If not, all of its stages together are one exact product, and may be computed as such.
 
-The proof. With exact cells a column carries, at every step, the sum over its rows of digit times
+The proof. With exact cells and an exact array a column carries, at every step, the sum over its rows of digit times
 level, a whole number of at most (largest digit) * (sum of its levels). If the converter holds that for every column,
 and for the unit column where there is one, each code is the sum itself, and so is each multiple of it. Recombination
 then adds up, for every weight, levels times digits times what each counts: levels make the weight (plus the offset,
@@ -25,7 +25,7 @@ from cimc.crossbar.storage import Ints
 
 def may_lose(chain: Chain, feed: Feed, weights: Ints, bits: int) -> bool:
     """Whether a product of inputs that are so fed with weights of `bits` bits, (rows, columns), may not be exact."""
-    if not chain.device.exact:
+    if not (chain.device.exact and chain.array.exact):
         return True
     if chain.converter.holds(feed.largest_digit * chain.storage.top * len(weights)):
         return False  # whatever the cells hold

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.crossbar.device import IDEAL, Conductances, IdealDevice
+from cimc.crossbar.device import IDEAL, Conductances, IdealArray, IdealDevice
 from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.crossbar.storage import Cells
 from cimc.numerics.keys import Key
@@ -86,10 +86,15 @@ class OtherCells(IdealDevice):
     exact = False
 
 
-def test_cells_that_are_not_exact_may_lose_something() -> None:
+class OtherWires(IdealArray):
+    exact = False
+
+
+def test_cells_and_wires_that_are_not_exact_may_lose_something() -> None:
     case = Case(np.array([[1]]), 2, 1, False, 2, 1, 8, ("differential", False))
     assert not loses(case)
     assert may_lose(replace(case.chain, device=OtherCells()), case.feed, case.weights, 2)
+    assert may_lose(replace(case.chain, array=OtherWires()), case.feed, case.weights, 2)
 
 
 @dataclass(frozen=True)
