@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from cimc.base.quantities import si
 from cimc.base.shown import Facts, Shown
 
+Player = tuple[int, str, int]
+"""A stream by its place: tile, "core" or "channel" and number, or the tile, 'input "x"' and -1 for the host."""
+
+
+def name_of(player: Player) -> str:
+    """A stream in words."""
+    tile, unit, number = player
+    return f"tile {tile} {unit}" + (f" {number}" if number >= 0 else "")
+
 
 @dataclass(frozen=True, slots=True)
 class StreamTime:
-    """A stream's time for the steady input (see Timing). unit: "core" or "channel", or 'input "x"' for the host.
+    """A stream's time for the steady input (see Timing). tile, unit, number: see Player.
 
     busy: it worked; queued: it stood in a queue for a shared unit (memory, link); waited: it stood still for another
     stream; they add up to the time from the end of the input before to the end of this one. waits_for: what it stood
@@ -32,7 +41,7 @@ class StreamTime:
     @property
     def name(self) -> str:
         """The stream in words."""
-        return f"tile {self.tile} {self.unit}" + (f" {self.number}" if self.number >= 0 else "")
+        return name_of((self.tile, self.unit, self.number))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from cimc.base.layer_names import LayerNames
 from cimc.base.tokens import RECEIVE, SEND, SPACE, WAIT
 from cimc.isa.program import Program
 from cimc.runtime.timing.account import HOST, NO_LAYER, Accounts
-from cimc.runtime.timing.result import Bottleneck, Interval, StreamTime, Timing, UnitUse
+from cimc.runtime.timing.result import Bottleneck, Interval, Player, StreamTime, Timing, UnitUse
 from cimc.runtime.timing.state import Mark, TimedStream
 from cimc.target.model import Target
 
@@ -32,18 +31,6 @@ UNIT_WORDS = {
     "network": "sends and receives",
     "queue": "queueing for shared units",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Player:
-    """A stream of the program or of the host, by its place."""
-
-    tile: int
-    unit: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"tile {self.tile} {self.unit}" + (f" {self.number}" if self.number >= 0 else "")
 
 
 def summary(
@@ -122,9 +109,7 @@ def _stream_time(
     waited, queued = last.waited - before.waited, last.queued - before.queued
     longest = max(stream.causes, key=lambda cause: cause.seconds, default=None)
     return StreamTime(
-        tile=player.tile,
-        unit=player.unit,
-        number=player.number,
+        *player,
         layer=max(layers, key=lambda layer: layers[layer], default=NO_LAYER),
         busy=last.time - before.time - waited - queued,
         queued=queued,
