@@ -8,7 +8,7 @@ from functools import singledispatch
 
 from cimc.backends.constants import Constants
 from cimc.backends.loads import PIXEL, ROW, SEGMENT, View, affine, run_windows
-from cimc.backends.registers import Registers, piece
+from cimc.base.diagnostics import Place, fail
 from cimc.ir.epilogue import Epilogue
 from cimc.ir.layers import ONE_PIXEL, Operand
 from cimc.ir.mapped import MappedLayer, Task
@@ -20,6 +20,39 @@ from cimc.numerics.quant import Quant
 from cimc.target.model import Target
 
 
+class Registers:
+    """A core's general registers while its stream is written. layer: named where they run out."""
+
+    def __init__(self, capacity: int, layer: str) -> None:
+        self.capacity = capacity
+        self.layer = layer
+        self.used = 0
+
+    @property
+    def left(self) -> int:
+        """Words not handed out."""
+        return self.capacity - self.used
+
+    def take(self, words: int) -> Reg:
+        """The next `words` words; a diagnostic where there are not so many."""
+        if words > self.left:
+            raise fail(
+                "code.registers",
+                f'layer "{self.layer}" needs {self.used + words} registers of a core; the target has {self.capacity}',
+                Place(item=self.layer),
+                "take a target with more registers a core",
+            )
+        reg = Reg("r", self.used, words)
+        self.used += words
+        return reg
+
+
+def piece(reg: Reg, start: int, length: int) -> Reg:
+    """Words start .. start + length of a run of registers."""
+    assert start >= 0 and start + length <= reg.length, f"{start}+{length} of {reg}"
+    return Reg(reg.space, reg.start + start, length)
+
+
 @dataclass(slots=True)
 class Body:
     """One core's stream in the making: `setup` runs once, `pixel` for every output pixel. first_row: of the layer's
@@ -29,7 +62,6 @@ class Body:
     placed: ScheduledTask
     target: Target
     constants: Constants
-    origin: int
     label: str
     registers: Registers
     first_row: int
@@ -58,11 +90,11 @@ class Body:
 
     def once(self, mnemonic: str, *operands: IsaOperand) -> None:
         """Write an instruction that runs once, before the first input."""
-        self.setup.append(Instruction(mnemonic, operands, self.origin))
+        self.setup.append(Instruction(mnemonic, operands, self.placed.layer))
 
     def do(self, mnemonic: str, *operands: IsaOperand) -> None:
         """Write an instruction that runs for every pixel."""
-        self.pixel.append(Instruction(mnemonic, operands, self.origin))
+        self.pixel.append(Instruction(mnemonic, operands, self.placed.layer))
 
     def view(self, role: int) -> View:
         """How output pixels' windows lie in the rings of a role."""

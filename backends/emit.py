@@ -2,84 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cimc.backends.body import Body, write_code
+from cimc.backends.body import Body, Registers, write_code
 from cimc.backends.constants import Constants
-from cimc.backends.registers import Registers
 from cimc.backends.streams import core_stream, task_code, transfer_streams
 from cimc.ir.layers import Binding, Ints
 from cimc.ir.mapped import MappedLayer
 from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask
 from cimc.isa.operands import Reg
-from cimc.isa.program import (
-    ChannelCode,
-    CoreCode,
-    Instruction,
-    Plug,
-    Program,
-    Ring,
-    RingRef,
-    TileCode,
-    extent,
-)
+from cimc.isa.program import ChannelCode, CoreCode, Instruction, Plug, Program, Ring, RingRef, TileCode, extent
 from cimc.target.model import Target
 
 Arrays = dict[str, npt.NDArray[Any]]
+FirstRows = Mapping[int, Sequence[int]] | Sequence[Sequence[int]]
+"""Row of its layer's matrix that a task's first block takes, by layer and task."""
 
 
 def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     """The program without its weights' digest, and its arrays."""
     arrays: Arrays = {}
-    strings = list(dict.fromkeys(m.layer.origin or m.layer.name for m in graph.mapped.layers))
-    rings: dict[int, list[RingPlan]] = {}
+    rings: defaultdict[int, list[RingPlan]] = defaultdict(list)
     for (tile, _), plan in graph.rings.items():
-        rings.setdefault(tile, []).append(plan)
-    tasks: dict[int, list[ScheduledTask]] = {}
+        rings[tile].append(plan)
+    tasks: defaultdict[int, list[ScheduledTask]] = defaultdict(list)
     for placed in graph.tasks:
-        tasks.setdefault(placed.tile, []).append(placed)
-    channels = _channels(graph, strings)
-    firsts = {number: _first_rows(mapped) for number, mapped in enumerate(graph.mapped.layers)}
+        tasks[placed.tile].append(placed)
+    channels, firsts = _channels(graph), [_first_rows(mapped) for mapped in graph.mapped.layers]
     codes = tuple(
-        _tile(graph, target, tile, rings[tile], tasks.get(tile, []), channels.get(tile, []), strings, arrays, firsts)
-        for tile in sorted(rings)
+        _tile(graph, target, tile, rings[tile], tasks[tile], channels[tile], arrays, firsts) for tile in sorted(rings)
     )
     inputs = tuple(_input(graph, b, feed, arrays) for b, feed in zip(graph.mapped.inputs, graph.feeds, strict=True))
     outputs = tuple(
         _output(graph, b, drain, arrays) for b, drain in zip(graph.mapped.outputs, graph.drains, strict=True)
     )
     name = graph.mapped.name or "network"
-    widths = target.numbers.word, target.numbers.accumulator
-    program = Program(name, target.name, "", tuple(strings), inputs, outputs, codes, graph.chips, *widths)
+    layers, widths = tuple(graph.mapped.names.shown), (target.numbers.word, target.numbers.accumulator)
+    program = Program(name, target.name, "", layers, inputs, outputs, codes, graph.chips, *widths)
     return program, arrays
 
 
 def _tile(
-    graph: ScheduledGraph,
-    target: Target,
-    tile: int,
-    plans: list[RingPlan],
-    tasks: list[ScheduledTask],
-    channels: list[tuple[Instruction, ...]],
-    strings: list[str],
-    arrays: Arrays,
-    first_rows: Mapping[int, list[int]],
-) -> TileCode:
-    rings = []
-    address = 0
+    graph: ScheduledGraph, target: Target, tile: int, plans: list[RingPlan], tasks: list[ScheduledTask],
+    channels: list[tuple[Instruction, ...]], arrays: Arrays, first_rows: FirstRows,
+) -> TileCode:  # fmt: skip
+    rings, address = [], 0
     for plan in plans:
-        rings.append(_ring(plan, address))
+        fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "tile"}
+        rings.append(Ring(address=address, **fields))
         address += plan.words
     constants = Constants(tile, target, arrays, address)
-    there: dict[int, list[ScheduledTask]] = {}
+    there: defaultdict[int, list[ScheduledTask]] = defaultdict(list)
     for placed in tasks:
-        there.setdefault(placed.core, []).append(placed)
-    cores = tuple(_core(graph, core, there[core], target, constants, strings, first_rows) for core in sorted(there))
+        there[placed.core].append(placed)
+    cores = tuple(_core(graph, core, there[core], target, constants, first_rows) for core in sorted(there))
     streams = tuple(ChannelCode(number, stream) for number, stream in enumerate(channels))
     return TileCode(
         tile, tuple(rings), tuple(constants.scales), tuple(constants.vectors), tuple(constants.tables), cores, streams
@@ -89,9 +72,8 @@ def _tile(
 def emit_alone(graph: ScheduledGraph, placed: ScheduledTask, plans: list[RingPlan], target: Target) -> TileCode:
     """A tile with its rings and one task's core, for what the core does: addresses of constants and the rows of the
     matrix that it names are not those of the program."""
-    layer = graph.layer_of(placed)
-    strings, firsts = [layer.layer.origin or layer.layer.name], {placed.layer: [0] * len(layer.tasks)}
-    return _tile(graph, target, placed.tile, plans, [placed], [], strings, {}, firsts)
+    firsts = {placed.layer: [0] * len(graph.layer_of(placed).tasks)}
+    return _tile(graph, target, placed.tile, plans, [placed], [], {}, firsts)
 
 
 def _first_rows(mapped: MappedLayer) -> list[int]:
@@ -105,46 +87,20 @@ def _first_rows(mapped: MappedLayer) -> list[int]:
     return found
 
 
-def _ring(plan: RingPlan, address: int) -> Ring:
-    return Ring(
-        name=plan.name,
-        address=address,
-        height=plan.height,
-        width=plan.width,
-        channels=plan.channels,
-        segments=plan.segments,
-        pixels=plan.pixels,
-        ports=plan.ports,
-        tensor=plan.tensor,
-        channel=plan.channel,
-        producers=plan.producers,
-        row=plan.row,
-        row_step=plan.row_step,
-        column=plan.column,
-    )
-
-
 def _core(
-    graph: ScheduledGraph,
-    core: int,
-    tasks: list[ScheduledTask],
-    target: Target,
-    constants: Constants,
-    strings: list[str],
-    first_rows: Mapping[int, list[int]],
-) -> CoreCode:
+    graph: ScheduledGraph, core: int, tasks: list[ScheduledTask], target: Target, constants: Constants,
+    first_rows: FirstRows,
+) -> CoreCode:  # fmt: skip
     """A core's matrices and stream; the tasks that share it take turns within every input."""
     names = ", ".join(graph.layer_of(placed).layer.name for placed in tasks)
     registers = Registers(target.core.registers, names)
     setup, each, matrices = [], [], []
     for placed in tasks:
-        layer = graph.layer_of(placed).layer
-        origin = strings.index(layer.origin or layer.name)
         first_row = first_rows[placed.layer][placed.task]
-        body = Body(graph, placed, target, constants, origin, placed.out, registers, first_row)
+        body = Body(graph, placed, target, constants, placed.out, registers, first_row)
         write_code(graph.layer_of(placed), body)
         setup += body.setup
-        each += task_code(placed, body.mapped.beside, body.pixel, origin)
+        each += task_code(placed, body.mapped.beside, body.pixel)
         matrices += body.matrices
     code = CoreCode(core, tuple(matrices), ())
     for mvmu, held in code.by_mvmu().items():
@@ -154,18 +110,18 @@ def _core(
     return replace(code, stream=core_stream(setup, each))
 
 
-def _channels(graph: ScheduledGraph, strings: list[str]) -> dict[int, list[tuple[Instruction, ...]]]:
+def _channels(graph: ScheduledGraph) -> defaultdict[int, list[tuple[Instruction, ...]]]:
     """Sends and receives, each a channel of its own, by tile. They count for the layer that made what they move."""
-    layers = {m.layer.output: m.layer for m in graph.mapped.layers}
-    makers = {(p.tile, p.out): graph.layer_of(p).layer for p in graph.tasks}
-    found: dict[int, list[tuple[Instruction, ...]]] = {}
+    layers = {mapped.layer.output: number for number, mapped in enumerate(graph.mapped.layers)}
+    makers = {(placed.tile, placed.out): placed.layer for placed in graph.tasks}
+    found: defaultdict[int, list[tuple[Instruction, ...]]] = defaultdict(list)
     for transfer in graph.transfers:
         source = graph.rings[transfer.source_tile, transfer.source]
         target = graph.rings[transfer.tile, transfer.ring]
         maker = layers[source.tensor] if source.tensor else makers[transfer.source_tile, transfer.source]
-        send, receive = transfer_streams(transfer, source, target, strings.index(maker.origin or maker.name))
-        found.setdefault(transfer.source_tile, []).append(send)
-        found.setdefault(transfer.tile, []).append(receive)
+        send, receive = transfer_streams(transfer, source, target, maker)
+        found[transfer.source_tile].append(send)
+        found[transfer.tile].append(receive)
     return found
 
 

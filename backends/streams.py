@@ -14,33 +14,33 @@ IMAGE = "image"
 EVERY = -1
 
 
-def task_code(placed: ScheduledTask, beside: int, pixel: list[Instruction], origin: int) -> list[Instruction]:
+def task_code(placed: ScheduledTask, beside: int, pixel: list[Instruction]) -> list[Instruction]:
     """What a task does for one input: for every row, segment and pixel (or `beside` pixels at a time) the body, with
     waits and signals around."""
 
     def syncs(level: str, after: bool) -> list[Instruction]:
         return [_sync(s, origin) for s in placed.syncs if (s.level, s.after) == (level, after)]
 
-    turns = placed.pixels // beside
-    code = loop(PIXEL, turns, pixel, origin)
+    origin, turns = placed.layer, placed.pixels // beside
+    code = loop(PIXEL, turns, pixel)
     code = syncs("segment", False) + code + syncs("segment", True)
-    code = loop(SEGMENT, placed.segments, code, origin)
+    code = loop(SEGMENT, placed.segments, code)
     code = syncs("row", False) + code + syncs("row", True)
-    code = loop(ROW, placed.rows, code, origin)
+    code = loop(ROW, placed.rows, code)
     code = syncs("image", False) + code + syncs("image", True)
     return without_counters(code, {ROW: placed.rows, SEGMENT: placed.segments, PIXEL: turns})
 
 
 def core_stream(setup: list[Instruction], each: list[Instruction]) -> tuple[Instruction, ...]:
-    """A core's whole stream: setup once, `each` for every input."""
-    origin = each[0].origin
-    return (*setup, *loop(IMAGE, EVERY, each, origin), Instruction("hlt", (), origin))
+    """A whole stream: setup once, `each` for every input."""
+    return (*setup, *loop(IMAGE, EVERY, each), Instruction("hlt", (), each[0].origin))
 
 
-def loop(counter: str, count: int, body: list[Instruction], origin: int) -> list[Instruction]:
+def loop(counter: str, count: int, body: list[Instruction]) -> list[Instruction]:
     """A loop around a body; a body that runs once needs none, its counter being 0 (see without_counters)."""
     if count == 1:
         return body
+    origin = body[0].origin
     return [Instruction("loop", (counter, count), origin), *body, Instruction("end", (), origin)]
 
 
@@ -86,49 +86,26 @@ def transfer_streams(
         columns = Axis(affine((SEGMENT, source.segment_pixels), constant=column), source.segment_pixels)
         return Window(ring, Axis(row), columns, Axis(Affine(low), high - low))
 
+    def one(mnemonic: str, *operands: Operand) -> Instruction:
+        return Instruction(mnemonic, operands, origin)
+
+    def stream(before: list[Instruction], each: list[Instruction], after: list[Instruction]) -> tuple[Instruction, ...]:
+        code = [*before, *loop(ROW, source.height, [*loop(SEGMENT, segments, each), *after])]
+        return core_stream([], without_counters(code, {ROW: source.height, SEGMENT: segments}))
+
     port = Port(transfer.source, transfer.port)
     ticket = affine((ROW, source.segments), (SEGMENT, 1), constant=transfer.segment + 1)
-    sent_column = transfer.segment * source.segment_pixels
-    sent = (
-        window(transfer.source, affine((ROW, 1)), sent_column, transfer.low, transfer.high),
-        transfer.tile,
-        transfer.fifo,
-    )
-    send = [
-        Instruction("wait", (port, ticket), origin),
-        Instruction("send", sent, origin),
-        Instruction("release", (port, ticket), origin),
-    ]
-    ring = Name(transfer.ring)
-    first = share.first_ticket(target.segments)
-    ticket = affine((ROW, per_row), (SEGMENT, 1), constant=first + 1)
-    into = window(
-        transfer.ring,
-        affine((ROW, share.row_step), constant=share.row),
-        share.column(target.width, target.segments),
-        0,
-        target.channels,
-    )
-    receive = [
-        Instruction("space", (ring, ticket), origin),
-        Instruction("receive", (into, transfer.fifo), origin),
-        Instruction("signal", (ring, ticket), origin),
-    ]
-    following = affine((ROW, per_row), constant=first + per_row)
-    before = [Instruction("signal", (ring, Affine(first)), origin)] if first else []
-    after = [Instruction("signal", (ring, following), origin)] if share.parts * share.row_step > 1 else []
+    column = transfer.segment * source.segment_pixels
+    sent = window(transfer.source, affine((ROW, 1)), column, transfer.low, transfer.high)
+    send = [one("wait", port, ticket), one("send", sent, transfer.tile, transfer.fifo), one("release", port, ticket)]
     skip = affine((ROW, source.segments), constant=source.segments + transfer.segment)
-    skipped = [Instruction("release", (port, skip), origin)] if segments < source.segments else []
-    return (
-        _transfer_loops(source.height, segments, send, [], skipped, origin),
-        _transfer_loops(source.height, segments, receive, before, after, origin),
-    )
-
-
-def _transfer_loops(
-    rows: int, segments: int, body: list[Instruction], before: list[Instruction], after: list[Instruction], origin: int
-) -> tuple[Instruction, ...]:
-    """A channel's stream: `before` once an input, `after` behind every row."""
-    code = [*before, *loop(ROW, rows, [*loop(SEGMENT, segments, body, origin), *after], origin)]
-    code = without_counters(code, {ROW: rows, SEGMENT: segments})
-    return (*loop(IMAGE, EVERY, code, origin), Instruction("hlt", (), origin))
+    skipped = [one("release", port, skip)] if segments < source.segments else []
+    ring, first = Name(transfer.ring), share.first_ticket(target.segments)
+    ticket = affine((ROW, per_row), (SEGMENT, 1), constant=first + 1)
+    row = affine((ROW, share.row_step), constant=share.row)
+    into = window(transfer.ring, row, share.column(target.width, target.segments), 0, target.channels)
+    receive = [one("space", ring, ticket), one("receive", into, transfer.fifo), one("signal", ring, ticket)]
+    following = affine((ROW, per_row), constant=first + per_row)
+    before = [one("signal", ring, Affine(first))] if first else []
+    after = [one("signal", ring, following)] if share.parts * share.row_step > 1 else []
+    return stream([], send, skipped), stream(before, receive, after)

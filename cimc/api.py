@@ -30,11 +30,11 @@ from cimc.report.compare import compare as compare_reports
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report, report_at, save_folder
 from cimc.report.model import Report
-from cimc.report.timed import names_in, timed
 from cimc.report.trace import Trace, thinned, trace_text
 from cimc.runtime.engines import engine_for
 from cimc.runtime.execution import Engine
 from cimc.runtime.package import TARGET, load_package
+from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import Timing
 from cimc.target.load import TargetLike
 from cimc.target.model import Target
@@ -227,7 +227,7 @@ def _timed(program: CompiledProgram, inputs: int, record: bool) -> Timing:
     if not (fits(inputs, int) and 1 <= inputs <= MOST_INPUTS):
         todo = f"give a whole number, 1 to {MOST_INPUTS}"
         raise fail("options.inputs", f"inputs is {shown(inputs)}", Place(item="--inputs"), todo)
-    return timed(program.program, names_in(program.mapping), program.target, inputs, record)
+    return time_program(program.program, program.target, inputs, record)
 
 
 def _arrays(model: ModelLike, data: Data | None) -> Arrays | None:

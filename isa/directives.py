@@ -111,7 +111,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         text:text of any content
         """,
         "",
-        "a text that origins point to; it changes no result",
+        "what layer *number* is called; it changes no result",
     ),
     _directive("input", "program", "name:name as the network has it", _PLUG, "a network input", Plug),
     _directive("output", "program", "name:name as the network has it", _PLUG, "a network output", Plug),
@@ -212,9 +212,9 @@ DIRECTIVES: tuple[Directive, ...] = (
     _directive(
         "origin",
         "stream",
-        "number:int of a string; -1, as at the start of a stream: none",
+        "number:int of a layer; -1, as at the start of a stream: none",
         "",
-        "where the instructions from here on come from; it changes no result",
+        "the layer that the instructions from here on work for; it changes no result",
     ),
 )
 

@@ -13,8 +13,8 @@ from cimc.isa.operands import Operand
 class Instruction:
     """One instruction: a mnemonic of the table and its operands, in the table's order.
 
-    origin: index into the program's strings (where it comes from), or -1. It is a directive in the text and a field
-    in the binary, and does not count as code.
+    origin: number of the layer that it works for, or -1 for none. It is a directive in the text and a field in the
+    binary, and does not count as code.
     """
 
     mnemonic: str
@@ -228,8 +228,9 @@ class Plug:
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program for a whole system. target: the name of the target whose limits it keeps; weights: sha256 of the
-    arrays that belong to it (hex), see docs/program.md. chips: how many it has; tiles are numbered through, chip after
-    chip. word, accumulator: bits of the target's, which its numbers are made for; 0: it does not say."""
+    arrays that belong to it (hex), see docs/program.md. strings: what its layers are called, by number. chips: how many
+    it has; tiles are numbered through, chip after chip. word, accumulator: bits of the target's, which its numbers are
+    made for; 0: it does not say."""
 
     name: str
     target: str

@@ -10,9 +10,8 @@ from cimc.isa.effects import access_of
 from cimc.isa.operands import Axis
 from cimc.isa.program import Program, Ring
 from cimc.isa.tree import Loop, build_tree, leaves
-from cimc.runtime.affine import IMAGE
 from cimc.runtime.execution import Writer
-from cimc.runtime.machine import Words
+from cimc.runtime.machine import IMAGE, Words
 from cimc.runtime.windows import BoundWindow
 
 

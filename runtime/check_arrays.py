@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from cimc.base.diagnostics import CimcError, Diagnostic, Place
+from cimc.base.diagnostics import Diagnostic, Place
+from cimc.base.options import require
 from cimc.isa.program import Matrix, Program, Scale, Table, Vector
 from cimc.isa.verify.records import signed_range
 from cimc.runtime.machine import AnyArray
@@ -24,11 +26,19 @@ def check_arrays(program: Program, weights: Mapping[str, AnyArray], target: Targ
 
     Raises CimcError (run.weights) with everything that is missing, misshapen or out of range.
     """
-    check = _Check(weights, target, file)
-    for array in arrays_of(program):
-        check.look(array)
-    if check.found:
-        raise CimcError(check.found)
+    todo = "give the weights file that was written with the program"
+
+    @cache
+    def span(name: str) -> tuple[int, int]:  # many matrices may name the same array
+        values = weights[name]
+        return (int(values.min()), int(values.max())) if values.size else (0, 0)
+
+    found = [
+        Diagnostic("run.weights", what, Place(file, item=array.item), todo)
+        for array in arrays_of(program)
+        if (what := _wrong(array, weights.get(array.name), target, span))
+    ]
+    require(found)
 
 
 def check_emulated(program: Program, target: Target) -> None:
@@ -75,79 +85,33 @@ def arrays_of(program: Program) -> Iterator[Named]:
                 yield Named(matrix.array, (matrix.rows, matrix.columns), item, matrix)
 
 
-class _Check:
-    """One look at all arrays. found: what is wrong."""
-
-    def __init__(self, weights: Mapping[str, AnyArray], target: Target, file: str) -> None:
-        self._weights, self._target, self._file = weights, target, file
-        self._spans: dict[str, tuple[int, int]] = {}
-        self.found: list[Diagnostic] = []
-
-    def look(self, array: Named) -> None:
-        """The array is there, has its shape, and holds what it may hold."""
-        kinds = "f" if isinstance(array.holds, Scale) else "iu"
-        if not self._check(array.name, array.shape, kinds, array.item):
-            return
-        match array.holds:
-            case Scale():
-                self._check_multipliers(array.name, array.item)
-            case Matrix():
-                self._check_weights(array.holds, array.item)
-            case range():
-                self._check_index(array.name, array.holds, array.item)
-            case _:
-                self._check_values(array.name, array.item)
-
-    def _check_multipliers(self, name: str, item: str) -> None:
-        """Multipliers may be 0 or negative, as gains may be."""
+def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable[[str], tuple[int, int]]) -> str:
+    """What is wrong with the values of an array, or "". span: least and largest of an array of integers, by name."""
+    reals = isinstance(array.holds, Scale)
+    if values is None:
+        return f'there is no array "{array.name}"'
+    if values.dtype.kind not in ("f" if reals else "iu"):
+        return f'array "{array.name}" is of {values.dtype}, not of {"reals" if reals else "integers"}'
+    if values.shape != array.shape and not (array.shape[0:1] == (1,) and values.shape == array.shape[1:]):
+        return f'array "{array.name}" has the shape {values.shape}, not {array.shape}'
+    if reals:  # multipliers may be 0 or negative, as gains may be
         with np.errstate(over="ignore"):
-            finite = np.isfinite(self._weights[name].astype(np.float32, copy=False))
-        if not finite.all():
-            count = finite.size - int(finite.sum())
-            self._add(f'array "{name}" has {count} multipliers that are no finite numbers of 32 bits', item)
-
-    def _check_values(self, name: str, item: str) -> None:
-        """Entries saturate to the register that they go to; no target has one of more than WIDEST bits."""
-        (low, high), (least, most) = self._span(name), signed_range(WIDEST)
-        if low < least or high > most:
-            self._add(f'array "{name}" has values {low} to {high}; they must be {least} to {most}', item)
-
-    def _check_weights(self, matrix: Matrix, item: str) -> None:
-        low, high = self._span(matrix.array)
-        limit = 1 << (matrix.weight_bits - 1)
-        cells = self._target.slices(matrix.weight_bits) * self._target.crossbar.cell_bits
-        pair = self._target.mvmu.encoding == "differential"
+            finite = np.isfinite(values.astype(np.float32, copy=False))
+        count = finite.size - int(finite.sum())
+        return f'array "{array.name}" has {count} multipliers that are no finite numbers of 32 bits' if count else ""
+    low, high = span(array.name)
+    if isinstance(array.holds, Matrix):
+        bits, limit = array.holds.weight_bits, 1 << (array.holds.weight_bits - 1)
+        pair = target.mvmu.encoding == "differential"
+        cells = target.slices(bits) * target.crossbar.cell_bits
         if low < -limit or high >= limit or (pair and max(-low, high) >= 1 << cells):
-            way = f"{matrix.weight_bits} bits" + (" in differential pairs" if pair else "")
-            what = f'array "{matrix.array}" has weights {low} to {high}, which {way} do not hold'
-            self._add(what, item)
-
-    def _check_index(self, name: str, places: range, item: str) -> None:
-        low, high = self._span(name)
-        if self._weights[name].size and (low < places.start or high >= places.stop):
-            self._add(f'array "{name}" has indices {low} to {high} for {places.stop} elements', item)
-
-    def _span(self, name: str) -> tuple[int, int]:
-        """The least and the largest value of an array of integers; many matrices may name the same."""
-        if name not in self._spans:
-            values = self._weights[name]
-            self._spans[name] = (int(values.min()), int(values.max())) if values.size else (0, 0)
-        return self._spans[name]
-
-    def _check(self, name: str, shape: tuple[int, ...], kinds: str, item: str) -> bool:
-        """Whether an array is there, has the shape, and is of integers or reals."""
-        if name not in self._weights:
-            self._add(f'there is no array "{name}"', item)
-            return False
-        array = self._weights[name]
-        if array.dtype.kind not in kinds:
-            self._add(f'array "{name}" is of {array.dtype}, not of {"reals" if kinds == "f" else "integers"}', item)
-            return False
-        if array.shape != shape and not (shape[0:1] == (1,) and array.shape == shape[1:]):
-            self._add(f'array "{name}" has the shape {array.shape}, not {shape}', item)
-            return False
-        return True
-
-    def _add(self, what: str, item: str) -> None:
-        todo = "give the weights file that was written with the program"
-        self.found.append(Diagnostic("run.weights", what, Place(self._file, item=item), todo))
+            way = f"{bits} bits" + (" in differential pairs" if pair else "")
+            return f'array "{array.name}" has weights {low} to {high}, which {way} do not hold'
+    elif isinstance(array.holds, range):
+        if values.size and (low < array.holds.start or high >= array.holds.stop):
+            return f'array "{array.name}" has indices {low} to {high} for {array.holds.stop} elements'
+    else:  # entries saturate to the register that they go to; no target has one of more than WIDEST bits
+        least, most = signed_range(WIDEST)
+        if low < least or high > most:
+            return f'array "{array.name}" has values {low} to {high}; they must be {least} to {most}'
+    return ""

@@ -5,22 +5,21 @@ Where nothing can be lost the product is one exact product of matrices; otherwis
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cimc.crossbar.chain import Chain, Programmed
+from cimc.crossbar.chain import Chain, Feed, Programmed
 from cimc.crossbar.device import Device, device_of
-from cimc.crossbar.feed import Feed
 from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.isa.program import Matrix, extent
 from cimc.numerics import quant
 from cimc.numerics.keys import NOTHING_DRAWN, Key
-from cimc.runtime.constants import Constants
-from cimc.runtime.machine import Scratch, Wide, Words
-from cimc.runtime.registers import Action
+from cimc.runtime.machine import Action, AnyArray, Scratch, Words
 from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
 
@@ -39,12 +38,12 @@ class Mvmu:
     word: int
 
 
-def joined(matrices: tuple[Matrix, ...], constants: Constants) -> tuple[Matrix, npt.NDArray[np.int64]]:
+def joined(matrices: tuple[Matrix, ...], arrays: Mapping[str, AnyArray]) -> tuple[Matrix, npt.NDArray[np.int64]]:
     """The matrices of one MVMU as one, with its weights, int (rows, columns): each at its place, zeros elsewhere."""
     rows, columns = extent(matrices)
     weights = np.zeros((rows, columns), np.int64)
     for m in matrices:
-        weights[m.at_row : m.at_row + m.rows, m.at_column : m.at_column + m.columns] = constants.integers(m.array)
+        weights[m.at_row : m.at_row + m.rows, m.at_column : m.at_column + m.columns] = arrays[m.array]
     return replace(matrices[0], rows=rows, columns=columns, at_row=0, at_column=0), weights
 
 
@@ -103,27 +102,16 @@ def _exact(mvmu: Mvmu, product: ExactProduct, xin: Words, xout: Words, scratch: 
     return multiply
 
 
-def _compile_feed(mvmu: Mvmu, xin: Words, scratch: Scratch) -> tuple[Words | Wide, Action | None]:
+def _compile_feed(mvmu: Mvmu, xin: Words, scratch: Scratch) -> tuple[AnyArray, Action | None]:
     """What the rows are fed: the words' lowest bits, as a buffer and how it is filled (None: xin itself)."""
     feed = mvmu.feed
     if feed.signed and feed.bits >= mvmu.word:
         return xin, None
-    if not feed.signed and feed.bits >= 32:
-        wide, ones = scratch.get(np.int64, xin.shape[0]), np.array((1 << feed.bits) - 1, np.int64)
-
-        def take_as_unsigned() -> None:
-            np.bitwise_and(xin, ones, out=wide, dtype=np.int64)
-
-        return wide, take_as_unsigned
-    fed = scratch.get(np.int32, xin.shape[0])
     if not feed.signed:
-        mask = np.array((1 << feed.bits) - 1, np.int32)
-
-        def cut() -> None:
-            np.bitwise_and(xin, mask, out=fed)
-
-        return fed, cut
-    by = np.array(32 - feed.bits, np.int32)
+        dtype: type[np.int32] | type[np.int64] = np.int32 if feed.bits < 32 else np.int64
+        unsigned, mask = scratch.get(dtype, xin.shape[0]), np.array((1 << feed.bits) - 1, dtype)
+        return unsigned, partial(np.bitwise_and, xin, mask, out=unsigned, dtype=dtype)
+    fed, by = scratch.get(np.int32, xin.shape[0]), np.array(32 - feed.bits, np.int32)
 
     def extend() -> None:
         np.left_shift(xin, by, out=fed)

@@ -20,11 +20,8 @@ from cimc.isa.operands import DataRef, Name, Operand, Reg
 from cimc.isa.program import Instruction, TileCode
 from cimc.isa.table import FORM
 from cimc.numerics.quant import may_be_infinite, saturate
-from cimc.runtime.affine import Counters
-from cimc.runtime.constants import Constants
 from cimc.runtime.crossbar import Mvmu, compile_mvmu
-from cimc.runtime.machine import CoreState, Machine, TileState, width_of
-from cimc.runtime.registers import Action, Argument, Register
+from cimc.runtime.machine import Action, AnyArray, Argument, CoreState, Counters, Machine, Register, TileState
 from cimc.runtime.transfers import compile_load, compile_store
 from cimc.runtime.vector import compile_scalar, compile_vector
 from cimc.runtime.windows import BoundWindow, compile_window
@@ -32,14 +29,15 @@ from cimc.runtime.windows import BoundWindow, compile_window
 
 @dataclass(frozen=True, slots=True)
 class CoreContext:
-    """What the instructions of a core may touch. mvmus: by number. counters, and slots: their places by name."""
+    """What the instructions of a core may touch. mvmus: by number. weights: the program's arrays. counters, and slots:
+    their places by name."""
 
     machine: Machine
     tile: TileCode
     tile_state: TileState
     state: CoreState
     mvmus: Mapping[int, Mvmu]
-    constants: Constants
+    weights: Mapping[str, AnyArray]
     counters: Counters
     slots: Mapping[str, int]
 
@@ -47,7 +45,8 @@ class CoreContext:
         """A run of registers."""
         words = self.state.files[reg.space]
         assert reg.start >= 0 and reg.stop <= words.shape[0], f"{reg} is outside of {words.shape[0]} registers"
-        return Register(words[reg.start : reg.stop], width_of(reg.space, self.machine.target))
+        numbers = self.machine.target.numbers
+        return Register(words[reg.start : reg.stop], numbers.accumulator if reg.space == "xout" else numbers.word)
 
     def window(self, window: operands.Window) -> BoundWindow:
         """A window of a ring."""
@@ -64,13 +63,13 @@ class CoreContext:
                 return self._factors(operand) if is_scale else self._vector(operand)
             case Name():
                 table = next(table for table in self.tile.tables if table.name == operand.name)
-                return Entries(self.constants.integers(table.array), table.first, table.step)
+                return Entries(np.asarray(self.weights[table.array], np.int64), table.first, table.step)
         raise AssertionError(f"{operand} holds nothing")
 
     def _factors(self, data: DataRef) -> Factors:
         """Entries of a scale."""
         scale = next(scale for scale in self.tile.scales if scale.name == data.name)
-        array = self.constants.reals(scale.array).reshape(scale.rows, scale.entries, 1)
+        array = np.asarray(self.weights[scale.array], np.float32).reshape(scale.rows, scale.entries, 1)
         m = array[0, data.start : data.start + data.length]
         n = array[1, data.start : data.start + data.length] if scale.rows > 1 else m
         infinite = scale.rows > 1 and may_be_infinite(m, n)
@@ -79,7 +78,7 @@ class CoreContext:
     def _vector(self, data: DataRef) -> Register:
         """Entries of a constant vector, (entries, 1), as words of memory hold them."""
         vector = next(vector for vector in self.tile.vectors if vector.name == data.name)
-        entries = self.constants.integers(vector.array)[data.start : data.start + data.length, None]
+        entries = np.asarray(self.weights[vector.array], np.int64)[data.start : data.start + data.length, None]
         word = self.machine.target.numbers.word
         return Register(np.asarray(saturate(entries, word), np.int32), word)
 

@@ -10,9 +10,8 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.isa.program import Plug, Program, Ring, RingRef
 from cimc.numerics.integers import integer_range
 from cimc.numerics.quant import Quant, dequantise, quantise
-from cimc.runtime.affine import IMAGE, Number
-from cimc.runtime.machine import AnyArray, Machine, RingState, Wide, Words
-from cimc.runtime.run_queue import Running
+from cimc.runtime.coroutines import Running
+from cimc.runtime.machine import IMAGE, AnyArray, Machine, Number, RingState, Wide, Words
 from cimc.runtime.sites import Site
 from cimc.runtime.transfers import Wake
 

@@ -1,4 +1,4 @@
-"""The state of a running machine: memories, rings with their tickets, FIFOs, registers.
+"""The state of a running machine: memories, rings with their tickets, FIFOs, registers, counters of loops.
 
 Everything is vectorised over lanes, the last axis of every array: a lane is one independent run of the network.
 """
@@ -6,14 +6,17 @@ Everything is vectorised over lanes, the last axis of every array: a lane is one
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from cimc.isa.kinds.base import register_words
-from cimc.isa.program import CoreCode, Program, Ring, TileCode
+from cimc.isa.meaning import Entries, Factors
+from cimc.isa.operands import Affine
+from cimc.isa.program import Program, Ring, TileCode
 from cimc.target.model import Target
 
 Words = npt.NDArray[np.int32]
@@ -22,6 +25,14 @@ Wide = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float32]
 AnyArray = npt.NDArray[Any]
 
+Counters = list[int]
+"""Counters of a stream's loops by depth; number 0 is the input that the stream is at."""
+
+IMAGE = 0
+"""Where the number of the present input stands."""
+
+Number = Callable[[], int]
+Action = Callable[[], None]
 Kind = TypeVar("Kind", bound=np.generic)
 
 
@@ -156,21 +167,19 @@ class Machine:
 
 def build_machine(program: Program, target: Target, lanes: int) -> Machine:
     """A machine at rest: all words zero, no ticket given."""
-    tiles = {tile.number: _build_tile(tile, target, lanes) for tile in program.tiles}
+    tiles = {}
+    for tile in program.tiles:
+        memory = np.zeros((_memory_words(tile), lanes), np.int32)
+        rings = {ring.name: RingState(tile.number, ring, memory) for ring in tile.rings}
+        tiles[tile.number] = TileState(memory, rings, {core.number: CoreState(target, lanes) for core in tile.cores})
     return Machine(target, lanes, tiles, Scratch(lanes))
-
-
-def width_of(space: str, target: Target) -> int:
-    """Bits of a register of a file."""
-    return target.numbers.accumulator if space == "xout" else target.numbers.word
 
 
 def bytes_per_lane(program: Program, target: Target) -> int:
     """Bytes of state that one lane needs: memory, registers, and as much again in FIFOs as the largest ring a tile."""
     memory = sum(_memory_words(tile) for tile in program.tiles)
     messages = sum(max((ring.words for ring in tile.rings), default=0) for tile in program.tiles if tile.channels)
-    cores: list[CoreCode] = [core for tile in program.tiles for core in tile.cores]
-    registers = len(cores) * (sum(register_words(target).values()) + 2)
+    registers = sum(len(tile.cores) for tile in program.tiles) * (sum(register_words(target).values()) + 2)
     return 4 * (memory + messages + registers)
 
 
@@ -179,7 +188,35 @@ def _memory_words(tile: TileCode) -> int:
     return max((ring.address + ring.words for ring in tile.rings), default=0)
 
 
-def _build_tile(tile: TileCode, target: Target, lanes: int) -> TileState:
-    memory = np.zeros((_memory_words(tile), lanes), np.int32)
-    rings = {ring.name: RingState(tile.number, ring, memory) for ring in tile.rings}
-    return TileState(memory, rings, {core.number: CoreState(target, lanes) for core in tile.cores})
+class Register(NamedTuple):
+    """A run of registers, or of words like them: a view (words, lanes) of int32; bits of each."""
+
+    words: Words
+    bits: int
+
+
+Argument = Register | int | Factors | Entries
+"""What an operand of a meaning holds."""
+
+
+def limits(bits: int, dtype: type[np.int32] | type[np.int64] = np.int32) -> tuple[AnyArray, AnyArray]:
+    """Least and largest number of `bits` bits, as arrays that ufuncs take without conversion."""
+    return np.array(-(1 << (bits - 1)), dtype), np.array((1 << (bits - 1)) - 1, dtype)
+
+
+def compile_affine(value: Affine, counters: Counters, slots: Mapping[str, int]) -> Number:
+    """The number as a function without arguments. slots: the place of each named counter."""
+    constant = value.constant
+    terms = [(slots[name], coefficient) for name, coefficient in value.terms]
+    match terms:
+        case []:
+            return lambda: constant
+        case [(slot, 1)] if constant == 0:
+            return lambda: counters[slot]
+        case [(slot, 1)]:
+            return lambda: counters[slot] + constant
+        case [(slot, factor)]:
+            return lambda: counters[slot] * factor + constant
+        case [(slot, factor), (other, weight)]:
+            return lambda: counters[slot] * factor + counters[other] * weight + constant
+    return lambda: sum(counters[slot] * factor for slot, factor in terms) + constant

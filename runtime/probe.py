@@ -9,8 +9,7 @@ from typing import TypeVar
 from cimc.isa.program import Instruction
 from cimc.isa.text.printer import Spot
 from cimc.isa.tree import nesting
-from cimc.runtime.affine import IMAGE, Counters
-from cimc.runtime.machine import Machine
+from cimc.runtime.machine import IMAGE, Counters, Machine
 
 Result = TypeVar("Result")
 

@@ -13,8 +13,7 @@ import numpy as np
 from cimc.isa import meaning
 from cimc.isa.form import Meaning
 from cimc.isa.meaning import Factors
-from cimc.runtime.machine import Reals, Scratch
-from cimc.runtime.registers import Action, Register
+from cimc.runtime.machine import Action, Reals, Register, Scratch
 
 
 def _requant(length: int, scratch: Scratch, a: Register, scale: Factors) -> Callable[[], Reals]:

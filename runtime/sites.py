@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from cimc.isa.program import Program, streams_of
 from cimc.isa.text.printer import line_of, print_instruction
-from cimc.runtime.affine import IMAGE, Counters
-from cimc.runtime.machine import FifoState, RingState, Thing
+from cimc.runtime.machine import IMAGE, Counters, FifoState, RingState, Thing
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ a run, a function without arguments over views of registers and memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -16,19 +17,19 @@ from cimc.isa.effects import access_of
 from cimc.isa.kinds.runs import Source
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCode
 from cimc.isa.table import FORM
+from cimc.isa.tree import nesting
 from cimc.isa.verify.counts import count_instructions
 from cimc.numerics.keys import Key
 from cimc.runtime.capture import Capture
 from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
-from cimc.runtime.constants import Constants
-from cimc.runtime.coroutines import StreamMaker, count_depth
+from cimc.runtime.check_arrays import check_arrays
+from cimc.runtime.coroutines import RunQueue, StreamMaker
 from cimc.runtime.crossbar import Mvmu, joined, program_mvmu
 from cimc.runtime.execution import MOST_STATE, Execution, Writer
 from cimc.runtime.handlers import CoreContext, compile_instruction
 from cimc.runtime.host import Host, quantised_inputs
-from cimc.runtime.machine import AnyArray, Wide, Words, build_machine, bytes_per_lane
+from cimc.runtime.machine import Action, AnyArray, Counters, Machine, Wide, Words, build_machine, bytes_per_lane
 from cimc.runtime.probe import Probe
-from cimc.runtime.run_queue import Running, RunQueue
 from cimc.runtime.sites import deadlock
 from cimc.target.model import Target
 
@@ -55,15 +56,16 @@ class StepEngine:
         self.program = program
         self.target = target
         self.max_memory = max_memory
-        self._constants = Constants(program, weights, target)
+        check_arrays(program, weights, target, program.name)
+        self._weights = weights
         plugs = program.inputs + program.outputs
-        self._indices: dict[str, Wide] = {plug.index: self._constants.integers(plug.index) for plug in plugs}
+        self._indices: dict[str, Wide] = {plug.index: np.asarray(weights[plug.index], np.int64) for plug in plugs}
         self._mvmus: dict[tuple[int, int], dict[int, Mvmu]] = {}
         for tile in program.tiles:
             for core in tile.cores:
                 key = Key(seed).at(tile.number, core.number)
                 self._mvmus[tile.number, core.number] = {
-                    number: program_mvmu(*joined(matrices, self._constants), target, exact, device, key.at(number, 0))
+                    number: program_mvmu(*joined(matrices, weights), target, exact, device, key.at(number, 0))
                     for number, matrices in core.by_mvmu().items()
                 }
 
@@ -119,28 +121,47 @@ class StepEngine:
         host = Host(self.program, machine, self._indices, values, images, scheduler.wake)
         streams = list(host.streams)
         for tile in self.program.tiles:
-            state = machine.tiles[tile.number]
-            maker = StreamMaker(machine, tile.number, state, images, scheduler.wake, seed is not None, probe)
-            streams += [self._core(maker, tile, core, capture) for core in tile.cores]
-            streams += [_channel(maker, channel) for channel in tile.channels]
+            for code in tile.codes:
+                counters = [0] * (2 + max((len(around) for _, around in nesting(code.stream)), default=0))
+                handler = partial(self._action, machine, tile, code, capture, counters)
+                maker = StreamMaker(machine, tile.number, code.unit, code.number, counters, handler, images,
+                                    scheduler.wake, seed is not None, probe)  # fmt: skip
+                streams.append(maker.make(code.stream))
         with np.errstate(all="ignore"):
             stopped = scheduler.run(streams, seed)
         if stopped:
             raise deadlock(self.program, stopped)
         return host.outputs(), capture.stored(), capture.writers
 
-    def _core(self, maker: StreamMaker, tile: TileCode, core: CoreCode, capture: Capture) -> Running:
-        """The stream of a core."""
-        counters = [0] * (count_depth(core.stream) + 2)
-        state = maker.tile_state.cores[core.number]
-        mvmus = self._mvmus[tile.number, core.number]
+    def _action(
+        self,
+        machine: Machine,
+        tile: TileCode,
+        code: CoreCode | ChannelCode,
+        capture: Capture,
+        counters: Counters,
+        index: int,
+        instruction: Instruction,
+        slots: Mapping[str, int],
+    ) -> Action:
+        """The function of an instruction of a core; behind a store, what it stored is kept where that is wanted."""
+        assert isinstance(code, CoreCode), f"{instruction.mnemonic} in channel {code.number}, instruction {index}"
+        state, mvmus = machine.tiles[tile.number], self._mvmus[tile.number, code.number]
+        core = CoreContext(machine, tile, state, state.cores[code.number], mvmus, self._weights, counters, slots)
+        action = compile_instruction(core, instruction)
+        access = access_of(instruction) if capture.wants else None
+        if access is None or not access.writes:
+            return action
+        source = core.register(FORM[instruction.mnemonic].operand(instruction, Source))
+        record = capture.recording(state.rings[access.window.ring].ring, core.window(access.window), source.words)
+        if record is None:
+            return action
 
-        def handler(index: int, instruction: Instruction, slots: dict[str, int]) -> Callable[[], None]:
-            context = CoreContext(maker.machine, tile, maker.tile_state, state, mvmus, self._constants, counters, slots)
-            action = compile_instruction(context, instruction)
-            return _captured(context, instruction, capture, action)
+        def store_and_record() -> None:
+            action()
+            record()
 
-        return maker.make("core", core, counters, handler)
+        return store_and_record
 
 
 def _joined(parts: Sequence[Mapping[str, AnyArray]]) -> dict[str, AnyArray]:
@@ -148,32 +169,3 @@ def _joined(parts: Sequence[Mapping[str, AnyArray]]) -> dict[str, AnyArray]:
     if len(parts) == 1:
         return dict(parts[0])
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
-
-
-def _captured(
-    context: CoreContext, instruction: Instruction, capture: Capture, action: Callable[[], None]
-) -> Callable[[], None]:
-    """The action of a store, followed by keeping what it stored."""
-    access = access_of(instruction) if capture.wants else None
-    if access is None or not access.writes:
-        return action
-    ring = context.tile_state.rings[access.window.ring].ring
-    source = context.register(FORM[instruction.mnemonic].operand(instruction, Source))
-    record = capture.recording(ring, context.window(access.window), source.words)
-    if record is None:
-        return action
-
-    def store_and_record() -> None:
-        action()
-        record()
-
-    return store_and_record
-
-
-def _channel(maker: StreamMaker, channel: ChannelCode) -> Running:
-    """The stream of a transfer channel; it holds no instruction of a core."""
-
-    def handler(index: int, instruction: Instruction, slots: dict[str, int]) -> Callable[[], None]:
-        raise AssertionError(f"{instruction.mnemonic} stands in channel {channel.number}, instruction {index}")
-
-    return maker.make("channel", channel, [0] * (count_depth(channel.stream) + 2), handler)

@@ -8,10 +8,9 @@ from functools import partial
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
-from cimc.runtime.machine import FifoState, Thing, Words
-from cimc.runtime.registers import Action, limits
+from cimc.runtime.machine import Action, FifoState, Thing, Words, limits
 from cimc.runtime.sites import Site
-from cimc.runtime.windows import BoundWindow, compile_view, is_one_run
+from cimc.runtime.windows import BoundWindow, compile_view
 
 Step = Callable[[], Site | None]
 Wake = Callable[[Thing], None]
@@ -22,12 +21,11 @@ def compile_load(reach: BoundWindow, dest: Words, fill: int, bits: int | None = 
     is narrower than a word."""
     view = compile_view(reach)
     block = dest.reshape(reach.shape)
-    target = dest if is_one_run(reach) else block
 
     def load() -> None:
         source = view()
         if source is not None:
-            target[...] = source
+            block[...] = source
             return
         dest.fill(fill)
         for piece, rows, columns in reach.pieces():
@@ -59,12 +57,11 @@ def compile_store(reach: BoundWindow, source: Words, bits: int | None = None) ->
 
         return limit_and_store
     block = source.reshape(reach.shape)
-    taken = source if is_one_run(reach) else block
 
     def store() -> None:
         target = view()
         if target is not None:
-            target[...] = taken
+            target[...] = block
             return
         for piece, rows, columns in reach.pieces():
             piece[...] = block[rows, columns]

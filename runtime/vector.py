@@ -15,9 +15,8 @@ import numpy as np
 from cimc.isa.form import ANY, NARROW, REDUCE, Form
 from cimc.isa.meaning import Entries, Factors
 from cimc.numerics import quant
-from cimc.runtime.machine import AnyArray, Reals, Scratch, Wide
+from cimc.runtime.machine import Action, AnyArray, Argument, Reals, Register, Scratch, Wide, limits
 from cimc.runtime.quick import QUICK
-from cimc.runtime.registers import Action, Argument, Register, limits
 
 _UNKNOWN = 64
 _FEW_LANES = 16

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cimc.isa.operands import Window
-from cimc.runtime.affine import IMAGE, Counters, Number, compile_affine
-from cimc.runtime.machine import RingState, Words
+from cimc.runtime.machine import IMAGE, Counters, Number, RingState, Words, compile_affine
 
 Span = tuple[int, int, int]
 """Indices of a window along one axis that lie inside of the map: first, one past the last, and where the first is."""
@@ -90,39 +89,11 @@ def inside(start: int, count: int, step: int, size: int) -> Span:
 
 
 def compile_view(reach: BoundWindow) -> Callable[[], Words | None]:
-    """A function that gives the window as one view of its ring, (rows, columns, channels, lanes) or, for windows that
-    are one run of memory, (words, lanes) - or None where it is not one: over the border, or around the ring's end."""
-    if is_one_run(reach):
-        return _one_run(reach)
+    """A function that gives the window as one view of its ring, (rows, columns, channels, lanes), or None where it is
+    not one: over the border, or around the ring's end."""
     if reach.window.rows.count == 1:
         return _one_row(reach)
     return _rows(reach) if reach.state.by_row is not None else lambda: None
-
-
-def is_one_run(reach: BoundWindow) -> bool:
-    """Whether compile_view's views are (words, lanes)."""
-    window = reach.window
-    whole = window.channels.count == reach.state.ring.channels and window.columns.step == 1
-    return window.rows.count == 1 and (window.columns.count == 1 or whole)
-
-
-def _one_run(reach: BoundWindow) -> Callable[[], Words | None]:
-    ring, words, counters = reach.state.ring, reach.state.words, reach.counters
-    row, column, channel = reach.row, reach.column, reach.channel
-    height, width, pixels, channels = ring.height, ring.width, ring.pixels, ring.channels
-    length = reach.window.words
-    last_column, last_slot = width - reach.window.columns.count, pixels - reach.window.columns.count
-
-    def view() -> Words | None:
-        y, x = row(), column()
-        if 0 <= y < height and 0 <= x <= last_column:
-            slot = ((counters[IMAGE] * height + y) * width + x) % pixels
-            if slot <= last_slot:
-                first = slot * channels + channel()
-                return words[first : first + length]
-        return None
-
-    return view
 
 
 def _one_row(reach: BoundWindow) -> Callable[[], Words | None]:

@@ -88,6 +88,7 @@ WIDER: dict[str, tuple[str, ...]] = {
     "cimc/layer_kinds/": ("tests/passes", "tests/driver", "tests/laws"),
     "cimc/ir/": ("tests/ir", "tests/passes"),
     "cimc/passes/": ("tests/passes", "tests/driver", "tests/laws"),
+    "backends/": ("tests/backends", "tests/report", "tests/passes"),
     "isa/": ("tests/isa", "tests/runtime", "tests/report", "tests/passes/test_chips.py"),
     "runtime/": ("tests/runtime", "tests/isa", "tests/oracles", "tests/report"),
 }

@@ -14,12 +14,13 @@ from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.cli.console import answer, check_json, new_console, write_out
 from cimc.driver.options import TargetOptions
 from cimc.isa.binary.file import MAGIC, encode
+from cimc.isa.effects import access_of
 from cimc.isa.files import program_from, read_program
-from cimc.isa.operands import Window
-from cimc.isa.program import CoreCode, Program
+from cimc.isa.program import Program
 from cimc.isa.text.printer import print_program
 from cimc.isa.verify.checked import check_program
 from cimc.report.files import check_writable, write_whole
+from cimc.report.folder import load_report
 from cimc.report.json_text import fields_of
 from cimc.report.view_table import table_of
 from cimc.target.emulated import require_emulated
@@ -45,31 +46,39 @@ def disassemble_job(binary: Path, out: Path | None, layer: str | None) -> None:
     if out is not None:
         check_writable(out, binary)
     program = _binary(binary)
-    text = print_program(program if layer is None else _only(program, layer))
+    text = print_program(program if layer is None else _only(program, binary.parent, layer))
     if out is None:
         write_out(text)
     else:
         write_whole(out, text.encode("utf-8"))
 
 
-def _only(program: Program, layer: str) -> Program:
+def _only(program: Program, folder: Path, layer: str) -> Program:
     """The cores that work for a layer, with the rings of their tiles."""
-    made = {core: _made_by(program, core) for tile in program.tiles for core in tile.cores}
-    layers = list(dict.fromkeys(made.values()))
-    wanted = layers[LayerNames(layers).index(layer, "--layer")]
+    wanted = _names(program, folder).index(layer, "--layer")
     tiles = (
-        replace(tile, cores=tuple(core for core in tile.cores if made[core] == wanted), channels=())
+        replace(tile, cores=tuple(c for c in tile.cores if any(i.origin == wanted for i in c.stream)), channels=())
         for tile in program.tiles
     )
     return replace(program, tiles=tuple(tile for tile in tiles if tile.cores))
 
 
-def _made_by(program: Program, core: CoreCode) -> tuple[str, str]:
-    """The layer that a core works for: the tensor that it stores, and the origin of its instructions."""
+def _names(program: Program, folder: Path) -> LayerNames:
+    """The names of layers with the tensors that they store, and their other ONNX nodes where the report lies in
+    the folder."""
+    try:
+        names = load_report(folder, program).names
+    except CimcError:
+        names = LayerNames(())
+    if names.shown == list(program.strings):
+        return names
     rings = {ring.name: ring.tensor for tile in program.tiles for ring in tile.rings}
-    stored = (o.ring for i in core.stream if i.mnemonic == "store" for o in i.operands if isinstance(o, Window))
-    origin = next((program.strings[one.origin] for one in core.stream if one.origin >= 0), "")
-    return next((rings[name] for name in stored if rings.get(name)), origin), origin
+    tensors: dict[int, str] = {}
+    for instruction in (one for tile in program.tiles for core in tile.cores for one in core.stream):
+        access = access_of(instruction)
+        if access is not None and access.writes and rings[access.window.ring]:
+            tensors.setdefault(instruction.origin, rings[access.window.ring])
+    return LayerNames((tensors.get(number, name), name) for number, name in enumerate(program.strings))
 
 
 def targets_job(json: Path | None) -> None:

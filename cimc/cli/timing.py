@@ -30,7 +30,9 @@ def time_job(folder: Path, inputs: int, json: Path | None) -> None:
         program = api.load(folder)
         timing, writing = api.time(program, inputs), writing_of(program.program, program.target)
     fields = fields_of(timing)
-    del fields["intervals"]
+    fields["joules_by_layer"] = _by_name(timing)
+    fields["streams"] = [{**fields_of(one), "layer": timing.layers[one.layer]} for one in timing.streams]
+    del fields["intervals"], fields["layers"]
     answer({**fields, "rate": timing.rate, "writing": writing}, json, _view(timing, writing))
 
 
@@ -54,9 +56,14 @@ def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
     new_console().print(text, soft_wrap=True)
 
 
+def _by_name(timing: Timing) -> dict[str, float]:
+    """J of an input by the name of a layer."""
+    return {timing.layers[layer]: joules for layer, joules in timing.joules_by_layer.items()}
+
+
 def _energy(timing: Timing) -> Table:
     table = new_table("energy by", "of an input>", "%>")
-    for sums in (timing.joules_by_component, timing.joules_by_layer):
+    for sums in (timing.joules_by_component, _by_name(timing)):
         for name, joules in list(sums.items())[:LAYERS]:
             table.add_row(name, si(joules, "J"), f"{100 * joules / (timing.joules or 1):.1f}")
         table.add_section()
@@ -67,7 +74,7 @@ def _streams(timing: Timing) -> Table:
     return table_of(
         sorted(timing.streams, key=lambda stream: -(stream.busy + stream.queued))[:STREAMS],
         ("busiest streams=", lambda stream: stream.name),
-        ("layer", lambda stream: stream.layer),
+        ("layer", lambda stream: timing.layers[stream.layer]),
         ("busy>", lambda stream: si(stream.busy, "s")),
         ("queued>", lambda stream: si(stream.queued, "s")),
         ("waited>", lambda stream: si(stream.waited, "s")),

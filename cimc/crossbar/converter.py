@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cimc.crossbar.device import Floats
+from cimc.crossbar.storage import Floats
 
 
 class Converter(Protocol):

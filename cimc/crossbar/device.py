@@ -1,4 +1,4 @@
-"""Device: what cells conduct once levels are written into them.
+"""Device and array: what cells conduct once levels are written into them, and what flows out of their columns.
 
 A model of real cells is one more class here, chosen by device_of. What it draws at random it draws from the key that
 it is given, which names the MVMU and the write: nothing else may decide it.
@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from cimc.crossbar.storage import Cells
+from cimc.crossbar.storage import Cells, Floats
 from cimc.numerics.keys import Key
 from cimc.target.model import Target
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +58,31 @@ IDEAL = IdealDevice()
 def device_of(target: Target) -> Device:
     """The cells of a target: ideal ones, since no key says more of them."""
     return IDEAL
+
+
+class Array(Protocol):
+    """Cells and the wires between them."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether a column carries the sum of digits times conductances."""
+        ...
+
+    def read(self, digits: Floats, conductances: Floats) -> Floats:
+        """Column sums (..., lanes, columns), in units of one level at digit 1, of digits (lanes, rows) and conductances
+        (..., rows, columns)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdealArray:
+    """Wires without resistance."""
+
+    @property
+    def exact(self) -> bool:
+        """It does."""
+        return True
+
+    def read(self, digits: Floats, conductances: Floats) -> Floats:
+        """The matrix product, exact for whole numbers while sums stay below 2^53."""
+        return digits @ conductances

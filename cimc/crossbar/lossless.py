@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cimc.crossbar.chain import Chain
-from cimc.crossbar.feed import Feed
+from cimc.crossbar.chain import Chain, Feed
 from cimc.crossbar.storage import Ints
 
 

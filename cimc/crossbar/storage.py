@@ -1,4 +1,4 @@
-"""Storage: how signed integers lie in cells as levels.
+"""Storage: how signed integers lie in cells as levels, and what codes of their columns recombine to.
 
 offset: w + 2^(bits-1) >= 0 is stored in slices of cell_bits; 2^(bits-1) * (sum of inputs), read from a unit column,
 is taken off again. flipped: a slice's column that would hold more than half of its range is stored as its complement,
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,32 @@ class Cells:
         """The largest sum of levels of a column that is converted, the unit column included."""
         unit = self.rows if self.offset else 0
         return max(unit, int(self.levels.sum(axis=2, dtype=np.int32).max(initial=0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Recombination:
+    """Slices shifted and added, flips undone, the negative half of a pair and the offset taken off.
+
+    counts: what a unit of a code counts, (signs, slices, columns), negative where a column is flipped or the
+    negative half of a pair. unit: what one of the unit column's counts, (columns,): of every flipped column the top
+    level, less the offset. All of it is exact in float64 in any order: slices together count less than 2^17, and codes
+    are below 2^32.
+    """
+
+    counts: Floats
+    unit: Floats
+
+    @classmethod
+    def of(cls, cells: Cells) -> Recombination:
+        """For what lies in cells."""
+        signs, slices = cells.levels.shape[:2]
+        places = 2.0 ** (cells.storage.cell_bits * np.arange(slices)[:, None])
+        halves = np.array([1.0, -1.0][:signs])[:, None, None]
+        unit = (cells.storage.top * places * cells.flips).sum(axis=0) - cells.offset
+        return cls(halves * np.where(cells.flips, -places, places), unit)
+
+    def recombine(self, codes: Floats, unit: Floats | None) -> Ints:
+        """What a read of all columns gives, (lanes, columns), of its codes (signs, slices, lanes, columns) and the unit
+        column's (lanes, 1)."""
+        total = np.einsum("slnc,slc->nc", codes, self.counts)
+        return np.asarray(total if unit is None else total + self.unit * unit, np.int64)

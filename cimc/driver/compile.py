@@ -68,7 +68,7 @@ class Compiled:
     @property
     def names(self) -> LayerNames:
         """What its layers are called."""
-        return LayerNames((one.layer.name, one.layer.origin) for one in self.mapped.layers)
+        return self.mapped.names
 
     @property
     def target_toml(self) -> str:

@@ -144,16 +144,15 @@ def _timed(graph: MappedGraph, target: Target) -> Whole:
     program, _ = emit(schedule_network(graph, target, CHIPS), target)
     timing = time_program(program, target)
     assert timing.interval is not None, "several inputs were run"
-    busy: dict[str, float] = defaultdict(float)
+    busy: dict[int, float] = defaultdict(float)
     for stream in timing.streams:
         if stream.unit == "core":
             busy[stream.layer] = max(busy[stream.layer], stream.busy)
-    joules = dict(timing.joules_by_layer)
-    names = {mapped.layer.origin or mapped.layer.name: _name(mapped) for mapped in graph.layers}
-    slowest = {stream.name: names.get(stream.layer, stream.name) for stream in timing.streams}
+    joules = timing.joules_by_layer
+    names = {stream.name: _name(graph.layers[stream.layer]) for stream in timing.streams if stream.layer >= 0}
     layers = tuple(
-        _layer(mapped, mapped.copies, len(mapped.tasks) * mapped.copies, busy[origin], joules.pop(origin, 0.0))
-        for mapped, origin in ((mapped, mapped.layer.origin or mapped.layer.name) for mapped in graph.layers)
+        _layer(mapped, mapped.copies, len(mapped.tasks) * mapped.copies, busy[number], joules.get(number, 0.0))
+        for number, mapped in enumerate(graph.layers)
     )
     return Whole(
         latency=timing.latency,
@@ -162,7 +161,7 @@ def _timed(graph: MappedGraph, target: Target) -> Whole:
         joules=timing.joules,
         joules_by_component=timing.joules_by_component,
         tiles=len(program.tiles),
-        slowest=slowest.get(timing.bottleneck.name, timing.bottleneck.name),
+        slowest=names.get(timing.bottleneck.name, timing.bottleneck.name),
         why=timing.bottleneck.why,
         layers=layers,
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import singledispatch
 
+from cimc.base.layer_names import LayerNames
 from cimc.crossbar.chain import Chain
 from cimc.ir.epilogue import Epilogue
 from cimc.ir.formats import Formats
@@ -192,6 +193,11 @@ class MappedGraph:
     outputs: tuple[Binding, ...]
     arithmetic: Arithmetic
     segments: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> LayerNames:
+        """What its layers are called."""
+        return LayerNames((mapped.layer.name, mapped.layer.origin) for mapped in self.layers)
 
     def pieces(self) -> dict[str, tuple[tuple[int, int], ...]]:
         """The channel ranges in which each map is made, one task each; an input is one piece."""

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cimc.backends.body import Body, write_code
+from cimc.backends.body import Body, piece, write_code
 from cimc.backends.loads import affine, run_windows
-from cimc.backends.registers import piece
 from cimc.base.diagnostics import Place, fail
 from cimc.ir.epilogue import Epilogue, ratio
 from cimc.ir.formats import Formats

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cimc.backends.body import Body, write_code
+from cimc.backends.body import Body, piece, write_code
 from cimc.backends.loads import run_windows
-from cimc.backends.registers import piece
 from cimc.ir.epilogue import Epilogue, TableValues
 from cimc.ir.formats import Formats
 from cimc.ir.layers import Ints, Layer, Operand, Size

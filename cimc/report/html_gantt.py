@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import colorsys
 import math
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,8 +26,6 @@ WIDTH, LABELS, ROW, TOP, REST = 1120.0, 210.0, 20.0, 24.0, 10.0
 """Lengths in the drawing: of it all, of labels, of a row, above the first row, right of and below the last."""
 LANE, LINES = (0.15, 0.85), 20
 """What of a row its work takes, and lines of the picture that a row has."""
-BEHIND = (sys.maxsize,)
-"""Where what belongs to no layer stands among layers by their indices: behind them."""
 LONGEST = 30
 """Characters of a label."""
 
@@ -44,30 +41,29 @@ class _Row:
 
 
 @own_settings()
-def gantt(timing: Timing, keys: Mapping[str, tuple[int, ...]]) -> Markup:
-    """The chart of a run that was timed with record=True. keys: indices of the
-    layers of an origin, which give the order of rows."""
+def gantt(timing: Timing) -> Markup:
+    """The chart of a run that was timed with record=True, its rows in the order of layers."""
     whole = max(timing.completions[-1], max((one.end for one in timing.intervals), default=0.0)) or 1.0
     rows = _rows(timing, whole)
-    order = sorted(rows, key=lambda name: (keys.get(name, BEHIND), name))
+    order = sorted(rows, key=lambda layer: (layer < 0, layer))  # what belongs to no layer stands behind them
     count = len(order)
     figure, axes = new_figure(WIDTH, TOP + count * ROW + REST, (LABELS, TOP, REST, REST))
     axes.imshow(
-        _picture([rows[name] for name in order], [keys.get(name, ()) for name in order], whole),
+        _picture([(layer, rows[layer]) for layer in order], whole),
         aspect="auto",
         interpolation="none",
         extent=(0, whole, count, 0),
         zorder=2,
     )
     titles = {}
-    for place, name in enumerate(order):
+    for place, layer in enumerate(order):
         (lane,) = axes.barh(place + 0.5, whole, height=LANE[1] - LANE[0], color=IDLE, zorder=1)
         lane.set_gid(f"row-{place}")
-        titles[f"row-{place}"] = _says(rows[name], name, whole)
+        titles[f"row-{place}"] = _says(rows[layer], timing.layers[layer], layer == HOST, whole)
     for number, seconds in enumerate(timing.completions):
         axes.axvline(seconds, color=TEXT, linestyle=(0, (4, 3)), linewidth=1, zorder=3, gid=f"done-{number}")
         titles[f"done-{number}"] = f"input {number + 1} is out after {si(seconds, 's')}"
-    labels = [_label(name, keys.get(name, ())) for name in order]
+    labels = [shortened(f"{layer + 1} " * (layer >= 0) + timing.layers[layer], LONGEST) for layer in order]
     axes.set_yticks([place + 0.5 for place in range(count)], labels, ha="left")
     axes.tick_params("y", length=0, pad=LABELS - 4)
     axes.xaxis.set_ticks_position("top")
@@ -80,13 +76,13 @@ def gantt(timing: Timing, keys: Mapping[str, tuple[int, ...]]) -> Markup:
     return drawn(figure, "pipeline-plot", label, titles, round(WIDTH * 5 / 6))
 
 
-def _rows(timing: Timing, whole: float) -> dict[str, _Row]:
+def _rows(timing: Timing, whole: float) -> dict[int, _Row]:
     """Work by layer: of cores, and of the host, whose streams are no cores."""
-    rows: dict[str, _Row] = {}
+    rows: dict[int, _Row] = {}
     for one in timing.intervals:
-        if one.waiting or timing.streams[one.stream].unit == "channel":
+        if one.waits_for or timing.streams[one.stream].unit == "channel":
             continue
-        row = rows.setdefault(one.name, _Row())
+        row = rows.setdefault(one.layer, _Row())
         row.streams.add(one.stream)
         row.start, row.end = min(row.start, one.start), max(row.end, one.end)
         _spread(row.seconds, one.start, one.end, whole)
@@ -103,15 +99,15 @@ def _spread(seconds: list[float], start: float, end: float, whole: float) -> Non
         seconds[place] += max(0.0, high - low)
 
 
-def _picture(rows: Sequence[_Row], layers: Sequence[tuple[int, ...]], whole: float) -> npt.NDArray[np.uint8]:
+def _picture(rows: Sequence[tuple[int, _Row]], whole: float) -> npt.NDArray[np.uint8]:
     """Rows in the hue of their layer, as opaque as the share of their cores that are at work; a third at least."""
     picture = np.zeros((len(rows) * LINES, BINS, 4), np.uint8)
     low, high = (round(part * LINES) for part in LANE)
-    for place, (row, own) in enumerate(zip(rows, layers, strict=True)):
+    for place, (layer, row) in enumerate(rows):
         share = np.array(row.seconds) / (whole / BINS * len(row.streams))
         opaque = np.where(share > 0, np.clip((1 + 2 * share) / 3, 0, 1), 0)
         lines = picture[place * LINES + low : place * LINES + high]
-        lines[..., :3] = _colour(own[0] if own else -1)
+        lines[..., :3] = _colour(layer)
         lines[..., 3] = np.round(255 * opaque).astype(np.uint8)
     return picture
 
@@ -122,14 +118,9 @@ def _colour(layer: int) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def _label(name: str, layers: tuple[int, ...]) -> str:
-    numbers = ", ".join(str(layer + 1) for layer in layers)
-    return shortened(f"{numbers} {name}".lstrip(), LONGEST)
-
-
-def _says(row: _Row, name: str, whole: float) -> str:
+def _says(row: _Row, name: str, host: bool, whole: float) -> str:
     busy = 100 * sum(row.seconds) / (len(row.streams) * whole)
-    what = "streams of the host" if name == HOST else f"core{'s' if len(row.streams) != 1 else ''}"
+    what = "streams of the host" if host else f"core{'s' if len(row.streams) != 1 else ''}"
     return (
         f"{shortened(name, 120)}: {len(row.streams)} {what}, from {si(row.start, 's')} to {si(row.end, 's')}, "
         f"at work {busy:.0f} % of the whole time"

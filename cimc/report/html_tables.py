@@ -134,11 +134,6 @@ def timing_part(report: Report, timing: Timing | None) -> Markup:
     cost = report.cost
     if cost is None or timing is None:
         return section("timing", "Time and energy", element("p", f"No time and energy: {report.unpriced}."))
-    called: dict[str, str] = {}  # layers of one origin have their time under the first one's name
-    keys: dict[str, tuple[int, ...]] = {}
-    for index, layer in enumerate(report.layers):
-        name = called.setdefault(layer.origin or layer.name, layer.name)
-        keys[name] = (*keys.get(name, ()), index)
     about = (
         f"Modelled for {cost.inputs} inputs with the prices of {timing.target}. Spent once, before the first input and "
         f"beside writing the weights: {si(cost.setup_joules, 'J')}."
@@ -158,7 +153,7 @@ def timing_part(report: Report, timing: Timing | None) -> Markup:
         element("p", about, class_="dim"),
         element("h3", "Pipeline", id="pipeline"),
         element("p", note, class_="dim"),
-        gantt(timing, keys),
+        gantt(timing),
         element("h3", "Energy of one input by component"),
         table(("component=", "against the largest|", "energy>", "%>"), components),
     )

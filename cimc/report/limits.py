@@ -87,9 +87,9 @@ def limit_of(timing: Timing, loads: Sequence[LayerLoad], target: Target) -> Limi
     elif unit is not None:
         kind, layer, help_ = "link", "", [_link_help(unit.name, target)]
     elif stream is not None and stream.unit == "core":
-        kind, (layer, help_) = "core", _core_help(loads, stream, waits=bottleneck.share < WORKS)
+        kind, (layer, help_) = "core", _core_help(loads, stream, bottleneck.share < WORKS, timing.layers)
     elif stream is not None and stream.unit == "channel":
-        kind, layer, help_ = "transfer", stream.layer, [
+        kind, layer, help_ = "transfer", timing.layers[stream.layer], [
             "A transfer takes a core's place as the slowest: fewer MVMUs (a smaller --mvmus) bring layers that hand on "
             "to each other closer together, and a target with faster FIFOs or links (prices.fifo_word, "
             "prices.network_hop) shortens every message."
@@ -101,7 +101,9 @@ def limit_of(timing: Timing, loads: Sequence[LayerLoad], target: Target) -> Limi
     return Limit(bottleneck.name, kind, layer, bottleneck.why, round(100 * bottleneck.share, 2), tuple(help_))
 
 
-def _core_help(loads: Sequence[LayerLoad], stream: StreamTime, waits: bool) -> tuple[str, list[str]]:
+def _core_help(
+    loads: Sequence[LayerLoad], stream: StreamTime, waits: bool, names: Sequence[str]
+) -> tuple[str, list[str]]:
     """The layer that a core works for most, and what would relieve the core. waits: for others, more than it works."""
     place = stream.tile, stream.number
     there = [load for load in loads if place in load.cores]
@@ -113,7 +115,7 @@ def _core_help(loads: Sequence[LayerLoad], stream: StreamTime, waits: bool) -> t
             f"{stream.waits_for or 'nothing'}. `cimc trace` shows whose rows come late."
         )
     if layer is None:
-        return stream.layer, said
+        return names[stream.layer], said
     return layer.name, [*said, *_layer_help(layer, loads, stream)]
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cimc.base.diagnostics import CimcError
 from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
-from cimc.ir.mapped import MappedGraph
 from cimc.isa.cost.prices import PriceList
-from cimc.isa.operands import Name, Port
-from cimc.isa.program import ChannelCode, Program, TileCode
+from cimc.isa.program import CoreCode
 from cimc.report.cost_model import CostReport, LayerCost, Share
 from cimc.report.limits import limit_of, loads_of
-from cimc.report.timed import timed
-from cimc.runtime.timing.account import settle
+from cimc.runtime.timing.account import NO_LAYER, settle
+from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.operations import cost_stream
 
 INPUTS = 4
@@ -44,20 +42,12 @@ class Priced:
     by_layer: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
     core_seconds: defaultdict[int, dict[Place, float]] = field(default_factory=lambda: defaultdict(dict))
 
-    def spend(self, layer: int | None, joules: float) -> None:
-        """Count joules for a layer, or for none."""
-        if layer is None:
-            self.elsewhere["no layer"] += joules
-        else:
-            self.by_layer[layer] += joules
-
 
 def price(compiled: Compiled) -> Priced:
     """The costs of a compiled network, or what its target lacks for them, in words."""
     names = compiled.names.shown
-    origins = ((one.layer.origin, name) for one, name in zip(compiled.mapped.layers, names, strict=True))
     try:
-        timing = timed(compiled.program, origins, compiled.target, INPUTS)
+        timing = time_program(compiled.program, compiled.target, INPUTS)
     except CimcError as error:
         return Priced(unpriced="; ".join(diagnostic.what for diagnostic in error.diagnostics))
     assert timing.interval is not None and timing.rate is not None, "several inputs have a time between them"
@@ -90,54 +80,24 @@ def price(compiled: Compiled) -> Priced:
 
 def _summed(compiled: Compiled) -> Priced:
     """What each stream costs, counted for the layer that each of its instructions works for."""
-    program, mapped = compiled.program, compiled.mapped
     prices = PriceList(compiled.target)
-    on_core: dict[tuple[int, int, str], int] = {}
-    for task in compiled.scheduled.tasks:
-        on_core.setdefault((task.tile, task.core, _origin(mapped, task.layer)), task.layer)
     found = Priced()
-    for tile in program.tiles:
-        for core in tile.cores:
-            place = tile.number, core.number
-            account = settle(program, [cost_stream(tile, core, prices)], prices)
-            for origin, seconds in account.layers[0].items():
-                layer = on_core.get((*place, origin))
-                found.spend(layer, account.layer[origin])
-                if layer is not None:
-                    found.core_seconds[layer][place] = seconds
-            found.cores[place] = sum(account.layers[0].values()), sum(account.layer.values())
-            found.tiles[tile.number] += found.cores[place][1]
-        for channel, layer in _channels(program, mapped, tile):
-            account = settle(program, [cost_stream(tile, channel, prices)], prices)
+    for tile in compiled.program.tiles:
+        for code in tile.codes:
+            account = settle([cost_stream(tile, code, prices)], prices)
             joules = sum(account.layer.values())
-            found.spend(layer, joules)
             found.tiles[tile.number] += joules
+            for layer, amount in account.layer.items():
+                if layer == NO_LAYER:
+                    found.elsewhere["no layer"] += amount
+                else:
+                    found.by_layer[layer] += amount
+            if isinstance(code, CoreCode):
+                place = tile.number, code.number
+                found.cores[place] = sum(account.layers[0].values()), joules
+                for layer, seconds in account.layers[0].items():
+                    found.core_seconds[layer][place] = seconds
     return found
-
-
-def _channels(program: Program, mapped: MappedGraph, tile: TileCode) -> Iterator[tuple[ChannelCode, int | None]]:
-    """The transfers of a tile, each with the layer whose result it carries."""
-    maker = {one.layer.output: index for index, one in enumerate(mapped.layers)}
-    by_origin = {_origin(mapped, index): index for index in reversed(range(len(mapped.layers)))}
-    tensor = {ring.name: ring.tensor for ring in tile.rings}
-    for channel in tile.channels:
-        rings = [
-            operand.name if isinstance(operand, Name) else operand.ring
-            for instruction in channel.stream
-            for operand in instruction.operands[:1]
-            if isinstance(operand, Name | Port)
-        ]
-        layer = maker.get(tensor.get(rings[0], "")) if rings else None
-        if layer is None:  # partial sums, or an input that passes on: as its instructions say
-            origins = [instruction.origin for instruction in channel.stream if instruction.origin >= 0]
-            layer = by_origin.get(program.strings[origins[0]]) if origins else None
-        yield channel, layer
-
-
-def _origin(mapped: MappedGraph, layer: int) -> str:
-    """What instructions of a layer are marked with."""
-    one = mapped.layers[layer].layer
-    return one.origin or one.name
 
 
 def _shares(joules: Mapping[str, float], whole: float) -> tuple[Share, ...]:

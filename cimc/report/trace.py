@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cimc.base.names import in_json
 from cimc.runtime.timing.result import Interval, Timing
@@ -42,7 +42,7 @@ CHANNEL_TRACKS = 500
 def trace_text(timing: Timing, intervals: Sequence[Interval], resolution: float = 0.0) -> str:
     """The trace of a run; the same text for the same run. intervals: the run's, all or thinned to a resolution in s."""
     tracks = _tracks(timing)
-    events = [*_metadata(timing, tracks), *_slices(intervals, tracks)]
+    events = [*_metadata(timing, tracks), *_slices(intervals, tracks, timing.layers)]
     lines = ",\n".join(json.dumps(event, sort_keys=True, ensure_ascii=False) for event in events)
     about = json.dumps(
         {"program": timing.program, "target": timing.target, "inputs": timing.inputs, "resolution": resolution * 1e6},
@@ -76,19 +76,19 @@ def _metadata(timing: Timing, tracks: list[tuple[int, int]]) -> Iterator[Event]:
     for stream, (tile, thread) in zip(timing.streams, tracks, strict=True):
         name = stream.unit if stream.number < 0 else f"{stream.unit} {stream.number}"
         if stream.unit == "core":
-            name += f": {stream.layer}"
+            name += f": {timing.layers[stream.layer]}"
         yield {"ph": "M", "name": "thread_name", "pid": tile, "tid": thread, "args": {"name": name}}
         yield {"ph": "M", "name": "thread_sort_index", "pid": tile, "tid": thread, "args": {"sort_index": thread}}
 
 
-def _slices(intervals: Sequence[Interval], tracks: list[tuple[int, int]]) -> Iterator[Event]:
+def _slices(intervals: Sequence[Interval], tracks: list[tuple[int, int]], layers: Sequence[str]) -> Iterator[Event]:
     """Work and waits."""
     for interval in intervals:
         tile, thread = tracks[interval.stream]
         yield {
             "ph": "X",
-            "name": f"waits for {interval.name}" if interval.waiting else interval.name,
-            "cat": "wait" if interval.waiting else "work",
+            "name": f"waits for {interval.waits_for}" if interval.waits_for else layers[interval.layer],
+            "cat": "wait" if interval.waits_for else "work",
             "pid": tile,
             "tid": thread,
             "ts": interval.start * 1e6,
@@ -134,18 +134,24 @@ def _close(group: list[Interval], kept: list[Interval], resolution: float) -> No
     """Make one interval of a group, and empty it."""
     if not group:
         return
-    seconds: defaultdict[tuple[str, bool], float] = defaultdict(float)
+    seconds: defaultdict[str | int, float] = defaultdict(float)
     for one in group:
-        seconds[one.name, one.waiting] += one.end - one.start
-    name, waiting = max(seconds, key=lambda kind: seconds[kind])
-    _add(kept, Interval(group[0].stream, name, waiting, group[0].start, group[-1].end), resolution)
+        seconds[_doing(one)] += one.end - one.start
+    most = max(seconds, key=lambda doing: seconds[doing])
+    longest = next(one for one in group if _doing(one) == most)
+    _add(kept, replace(longest, start=group[0].start, end=group[-1].end), resolution)
     group.clear()
 
 
 def _add(kept: list[Interval], one: Interval, resolution: float) -> None:
     """Append an interval, or lengthen the last one where it is the same and follows at once."""
     last = kept[-1] if kept else None
-    if last and (last.name, last.waiting) == (one.name, one.waiting) and one.start - last.end < resolution:
-        kept[-1] = Interval(last.stream, last.name, last.waiting, last.start, one.end)
+    if last and _doing(last) == _doing(one) and one.start - last.end < resolution:
+        kept[-1] = replace(last, end=one.end)
     else:
         kept.append(one)
+
+
+def _doing(one: Interval) -> str | int:
+    """What a stream stood still for, or else the layer that it worked for."""
+    return one.waits_for or one.layer

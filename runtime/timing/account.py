@@ -15,37 +15,29 @@ from cimc.isa.cost.prices import PriceList
 from cimc.isa.cost.products import Setting, multiplied, product_share
 from cimc.isa.effects import message_of
 from cimc.isa.kinds.numbers import Mask
-from cimc.isa.program import CoreCode, Program
+from cimc.isa.program import CoreCode
 from cimc.isa.table import FORM
 from cimc.runtime.timing.operations import Costed
 from cimc.target.keys import ACTIONS
 from cimc.target.mesh import FLIT_BITS, Link, Mesh, flits
 
-HOST = "host"
-"""The layer that the host's transfers count for."""
+NO_LAYER, HOST = -1, -2
+"""Where a layer's number stands: what counts for no layer, and the host's transfers."""
 
 KINDS = {"vfu": "vector unit", "sfu": "table unit"}
 """Units of the instruction table that a core has one of."""
 
 
-Sums = defaultdict[str, float]
-
-
-def no_sums() -> Sums:
-    """Sums by name, all 0."""
-    return defaultdict(float)
-
-
 @dataclass(slots=True)
 class Accounts:
     """Sums over one input. units: s by (kind, name); streams: s by unit of the table, by stream; layers: s by layer, by
-    stream; component, layer: J; setup: J, once."""
+    stream; component, layer: J; setup: J, once. A layer is its number, NO_LAYER or HOST."""
 
     units: defaultdict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
-    streams: list[Sums] = field(default_factory=list)
-    layers: list[Sums] = field(default_factory=list)
-    component: Sums = field(default_factory=no_sums)
-    layer: Sums = field(default_factory=no_sums)
+    streams: list[defaultdict[str, float]] = field(default_factory=list)
+    layers: list[defaultdict[int, float]] = field(default_factory=list)
+    component: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    layer: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
     setup: float = 0.0
 
 
@@ -58,11 +50,11 @@ def link_seconds(link: Link, words: int, prices: PriceList) -> float:
     return prices.seconds("fifo_word", flits(words, bits) * FLIT_BITS / bits)
 
 
-def settle(program: Program, streams: Sequence[Costed], prices: PriceList) -> Accounts:
+def settle(streams: Sequence[Costed], prices: PriceList) -> Accounts:
     """The accounts of all streams; the host's part not included (see host_moves)."""
     accounts = Accounts()
     for costed in streams:
-        _settle_stream(program, costed, prices, accounts)
+        _settle_stream(costed, prices, accounts)
     return accounts
 
 
@@ -74,24 +66,24 @@ def host_moves(accounts: Accounts, tile: int, words: int, link: Link, prices: Pr
     accounts.units["link", link.name] += prices.seconds("off_chip_word", words)
 
 
-def _settle_stream(program: Program, costed: Costed, prices: PriceList, accounts: Accounts) -> None:
+def _settle_stream(costed: Costed, prices: PriceList, accounts: Accounts) -> None:
     tile, code = costed.tile, costed.code
     setting = Setting(prices.target, tile, code if isinstance(code, CoreCode) else None)
-    times_of, layers = no_sums(), no_sums()
+    times_of: defaultdict[str, float] = defaultdict(float)
+    layers: defaultdict[int, float] = defaultdict(float)
     spent: dict[int, dict[str, float]] = {}  # many instructions of a stream have one and the same Cost
     for instruction, cost, once, each in costed.executions():
-        layer = program.strings[instruction.origin] if instruction.origin >= 0 else "none"
         if id(cost) not in spent:
             spent[id(cost)] = prices.joules(cost.counts)
         joules = spent[id(cost)]
         accounts.setup += once * sum(joules.values())
         if not each:
             continue
-        _spend(accounts, {action: each * amount for action, amount in joules.items()}, layer)
+        _spend(accounts, {action: each * amount for action, amount in joules.items()}, instruction.origin)
         form = FORM[instruction.mnemonic]
         times_of["fetch"] += each * cost.fetch
         times_of[form.unit] += each * cost.own
-        layers[layer] += each * cost.seconds
+        layers[instruction.origin] += each * cost.seconds
         if cost.memory:
             accounts.units["memory", _memory(tile.number)] += each * cost.memory
         if form.unit in KINDS:
@@ -112,7 +104,7 @@ def _settle_stream(program: Program, costed: Costed, prices: PriceList, accounts
     accounts.layers.append(layers)
 
 
-def _spend(accounts: Accounts, joules: dict[str, float], layer: str) -> None:
+def _spend(accounts: Accounts, joules: dict[str, float], layer: int) -> None:
     for action, amount in joules.items():
         accounts.component[ACTIONS[action].component] += amount
         accounts.layer[layer] += amount

@@ -23,15 +23,15 @@ from cimc.isa.program import Program, Ring, RingRef
 from cimc.runtime.timing.account import Accounts, host_moves, link_seconds, settle
 from cimc.runtime.timing.operations import WORK, Costed, Lists, Op, cost_stream, pieces
 from cimc.runtime.timing.queue import TimedNetwork
-from cimc.runtime.timing.result import Timing
-from cimc.runtime.timing.state import Bound, TimedFifo, TimedRing, TimedStream
-from cimc.runtime.timing.steps import Endpoints, Route, bind
-from cimc.runtime.timing.summary import Player, summary
+from cimc.runtime.timing.result import Player, Timing, name_of
+from cimc.runtime.timing.state import Step, Tickets, TimedFifo, TimedRing, TimedStream
+from cimc.runtime.timing.steps import BEGINNING, Endpoints, Route, bind
+from cimc.runtime.timing.summary import summary
 from cimc.runtime.timing.unroll import Unroller
 from cimc.target.mesh import Link, Mesh
 from cimc.target.model import Target
 
-Binder = Callable[[], Bound]
+Binder = Callable[[], Lists[Step]]
 
 MOST_PIECES = 250_000
 """Pieces of work an input; a program that runs more iterations has several of them taken as one."""
@@ -57,23 +57,25 @@ def _time(program: Program, target: Target, inputs: int, record: bool, grain: in
         streams += [cost_stream(tile, code, prices) for code in tile.codes]
     if grain is None:
         grain = -(-max(1, sum(map(pieces, streams))) // MOST_PIECES)
-    accounts = settle(program, streams, prices)
+    accounts = settle(streams, prices)
     build = _Build(program, prices, grain, record)
     binders = [build.stream(number, costed) for number, costed in enumerate(streams)]
-    players = [Player(c.tile.number, c.code.unit, c.code.number) for c in streams]
+    players: list[Player] = [(c.tile.number, c.code.unit, c.code.number) for c in streams]
     drains = []
     for plug, fills in (*((p, True) for p in program.inputs), *((p, False) for p in program.outputs)):
         for ref in plug.rings:
             if not fills:
                 drains.append(len(binders))
             binders.append(build.host(len(binders), ref, fills, accounts))
-            players.append(Player(ref.tile, f'{"input" if fills else "output"} "{plug.name}"', -1))
+            players.append((ref.tile, f'{"input" if fills else "output"} "{plug.name}"', -1))
     prices.check()
-    under_way = [TimedStream(number, binder(), inputs, record) for number, binder in enumerate(binders)]
+    under_way = [TimedStream(number, binder(), BEGINNING, inputs, record) for number, binder in enumerate(binders)]
     network = TimedNetwork(under_way, len(build.units))
     stuck = network.run()
     if stuck:
-        what = f"{len(stuck)} streams wait for each other for ever, the first of them {players[stuck[0].number]}"
+        what = (
+            f"{len(stuck)} streams wait for each other for ever, the first of them {name_of(players[stuck[0].number])}"
+        )
         raise fail("time.deadlock", what, Place(program.name), "`cimc asm` or `cimc run` says who waits for what")
     things = [f"ring {name} of tile {tile}" for tile, name in build.ring_number]
     fifos = [f"FIFO {number} of tile {tile}" for tile, number in build.fifo_number]
@@ -101,7 +103,7 @@ class _Build:
         for tile in program.tiles:
             for ring in tile.rings:
                 self.ring_number[tile.number, ring.name] = len(self.rings)
-                self.rings.append(TimedRing.of(ring.tickets, ring.capacity, ring.ports))
+                self.rings.append(TimedRing(ring))
                 self._ring[tile.number, ring.name] = ring
 
     def stream(self, number: int, costed: Costed) -> Binder:
@@ -153,7 +155,9 @@ class _Build:
 
     def _producer(self, tile: int, ring: str) -> int:
         """The next number among a ring's producers."""
-        return self.rings[self.ring_number[tile, ring]].producer()
+        signalled = self.rings[self.ring_number[tile, ring]].signalled
+        signalled.append(Tickets([0.0]))
+        return len(signalled) - 1
 
     def _route(self, source: int, target: int, words: int) -> Route:
         return tuple(

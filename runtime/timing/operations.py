@@ -7,9 +7,10 @@ multipliers take together, and works on; its other instructions overlap with nob
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from cimc.base.tokens import RELEASE, SIGNAL, SPACE, WAIT
 from cimc.isa.cost.prices import Cost, PriceList
@@ -17,7 +18,9 @@ from cimc.isa.cost.products import Setting
 from cimc.isa.effects import orders
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, TileCode
 from cimc.isa.table import FORM
-from cimc.isa.tree import Loop, Node, build_tree, ends_loop, loop_of
+from cimc.isa.tree import Loop, Node, build_tree, nesting
+
+Kind = TypeVar("Kind")
 
 WORK = -1
 """An operation that orders nothing, beside the events of cimc.base.tokens."""
@@ -30,7 +33,7 @@ TICKETS = (WAIT, SPACE, RELEASE, SIGNAL)
 class Op(NamedTuple):
     """One operation of a stream.
 
-    kind: WORK and so on. origin: index of the program's strings, or -1. lead: s from the end of the one before until it
+    kind: WORK and so on. origin: number of the layer worked for, or -1. lead: s from the end of the one before until it
     asks for anything. thing: of a ring or FIFO, its place among those that the stream names; of WORK the shared unit,
     or -1 for the tile's memory. number: port (WAIT, RELEASE); words of the message (SEND). hold: s for which it keeps
     the shared unit to itself. after: s from its grant to its end. times, gap: WORK is done so many times, its lead
@@ -76,12 +79,13 @@ class Work:
             self.hold, self.after = times * other.hold, times * (other.lead + other.after) - other.lead
 
 
-@dataclass(slots=True)
-class Lists:
-    """A stream's operations: places in `ops`, with tickets within the input, before its loop over inputs and for one
-    input. Most operations recur, as they stand in loops; streams that do alike have the same Lists."""
+@dataclass(frozen=True, slots=True)
+class Lists(Generic[Kind]):
+    """A stream's operations, or the steps that they are bound to (cimc.runtime.timing.steps): places in `ops`, with
+    tickets within the input, before its loop over inputs and for one input. Most operations recur, as they stand in
+    loops; streams that do alike have the same Lists."""
 
-    ops: Sequence[Op]
+    ops: Sequence[Kind]
     setup: tuple[Sequence[int], Sequence[int]]
     each: tuple[Sequence[int], Sequence[int]]
 
@@ -96,31 +100,18 @@ class Costed:
 
     def executions(self) -> Iterator[tuple[Instruction, Cost, int, int]]:
         """(instruction, cost, times it runs before the first input, times it runs for each)."""
-        times, inside = [1], [False]
-        for instruction, cost in zip(self.code.stream, self.costs, strict=True):
-            around = inside[-1]
-            yield instruction, cost, 0 if around else times[-1], times[-1] if around else 0
-            loop = loop_of(instruction)
-            if loop is not None:
-                times.append(times[-1] * max(loop[1], 1))
-                inside.append(around or loop[1] < 0)
-            elif ends_loop(instruction):
-                times.pop()
-                inside.pop()
+        for (instruction, around), cost in zip(nesting(self.code.stream), self.costs, strict=True):
+            times = math.prod(abs(count) for _, count in around)
+            each = any(count < 0 for _, count in around)
+            yield instruction, cost, 0 if each else times, times if each else 0
 
 
 def cost_stream(tile: TileCode, code: CoreCode | ChannelCode, prices: PriceList) -> Costed:
     """The costs of a stream's instructions."""
     setting = Setting(prices.target, tile, code if isinstance(code, CoreCode) else None)
-    steering: Cost | None = None
-    costs = []
-    for instruction in code.stream:
-        if FORM[instruction.mnemonic].unit in STEERING:
-            steering = steering or prices.cost(instruction, setting)
-            costs.append(steering)
-        else:
-            costs.append(prices.cost(instruction, setting))
-    return Costed(tile, code, costs)
+    steering = {i.mnemonic: i for i in code.stream if FORM[i.mnemonic].unit in STEERING}
+    known = {mnemonic: prices.cost(instruction, setting) for mnemonic, instruction in steering.items()}
+    return Costed(tile, code, [known.get(i.mnemonic) or prices.cost(i, setting) for i in code.stream])
 
 
 def pieces(costed: Costed) -> int:

@@ -8,21 +8,30 @@ from dataclasses import dataclass
 from cimc.base.quantities import si
 from cimc.base.shown import Facts, Shown
 
+Player = tuple[int, str, int]
+"""A stream by its place: tile, "core" or "channel" and number, or the tile, 'input "x"' and -1 for the host."""
+
+
+def name_of(player: Player) -> str:
+    """A stream in words."""
+    tile, unit, number = player
+    return f"tile {tile} {unit}" + (f" {number}" if number >= 0 else "")
+
 
 @dataclass(frozen=True, slots=True)
 class StreamTime:
-    """A stream's time for the steady input (see Timing). unit: "core" or "channel", or 'input "x"' for the host.
+    """A stream's time for the steady input (see Timing). tile, unit, number: see Player.
 
     busy: it worked; queued: it stood in a queue for a shared unit (memory, link); waited: it stood still for another
     stream; they add up to the time from the end of the input before to the end of this one. waits_for: what it stood
-    still for longest in the whole run. by_unit: s of its work by unit of the instruction table, and "fetch". layer: the
-    origin of most of its time.
+    still for longest in the whole run. by_unit: s of its work by unit of the instruction table, and "fetch". layer:
+    number of the one that takes most of its time (see Timing).
     """
 
     tile: int
     unit: str
     number: int
-    layer: str
+    layer: int
     busy: float
     queued: float
     waited: float
@@ -32,7 +41,7 @@ class StreamTime:
     @property
     def name(self) -> str:
         """The stream in words."""
-        return f"tile {self.tile} {self.unit}" + (f" {self.number}" if self.number >= 0 else "")
+        return name_of((self.tile, self.unit, self.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +69,15 @@ class Bottleneck:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Time in which a stream did one thing: worked for a layer, or (waiting) stood still for a ring or FIFO.
+    """Time in which a stream did one thing: worked for a layer, or stood still for a ring or FIFO (waits_for).
 
-    stream: index into the timing's streams. start, end: s from the start of the run.
+    stream: index into the timing's streams. layer: number of the one worked for, around a wait too. start, end: s from
+    the start of the run.
     """
 
     stream: int
-    name: str
-    waiting: bool
+    layer: int
+    waits_for: str
     start: float
     end: float
 
@@ -80,7 +90,8 @@ class Timing(Shown):
     each input's are. interval: from the input before the steady one to the steady one, which is the last but one (of
     two the last), as nobody is behind the last; None where only one was run. joules: of one input, by component and by
     layer (the same sum twice); setup_joules: spent once, before the first input. pieces: iterations of a loop without
-    synchronisation that were taken as one piece of work. intervals: empty unless they were asked for.
+    synchronisation that were taken as one piece of work. intervals: empty unless they were asked for. layers: what they
+    are called, by number; the last are what counts for the host (number -2) and for no layer (-1).
     """
 
     program: str
@@ -91,13 +102,14 @@ class Timing(Shown):
     interval: float | None
     joules: float
     joules_by_component: Mapping[str, float]
-    joules_by_layer: Mapping[str, float]
+    joules_by_layer: Mapping[int, float]
     setup_joules: float
     bottleneck: Bottleneck
     streams: tuple[StreamTime, ...]
     units: tuple[UnitUse, ...]
     pieces: int
     intervals: tuple[Interval, ...]
+    layers: tuple[str, ...]
 
     @property
     def rate(self) -> float | None:

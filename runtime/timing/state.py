@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cimc.runtime.timing.operations import WORK
+from cimc.isa.program import Ring
+from cimc.runtime.timing.operations import WORK, Lists
 
 Key = tuple[int, ...]
 """The place of an event among those of the same time. A stream that was to be heard at this time anyway has its number
@@ -47,28 +48,15 @@ class Tickets:
         self.odd = (self.odd or {}) | dict.fromkeys(range(first, end), key)
 
 
-def _from_zero() -> Tickets:
-    return Tickets([0.0])
-
-
-@dataclass(slots=True)
 class TimedRing:
-    """A ring. signalled: by producer; released: by port. Ticket 0 is given from the start."""
+    """A ring. signalled: by producer, as they are found; released: by port. Ticket 0 is given from the start."""
 
-    tickets: int
-    capacity: int
-    released: list[Tickets]
-    signalled: list[Tickets] = field(default_factory=list)
+    __slots__ = ("capacity", "released", "signalled", "tickets")
 
-    @staticmethod
-    def of(tickets: int, capacity: int, ports: int) -> TimedRing:
-        """A ring with so many ports; producers come as they are found."""
-        return TimedRing(tickets, capacity, [_from_zero() for _ in range(ports)])
-
-    def producer(self) -> int:
-        """The number of one producer more."""
-        self.signalled.append(_from_zero())
-        return len(self.signalled) - 1
+    def __init__(self, ring: Ring) -> None:
+        self.tickets, self.capacity = ring.tickets, ring.capacity
+        self.signalled: list[Tickets] = []
+        self.released = [Tickets([0.0]) for _ in range(ring.ports)]
 
 
 @dataclass(slots=True)
@@ -106,25 +94,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Time from start to end, s, in which a stream worked for an origin, or (thing >= 0) stood still at an operation
-    of this kind for this ring or FIFO."""
+    """Time from start to end, s, in which a stream worked for a layer (origin), or (thing >= 0) stood still at an
+    operation of this kind for this ring or FIFO."""
 
     origin: int
     kind: int
     thing: int
     start: float
     end: float
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A stream's steps, where it stands at first, and places in the steps with tickets: before its loop over inputs,
-    and for one input."""
-
-    steps: Sequence[Step]
-    beginning: Step
-    setup: tuple[Sequence[int], Sequence[int]]
-    each: tuple[Sequence[int], Sequence[int]]
 
 
 class TimedStream:
@@ -142,7 +119,7 @@ class TimedStream:
         "left", "marks", "now", "number", "origin", "queued", "spans", "waited", "wants",
     )  # fmt: skip
 
-    def __init__(self, number: int, bound: Bound, images: int, record: bool) -> None:
+    def __init__(self, number: int, bound: Lists[Step], beginning: Step, images: int, record: bool) -> None:
         self.number, self.bound, self.images = number, bound, images
         self.image, self.base, self.left, self.wants = -1, 0, 0, 0
         self.now = self.waited = self.queued = 0.0
@@ -153,12 +130,12 @@ class TimedStream:
         self.spans: list[Span] | None = [] if record else None
         self.origin, self._from = -1, 0.0
         self.ended = False
-        self.asleep = bound.beginning
+        self.asleep = beginning
         self.claim: Step = ()
         self.coming = self._coming(bound.setup)
 
     def _coming(self, part: tuple[Sequence[int], Sequence[int]]) -> Coming:
-        return zip(map(self.bound.steps.__getitem__, part[0]), part[1], strict=True)
+        return zip(map(self.bound.ops.__getitem__, part[0]), part[1], strict=True)
 
     def next_input(self, now: float) -> bool:
         """Go on to the next input; False at the end."""

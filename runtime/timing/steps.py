@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from cimc.base import tokens
 from cimc.runtime.timing import operations
 from cimc.runtime.timing.operations import Lists, Op
-from cimc.runtime.timing.state import Bound, Cause, Step, TimedFifo, TimedRing
+from cimc.runtime.timing.state import Cause, Step, TimedFifo, TimedRing
 
 GIVE, TAKE, TAKE_ALL, PASS, WORK, SEND, RECEIVE, CUT, BEHIND, BEGIN = range(10)
 
 Route = tuple[tuple[int, float, float], ...]
 """Links of a message in order: (shared unit, s until the head is past it, s that the message keeps it)."""
 
-_BEGINNING: Step = (BEGIN, 0.0, None, None, None, None, None, None)
+BEGINNING: Step = (BEGIN, 0.0, None, None, None, None, None, None)
 _BEHIND: Step = (BEHIND, 0.0, None, None, None, None, None, None)
 
 
@@ -49,7 +49,7 @@ class Endpoints:
     routes: dict[tuple[int, int], Route]
 
 
-def bind(lists: Lists, ends: Endpoints, record: bool) -> Bound:
+def bind(lists: Lists[Op], ends: Endpoints, record: bool) -> Lists[Step]:
     """The steps of a stream."""
     less = [ends.rings[op.thing][1].capacity if op.kind == tokens.SPACE else 0 for op in lists.ops]
     causes: dict[tuple[int, int], Cause] = {}
@@ -61,7 +61,7 @@ def bind(lists: Lists, ends: Endpoints, record: bool) -> Bound:
             tickets = [ticket - less[place] for place, ticket in zip(places, tickets, strict=True)]
         return _woven(places, tickets, lists.ops, steps, record) if woven else (places, tickets)
 
-    return Bound(steps, _BEGINNING, part(*lists.setup), part(*lists.each))
+    return Lists(steps, part(*lists.setup), part(*lists.each))
 
 
 def _woven(

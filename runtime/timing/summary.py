@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from cimc.base.layer_names import LayerNames
 from cimc.base.tokens import RECEIVE, SEND, SPACE, WAIT
 from cimc.isa.program import Program
-from cimc.runtime.timing.account import HOST, Accounts
-from cimc.runtime.timing.result import Bottleneck, Interval, StreamTime, Timing, UnitUse
+from cimc.runtime.timing.account import HOST, NO_LAYER, Accounts
+from cimc.runtime.timing.result import Bottleneck, Interval, Player, StreamTime, Timing, UnitUse
 from cimc.runtime.timing.state import Mark, TimedStream
 from cimc.target.model import Target
 
@@ -33,18 +33,6 @@ UNIT_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Player:
-    """A stream of the program or of the host, by its place."""
-
-    tile: int
-    unit: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"tile {self.tile} {self.unit}" + (f" {self.number}" if self.number >= 0 else "")
-
-
 def summary(
     program: Program, target: Target, accounts: Accounts, players: Sequence[Player], streams: Sequence[TimedStream],
     completions: tuple[float, ...], rings: Sequence[str], fifos: Sequence[str], grain: int,
@@ -55,6 +43,10 @@ def summary(
         words = {WAIT: "data in ", SPACE: "space in ", SEND: "room in ", RECEIVE: "a message in "}
         return words[kind] + (fifos if kind in (SEND, RECEIVE) else rings)[number]
 
+    named = LayerNames(
+        (name, "") for name in (*program.strings, "host", "none")
+    )  # an edited program may have one twice
+    layers = tuple(named.shown)
     steady = _steady(len(completions))
     interval = completions[steady] - completions[steady - 1] if steady else None
     base = interval or completions[0]
@@ -69,8 +61,8 @@ def summary(
     intervals = (
         Interval(
             number,
-            thing(span.kind, span.thing) if span.thing >= 0 else _layer(program.strings, span.origin),
-            span.thing >= 0,
+            span.origin if number < len(accounts.streams) else HOST,
+            thing(span.kind, span.thing) if span.thing >= 0 else "",
             span.start,
             span.end,
         )
@@ -88,11 +80,12 @@ def summary(
         joules_by_component=_largest_first(accounts.component),
         joules_by_layer=dict(accounts.layer),
         setup_joules=accounts.setup,
-        bottleneck=_bottleneck(times, units, base),
+        bottleneck=_bottleneck(times, units, base, layers),
         streams=tuple(times),
         units=units,
         pieces=grain,
         intervals=tuple(intervals),
+        layers=layers,
     )
 
 
@@ -103,10 +96,6 @@ def _steady(inputs: int) -> int:
 
 def _largest_first(sums: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(sums.items(), key=lambda item: -item[1]))
-
-
-def _layer(strings: Sequence[str], origin: int) -> str:
-    return strings[origin] if origin >= 0 else HOST
 
 
 def _stream_time(
@@ -120,10 +109,8 @@ def _stream_time(
     waited, queued = last.waited - before.waited, last.queued - before.queued
     longest = max(stream.causes, key=lambda cause: cause.seconds, default=None)
     return StreamTime(
-        tile=player.tile,
-        unit=player.unit,
-        number=player.number,
-        layer=max(layers, key=lambda layer: layers[layer], default="none"),
+        *player,
+        layer=max(layers, key=lambda layer: layers[layer], default=NO_LAYER),
         busy=last.time - before.time - waited - queued,
         queued=queued,
         waited=waited,
@@ -132,7 +119,9 @@ def _stream_time(
     )
 
 
-def _bottleneck(times: Sequence[StreamTime], units: Sequence[UnitUse], base: float) -> Bottleneck:
+def _bottleneck(
+    times: Sequence[StreamTime], units: Sequence[UnitUse], base: float, layers: Sequence[str]
+) -> Bottleneck:
     """A shared unit that is busy all the time, else a stream that is, else the busiest stream and what it waits for."""
     unit = max((unit for unit in units if unit.shared), key=lambda unit: unit.seconds, default=None)
     if unit is not None and unit.utilisation >= SATURATED:
@@ -146,7 +135,7 @@ def _bottleneck(times: Sequence[StreamTime], units: Sequence[UnitUse], base: flo
     if most:
         part = 100 * spent[most] / (stream.busy + stream.queued)
         reason = f", {part:.0f} % of that with {UNIT_WORDS.get(most, most)}"
-    what = f'works for "{stream.layer}" {100 * share:.0f} % of the time between inputs{reason}'
+    what = f'works for "{layers[stream.layer]}" {100 * share:.0f} % of the time between inputs{reason}'
     if share < OCCUPIED:
         what += f"; no stream works all the time, this one waits most for {stream.waits_for or 'nothing'}"
     return Bottleneck(stream.name, what, share)

@@ -40,9 +40,9 @@ class Unroller:
 
     def __init__(self, grain: int, origins: bool) -> None:
         self.grain, self.origins = grain, origins
-        self._known: dict[tuple[object, ...], Lists] = {}
+        self._known: dict[tuple[object, ...], Lists[Op]] = {}
 
-    def lists(self, costed: Costed) -> tuple[Lists, Named]:
+    def lists(self, costed: Costed) -> tuple[Lists[Op], Named]:
         """The operations of a stream, and what they name."""
         named = Named()
         key = self._key(costed, named)
@@ -82,7 +82,7 @@ class _Builder:
         self._tickets: list[int] = []
         self._work = Work()
 
-    def lists(self) -> Lists:
+    def lists(self) -> Lists[Op]:
         """All of them."""
         for node in build_tree(self.costed.code.stream):
             if isinstance(node, Loop) and node.count < 0:

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from cimc.crossbar.chain import Chain, Programmed
-from cimc.crossbar.feed import Feed
+from cimc.crossbar.chain import Chain, Feed, Programmed
 from cimc.crossbar.storage import Cells
 from cimc.numerics.keys import NOTHING_DRAWN
 from cimc.target.model import Crossbar

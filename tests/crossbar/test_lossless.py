@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.crossbar.array import IdealArray
-from cimc.crossbar.device import IDEAL, Conductances, IdealDevice
+from cimc.crossbar.device import IDEAL, Conductances, IdealArray, IdealDevice
 from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.crossbar.storage import Cells
 from cimc.numerics.keys import Key

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimc.crossbar.array import IdealArray
+from cimc.crossbar.chain import Feed
 from cimc.crossbar.converter import ClippingConverter
 from cimc.crossbar.device import IDEAL
-from cimc.crossbar.feed import Feed
-from cimc.crossbar.recombine import Recombination
+from cimc.crossbar.storage import Recombination
 from cimc.numerics.keys import Key
 from tests.crossbar.small import Case, cases
 
@@ -53,11 +52,11 @@ def test_ideal_columns_carry_digits_times_conductances(case: Case) -> None:
     """Of every slice of every half, and beyond what float32 holds."""
     levels = case.programmed.conductances.cells
     digits = np.arange(2 * len(case.weights)).reshape(2, -1) + (1 << 24)
-    sums = IdealArray().read(digits.astype(np.float64), levels)
+    (read,) = case.programmed.reads(digits, Feed(32, False, 32))
     for sign, number in np.ndindex(*levels.shape[:2]):
         wanted = [[sum(d * int(c) for d, c in zip(lane, column, strict=True))
                    for column in levels[sign, number].T] for lane in digits.tolist()]  # fmt: skip
-        assert sums[sign, number].tolist() == wanted
+        assert read.cells[sign, number].tolist() == wanted
 
 
 @given(st.integers(1, 12), st.lists(st.floats(-2.0, 5000.0), min_size=1))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import cimc
 from cimc.report.limits import LayerLoad, limit_of
 from cimc.runtime.timing.result import Bottleneck, Timing
 from cimc.target import load_target
-from tests.cli.commands import CALIBRATION, DIGITS, RESIDUAL
+from tests.cli.commands import CALIBRATION, DIGITS, RESIDUAL, node, write_network
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +52,11 @@ def test_layers_and_the_rest_take_all_the_energy(options: dict[str, int]) -> Non
         assert sum(core.joules or 0.0 for core in tile.cores) <= (tile.joules or 0.0) * (1 + 1e-9)
 
 
-def test_energy_by_layer_is_that_by_its_onnx_nodes(program: cimc.CompiledProgram, timing: Timing) -> None:
-    """The report counts stream by stream, the timing instruction by instruction."""
-    for layer in program.report().layers:  # of this network no two are of the same nodes
+def test_energy_by_layer_is_that_of_the_timing(program: cimc.CompiledProgram, timing: Timing) -> None:
+    for number, layer in enumerate(program.report().layers):
         assert layer.cost is not None
-        assert layer.cost.joules == pytest.approx(timing.joules_by_layer[layer.name], rel=1e-9)
+        assert layer.cost.joules == pytest.approx(timing.joules_by_layer[number], rel=1e-9)
+        assert timing.layers[number] == layer.name
 
 
 def test_a_layer_is_as_busy_as_its_busiest_core(program: cimc.CompiledProgram, timing: Timing) -> None:
@@ -162,3 +164,18 @@ def test_each_kind_of_limit_has_its_advice(timing: Timing) -> None:
     assert kind == "link" and "prices.off_chip_word" in text
     kind, _, text = _limit(timing, 'tile 0 input "input"', [conv])
     assert kind == "host" and "prices.off_chip_word" in text
+
+
+def test_layers_of_one_onnx_node_have_an_account_each(tmp_path: Path) -> None:
+    """An average over 6x6 pixels is one along rows and one along columns, which reads a sixth as much."""
+    file = tmp_path / "average.onnx"
+    write_network(file, [node("GlobalAveragePool", ["x"], name="mean")], (1, 4, 6, 6), (1, 4, 1, 1))
+    program = cimc.compile(file, "puma", {"x": np.ones((2, 4, 6, 6), np.float32)})
+    assert program.program.strings == ("mean", "mean#2")
+    rows, columns = (layer.cost for layer in program.report().layers)
+    assert rows is not None and columns is not None
+    assert 4 < rows.joules / columns.joules < 8 and 4 < rows.seconds / columns.seconds < 8
+    timing = cimc.time(program)
+    assert [timing.joules_by_layer[number] for number in (0, 1)] == pytest.approx([rows.joules, columns.joules])
+    cores = [stream for stream in timing.streams if stream.unit == "core"]
+    assert sorted(timing.layers[stream.layer] for stream in cores) == ["mean", "mean#2"]

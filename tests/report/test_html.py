@@ -14,7 +14,7 @@ from cimc.report.html import PARTS, html_page
 from cimc.report.html_markup import Markup, element, escaped, shortened, table
 from cimc.report.html_style import SHADES, shade
 from cimc.report.model import Report
-from cimc.report.timed import names_in, timed
+from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import Timing
 from cimc.target import load_target
 from cimc.target.model import Target
@@ -66,7 +66,7 @@ def program() -> cimc.CompiledProgram:
 
 @pytest.fixture(scope="module")
 def timing(program: cimc.CompiledProgram) -> Timing:
-    return timed(program.program, names_in(program.report()), program.target, 4, record=True)
+    return time_program(program.program, program.target, 4, record=True)
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +112,13 @@ def test_it_says_what_the_report_says(page: str, program: cimc.CompiledProgram, 
 
 
 def test_the_same_bytes_twice(page: str, program: cimc.CompiledProgram) -> None:
-    again = timed(program.program, names_in(program.report()), program.target, 4, record=True)
+    again = time_program(program.program, program.target, 4, record=True)
     assert html_page(program.report(), program.program, program.target, again) == page
 
 
 def test_odd_names_stay_text(program: cimc.CompiledProgram, timing: Timing) -> None:
     odd = _renamed(program.report(), ODD)
-    intervals = tuple(replace(one, name=one.name if one.waiting else ODD) for one in timing.intervals)
-    other = replace(timing, intervals=intervals)
+    other = replace(timing, layers=(ODD,) * len(timing.layers))
     page = html_page(odd, replace(program.program, name=ODD), program.target, other)
     read = Read(page)
     assert "script" not in read.tags
@@ -204,14 +203,13 @@ def test_markup() -> None:
     assert cells in table(("a", "b>", "c="), [("x", "1", "y z")])
 
 
-def test_layers_of_one_onnx_node_share_their_energy_and_their_row(
-    program: cimc.CompiledProgram, timing: Timing
-) -> None:
-    report = program.report()
-    first, second, *others = report.layers
-    shared = replace(report, layers=(first, replace(second, origin=first.origin), *others))
-    text = Read(html_page(shared, program.program, program.target, timing)).text
-    assert any(part.startswith(f"1, 2 {first.name}") for part in text)
+def test_every_layer_has_a_row_under_its_number_and_the_host_one_behind(page: str, timing: Timing) -> None:
+    text = Read(page).text
+    worked = {one.layer for one in timing.intervals if timing.streams[one.stream].unit == "core"}
+    for number in worked:
+        assert any(part.startswith(f"{number + 1} {timing.layers[number]}"[:20]) for part in text)
+    titles = [part for part in text if re.search(r": \d+ (cores?|streams of the host), from", part)]
+    assert [title.split(":")[0] for title in titles] == [*(timing.layers[number] for number in sorted(worked)), "host"]
 
 
 def test_every_figure_of_a_layer_is_on_the_page(page: str, program: cimc.CompiledProgram) -> None:

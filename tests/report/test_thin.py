@@ -14,7 +14,7 @@ from tests.cli.commands import CALIBRATION, RESIDUAL
 
 
 def _one(stream: int, name: str, start: float, end: float, waiting: bool = False) -> Interval:
-    return Interval(stream, name, waiting, start, end)
+    return Interval(stream, ord(name), name if waiting else "", start, end)
 
 
 def test_few_are_all_kept() -> None:

@@ -14,9 +14,8 @@ from cimc.isa.meaning import Entries, Factors
 from cimc.isa.program import Scale
 from cimc.isa.table import FORM
 from cimc.numerics import quant
-from cimc.runtime.machine import Scratch
+from cimc.runtime.machine import Argument, Register, Scratch
 from cimc.runtime.quick import QUICK
-from cimc.runtime.registers import Argument, Register
 from cimc.runtime.vector import compile_scalar, compile_vector
 
 Ints = npt.NDArray[np.int64]

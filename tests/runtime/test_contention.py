@@ -12,6 +12,7 @@ import pytest
 
 from cimc.isa.operands import Affine, Name, Port, Reg, Window
 from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, Ring, TileCode
+from cimc.runtime.timing.account import HOST
 from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import StreamTime, Timing
 from cimc.target.keys import ACTIONS
@@ -263,7 +264,7 @@ def test_the_host_pays_for_link_memory_and_bus() -> None:
     target = replace(PUMA, prices={action: Price(NS, joules.get(action, 0.0), "test") for action in ACTIONS})
     body = (i("load", Reg("xin", 0, 4), pixel("x", 4), 0), i("mvm", 1), i("store", pixel("y", 3), Reg("xout", 0, 3)))
     timing = time_program(vector_program(4, 3, body, (W,)), target, inputs=2)
-    assert timing.joules_by_layer["host"] == pytest.approx((4 + 3) * 111)
+    assert timing.joules_by_layer[HOST] == pytest.approx((4 + 3) * 111)
     assert timing.joules_by_component["memory bus"] == pytest.approx(2 * (4 + 3))  # and the core's load and store
     memory = next(unit for unit in timing.units if unit.kind == "memory")
     assert in_ns(memory.seconds) == pytest.approx(2 * (4 + 3))  # memory and bus at the same time

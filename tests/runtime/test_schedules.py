@@ -11,7 +11,7 @@ import pytest
 
 from cimc.isa.program import Instruction, Program
 from cimc.isa.text.printer import print_program
-from cimc.runtime.run_queue import RunQueue
+from cimc.runtime.coroutines import RunQueue
 from cimc.runtime.sites import Deadlock
 from cimc.runtime.step import StepEngine
 from tests.isa.small import SMALL

@@ -8,6 +8,7 @@ import pytest
 
 from cimc.isa.operands import Reg
 from cimc.isa.program import CoreCode, Instruction, Program, Ring, TileCode
+from cimc.runtime.timing.account import HOST, NO_LAYER
 from cimc.runtime.timing.engine import time_program
 from cimc.target.keys import ACTIONS
 from cimc.target.model import Price
@@ -45,5 +46,19 @@ def test_a_stream_counts_for_the_layer_that_takes_most_of_its_time() -> None:
     core = CoreCode(0, (), (i("loop", "image", -1), *many, long, i("end"), i("hlt")))
     program = Program("two", "puma", "", ("many", "long"), tiles=(TileCode(0, (ring,), cores=(core,)),))
     timing = time_program(program, priced(FETCH | {"memory_word": 2.0}), inputs=2)
-    assert timing.streams[0].layer == "many"
+    assert timing.layers[timing.streams[0].layer] == "many"
     assert in_ns(timing.streams[0].by_unit["memory"]) == pytest.approx(2)
+
+
+def test_accounts_go_by_the_number_of_a_layer_and_not_by_its_name() -> None:
+    # One fetch for layer 0, two for layer 1, which an edited program calls the same, and three for none; 1 J each, the
+    # end of the loop included.
+    prices = {action: Price(NS, float(action == "core_instruction"), "test") for action in ACTIONS}
+    zero = Reg("r", 0, 1), 0
+    body = [Instruction("set", zero, layer) for layer in (0, 1, 1, -1, -1)]
+    core = CoreCode(0, (), (i("loop", "image", -1), *body, Instruction("end", (), -1), i("hlt")))
+    program = Program("names", "puma", "", ("host", "host"), tiles=(TileCode(0, cores=(core,)),))
+    timing = time_program(program, replace(PUMA, prices=prices), inputs=2)
+    assert timing.joules_by_layer == pytest.approx({0: 1, 1: 2, NO_LAYER: 3})
+    assert timing.layers == ("host", "host#2", "host#3", "none") and timing.layers[HOST] == "host#3"
+    assert timing.streams[0].layer == NO_LAYER

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cimc.backends.body import Body, write_code
+from cimc.backends.body import Body, piece, write_code
 from cimc.backends.loads import PIXEL, ROW, SEGMENT, affine, run_windows
-from cimc.backends.registers import piece
 from cimc.ir.epilogue import Epilogue
 from cimc.ir.layers import Ints
 from cimc.ir.mapped import RowRun
