@@ -8,6 +8,7 @@ from importlib import resources
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
 
+from cimc.isa.program import RingRef
 from cimc.isa.table import FORM
 from cimc.isa.text.names import BARE, QUOTED, read_name
 from cimc.isa.text.reader import unknown_mnemonic
@@ -22,7 +23,6 @@ from cimc.isa.text.syntax import (
     OperandShape,
     PortShape,
     Refused,
-    RingShape,
     Star,
     ValueShape,
     Word,
@@ -172,13 +172,13 @@ class _Shapes(Transformer[Token, Line]):
     def integer(self, *tokens: Token) -> int:
         return -_int(tokens[-1]) if tokens[0] == "-" else _int(tokens[-1])
 
-    def ring(self, tile: Token, colon: Token, name: tuple[int, str]) -> RingShape:
-        return RingShape(_int(tile), name[1], -1)
+    def ring(self, tile: Token, colon: Token, name: tuple[int, str]) -> RingRef:
+        return RingRef(_int(tile), name[1], -1)
 
-    def ring_port(self, tile: Token, colon: Token, name: tuple[int, str], port: Token) -> RingShape:
-        return RingShape(_int(tile), name[1], _int(port))
+    def ring_port(self, tile: Token, colon: Token, name: tuple[int, str], port: Token) -> RingRef:
+        return RingRef(_int(tile), name[1], _int(port))
 
-    def listed(self, bracket: Token, *items: int | RingShape) -> Listed:
+    def listed(self, bracket: Token, *items: int | RingRef) -> Listed:
         return Listed(_column(bracket), items)
 
     def key(self, token: Token, value: ValueShape) -> tuple[int, str, ValueShape]:

@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 
 from cimc.isa.operands import Affine
+from cimc.isa.program import RingRef
 from cimc.isa.text.names import BARE, QUOTED, read_name
 from cimc.isa.text.syntax import (
     DirectiveLine,
@@ -21,7 +22,6 @@ from cimc.isa.text.syntax import (
     Listed,
     OperandShape,
     PortShape,
-    RingShape,
     Star,
     ValueShape,
     Word,
@@ -160,8 +160,8 @@ def _value(text: str) -> ValueShape:
     return Word(0, _match(_NUMBER, text)[0], False)
 
 
-def _item(text: str) -> int | RingShape:
+def _item(text: str) -> int | RingRef:
     if _INTEGER.fullmatch(text):
         return int(text)
     match = _match(_RING, text)
-    return RingShape(int(match[1]), read_name(match[2]), int(match[3]) if match[3] else -1)
+    return RingRef(int(match[1]), read_name(match[2]), int(match[3]) if match[3] else -1)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from cimc.isa.operands import Affine
+from cimc.isa.program import RingRef
 
 
 class Refused(Exception):
@@ -70,19 +71,11 @@ class Word(NamedTuple):
     is_name: bool
 
 
-class RingShape(NamedTuple):
-    """tile:ring or tile:ring.port; port -1: none."""
-
-    tile: int
-    ring: str
-    port: int
-
-
 class Listed(NamedTuple):
     """A value in parentheses: numbers or references to rings."""
 
     column: int
-    items: tuple[int | RingShape, ...]
+    items: tuple[int | RingRef, ...]
 
 
 ValueShape = Word | Listed
