@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from cimc.isa.binary.bytestream import Reader, Texts, double, signed, unsigned
 from cimc.isa.program import RingRef
 from cimc.isa.text.names import UTF8, is_text, quote, write_name
-from cimc.isa.text.syntax import Listed, ValueShape, Word
+from cimc.isa.text.syntax import ValueShape
 
 V = TypeVar("V")
 
@@ -36,30 +36,24 @@ class ValueKind(Generic[V]):
     limit: str = _SHORT
 
 
-def _read_int(shape: ValueShape) -> int | None:
-    return (
-        int(shape.text) if isinstance(shape, Word) and not shape.is_name and shape.text.lstrip("-").isdigit() else None
-    )
-
-
 def _read_float(shape: ValueShape) -> float | None:
-    value = float(shape.text) if isinstance(shape, Word) and not shape.is_name else math.nan
-    return value if math.isfinite(value) else None
+    return float(shape) if isinstance(shape, int | float) and math.isfinite(shape) else None
 
 
 def _read_bool(shape: ValueShape) -> bool | None:
-    return {"true": True, "false": False}.get(shape.text) if isinstance(shape, Word) and shape.is_name else None
+    return {"true": True, "false": False}.get(shape) if isinstance(shape, str) else None
 
 
-def _read_text(shape: ValueShape) -> str | None:
-    return shape.text if isinstance(shape, Word) and shape.is_name else None
+def _read(kind: type[V]) -> Callable[[ValueShape], V | None]:
+    """What reads a number or a text."""
+    return lambda shape: shape if isinstance(shape, kind) else None
 
 
 def _read_all(kind: type[V]) -> Callable[[ValueShape], tuple[V, ...] | None]:
     """What reads a list of such items."""
 
     def read(shape: ValueShape) -> tuple[V, ...] | None:
-        items = shape.items if isinstance(shape, Listed) else (None,)
+        items = shape if isinstance(shape, tuple) else (None,)
         found = tuple(item for item in items if isinstance(item, kind))
         return found if len(found) == len(items) else None
 
@@ -86,7 +80,7 @@ def _ring_fits(ref: RingRef) -> bool:
 KINDS: Mapping[object, ValueKind[Any]] = MappingProxyType(
     {
         int: ValueKind(
-            "int", "a whole number", str, _read_int,
+            "int", "a whole number", str, _read(int),
             lambda value, _: signed(value), Reader.signed, _fits,
         ),
         float: ValueKind(
@@ -98,11 +92,11 @@ KINDS: Mapping[object, ValueKind[Any]] = MappingProxyType(
             lambda value, _: bytes((bool(value),)), lambda code: bool(code.index(2, "truth value")), lambda _: True,
         ),
         str: ValueKind(
-            "name", "a name", write_name, _read_text,
+            "name", "a name", write_name, _read(str),
             lambda value, texts: texts.number(value), Reader.known, is_text, UTF8,
         ),
         "text": ValueKind(
-            "text", "a quoted text", quote, _read_text,
+            "text", "a quoted text", quote, _read(str),
             lambda value, texts: texts.number(value), Reader.known, is_text, UTF8,
         ),
         tuple[int, ...]: ValueKind(
