@@ -14,11 +14,10 @@ from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.cli.console import answer, check_json, new_console, write_out
 from cimc.driver.options import TargetOptions
 from cimc.isa.binary.file import MAGIC, encode
-from cimc.isa.files import program_from, read_program
+from cimc.isa.files import check_program, program_from, read_program
 from cimc.isa.operands import Window
 from cimc.isa.program import CoreCode, Program
 from cimc.isa.text.printer import print_program
-from cimc.isa.verify.checked import check_program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.json_text import fields_of
 from cimc.report.view_table import table_of

@@ -12,9 +12,8 @@ import pytest
 from cimc.base.diagnostics import CimcError
 from cimc.isa.binary.code import encode_each
 from cimc.isa.binary.file import decode, encode
-from cimc.isa.cost.actions import count_actions
-from cimc.isa.cost.products import Setting
-from cimc.isa.cost.work import passes
+from cimc.isa.cost.prices import count_actions
+from cimc.isa.cost.products import Setting, passes
 from cimc.isa.document import PAGE, current
 from cimc.isa.form import BROADCAST, Form
 from cimc.isa.operands import Reg
