@@ -134,8 +134,8 @@ def _input(graph: ScheduledGraph, binding: Binding, feed: tuple[tuple[int, str, 
         index = [whole[:, r.column : r.column + r.width, r.channel : r.channel + r.channels].ravel() for r in rings]
         arrays[f"input/{binding.tensor}"] = np.concatenate(index) if index else np.zeros(0, np.int64)
     scale = 0.0 if binding.dtype != "float32" else quant.scale
-    return Plug(binding.tensor, binding.shape, binding.dtype, scale, quant.zero, quant.low, quant.high,
-                tuple(RingRef(tile, name) for tile, name, _ in feed), f"input/{binding.tensor}")  # fmt: skip
+    return Plug(binding.tensor, binding.dtype, binding.shape, scale, quant.zero, quant.low, quant.high,
+                f"input/{binding.tensor}", tuple(RingRef(tile, name) for tile, name, _ in feed))  # fmt: skip
 
 
 def _output(graph: ScheduledGraph, binding: Binding, drain: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
@@ -145,8 +145,8 @@ def _output(graph: ScheduledGraph, binding: Binding, drain: tuple[tuple[int, str
         arrays[f"output/{binding.tensor}"] = _in_rings(graph, binding, binding.index, rings)
     scale = 0.0 if binding.dtype != "float32" else quant.scale
     refs = tuple(RingRef(tile, name, port) for tile, name, port in drain)
-    return Plug(binding.tensor, binding.shape, binding.dtype, scale, quant.zero, quant.low, quant.high, refs,
-                f"output/{binding.tensor}")  # fmt: skip
+    return Plug(binding.tensor, binding.dtype, binding.shape, scale, quant.zero, quant.low, quant.high,
+                f"output/{binding.tensor}", refs)  # fmt: skip
 
 
 def _in_rings(graph: ScheduledGraph, binding: Binding, index: Ints, rings: list[RingPlan]) -> Ints:

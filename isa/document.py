@@ -18,7 +18,7 @@ from cimc.isa.directives import DIRECTIVES, Directive, Key
 from cimc.isa.form import RULES, Form, Meaning
 from cimc.isa.table import FORM
 from cimc.isa.text.grammar import GRAMMAR
-from cimc.isa.values import VALUE_KINDS
+from cimc.isa.values import KINDS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "isa.md"
 PROGRAM_PAGE = PAGE.with_name("program.md")
@@ -90,9 +90,9 @@ def _directives() -> Iterator[str]:
     yield from ("", "| directive | key | value | if left out | meaning |", "|---|---|---|---|---|")
     for same in _alike():
         names = ", ".join(f"`.{directive.name}`" for directive in same)
-        yield from (f"| {names} | {_key(key, same[0])} |" for key in same[0].leading + same[0].keys)
+        yield from (f"| {names} | {_key(key, same[0])} |" for key in same[0].all)
     yield from ("", "Values:", "")
-    yield from (f"- {kind.name}: {kind.what}" for kind in VALUE_KINDS)
+    yield from (f"- {kind.name}: {kind.what}" for kind in KINDS.values())
 
 
 def _alike() -> list[list[Directive]]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy.typing as npt
 
-from cimc.isa.cost.work import Work
+from cimc.isa.cost.products import Work
 from cimc.isa.kinds.base import Kind
 from cimc.isa.kinds.rings import Window
 from cimc.isa.kinds.runs import Scale

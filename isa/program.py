@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 from cimc.isa.operands import Operand
 
@@ -23,33 +23,58 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """What a field of a record is in text and bytes: its meaning; for a whole number its limits, first and last value,
+    those of a target's WORD or REGISTER, or ELSEWHERE, in a check of its own; kind: of cimc.isa.values,
+    where the field's type does not tell; text: its name in the text, where that is another."""
+
+    meaning: str
+    limits: tuple[int, int] | str = ""
+    kind: str = ""
+    text: str = ""
+
+
+WORD, REGISTER, ELSEWHERE = "word", "register", "elsewhere"
+LARGEST_MAP = 1 << 20
+"""Rows, columns or channels of a map, and pixels of a ring."""
+MOST_PORTS = 1 << 10
+"""Ports of a ring, and producers."""
+MOST_ELEMENTS = 1 << 27
+"""Elements of a network input or output."""
+MOST_CHIPS = 1 << 16
+LARGEST_SHIFT = 48
+"""Of an MVMU's sums, the widest of which have 16 + 16 + 16 bits: weights, inputs, rows."""
+
+_SIZE, _PLACE, _BLOCK = (1, LARGEST_MAP), (0, LARGEST_MAP), (0, 1 << 31)
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
     """A circular buffer of pixels in a tile's shared memory that holds rows of a feature map.
 
-    height, width, channels: the map of one input. segments: pieces a row is handed over in; a ticket is one segment,
-    so one input has height * segments tickets. pixels: capacity, whole segments; pixel p (counted from the first
-    input on, row by row) lies at address + (p mod pixels) * channels. ports: consumers, each with a credit counter of
-    its own. tensor, channel: the tensor of the network whose channels from `channel` on it holds ("" for partial
-    sums). producers: streams that fill it, each slots of its own; a stream's signal says that its own slots below the
-    ticket are ready, and a consumer waits for all of them. row, row_step, column: row i of the ring is row
-    `row + i * row_step` of the tensor, from that column on (other than 0, 1 and 0 where a copy of a layer keeps what it
-    makes, or the part of every row that it reads).
+    A ticket is one segment of a row, so one input has height * segments tickets. Pixel p (counted from the first input
+    on, row by row) lies at address + (p mod pixels) * channels. Each port has a credit counter of its own. With several
+    producers a stream's signal says that its own slots below the ticket are ready, and a consumer waits for all of
+    them. row, row_step and column are other than 0, 1 and 0 where a copy of a layer keeps what it makes, or the part of
+    every row that it reads.
     """
 
-    name: str
-    address: int
-    height: int
-    width: int
-    channels: int
-    segments: int
-    pixels: int
-    ports: int
-    tensor: str = ""
-    channel: int = 0
-    producers: int = 1
-    row: int = 0
-    row_step: int = 1
-    column: int = 0
+    name: Annotated[str, Key("one of its own in the tile")]
+    address: Annotated[int, Key("its first word in tile memory", ELSEWHERE, text="addr")]
+    height: Annotated[int, Key("rows of the map of one input", _SIZE)]
+    width: Annotated[int, Key("pixels of a row", _SIZE)]
+    channels: Annotated[int, Key("words of a pixel", _SIZE)]
+    segments: Annotated[int, Key("tickets of a row; they divide width", _SIZE)]
+    pixels: Annotated[int, Key("pixels that it holds at once, whole segments", _SIZE)]
+    ports: Annotated[int, Key("consumers, each behind a port of its own, 0, 1, ...", (0, MOST_PORTS))]
+    tensor: Annotated[
+        str, Key("tensor of the network that it holds; empty for partial sums. For comparison only", kind="text")
+    ] = ""
+    channel: Annotated[int, Key("channel of the tensor that its first channel is. For comparison only", _PLACE)] = 0
+    producers: Annotated[int, Key("streams that fill it, each slots of its own", (1, MOST_PORTS))] = 1
+    row: Annotated[int, Key("row of the tensor that its first row is. For comparison only", _PLACE)] = 0
+    row_step: Annotated[int, Key("rows of the tensor between two of its rows. For comparison only", _SIZE)] = 1
+    column: Annotated[int, Key("column of the tensor that its first column is. For comparison only", _PLACE)] = 0
 
     @property
     def tickets(self) -> int:
@@ -69,32 +94,30 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Multipliers of requantisation, in tile memory. The float32 values are the array `array` of the weights file.
+    """Multipliers of requantisation, in tile memory. The float32 values are the array `array` of the weights file."""
 
-    rows: 1, or 2 for requant2 (array is (rows, entries)). zero, low, high: of the result; a0, b0: zero points of the
-    operands (requant2, requantm; a0 of rsum too).
-    """
-
-    name: str
-    address: int
-    entries: int
-    rows: int
-    zero: int
-    low: int
-    high: int
-    a0: int
-    b0: int
-    array: str
+    name: Annotated[str, Key("one of its own among the tile's scales")]
+    address: Annotated[
+        int, Key("its first word in tile memory; each multiplier takes 32 bits of words", ELSEWHERE, text="addr")
+    ]
+    entries: Annotated[int, Key("multipliers of a row", ELSEWHERE)]
+    rows: Annotated[int, Key("1 (m), or 2 for requant2 (m, then n)", (1, 2))]
+    zero: Annotated[int, Key("zero point of the result", REGISTER)]
+    low: Annotated[int, Key("least result", REGISTER)]
+    high: Annotated[int, Key("largest result", REGISTER)]
+    a0: Annotated[int, Key("zero point of a, in requant2, requantm and rsum", REGISTER)]
+    b0: Annotated[int, Key("zero point of b, in requant2 and requantm", REGISTER)]
+    array: Annotated[str, Key("of float32, (entries,), or (2, entries) for two rows")]
 
 
 @dataclass(frozen=True, slots=True)
 class Vector:
     """A constant integer vector in tile memory; values are the array `array` of the weights file."""
 
-    name: str
-    address: int
-    entries: int
-    array: str
+    name: Annotated[str, Key("one of its own among the tile's vectors")]
+    address: Annotated[int, Key("its first word in tile memory; each entry takes one", ELSEWHERE, text="addr")]
+    entries: Annotated[int, Key("how many", ELSEWHERE)]
+    array: Annotated[str, Key("of whole numbers, (entries,)")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +127,12 @@ class Table:
     With step > 0 values between two entries are interpolated. Inputs beyond either end take the end's entry.
     """
 
-    name: str
-    address: int
-    entries: int
-    first: int
-    step: int
-    array: str
+    name: Annotated[str, Key("one of its own among the tile's tables")]
+    address: Annotated[int, Key("its first word in tile memory; each entry takes a word", ELSEWHERE, text="addr")]
+    entries: Annotated[int, Key("how many", ELSEWHERE)]
+    first: Annotated[int, Key("the word that entry 0 belongs to", REGISTER)]
+    step: Annotated[int, Key("entries belong to words 2^step apart; 0: to every word", (0, 31))]
+    array: Annotated[str, Key("of whole numbers, (entries,)")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +144,19 @@ class Matrix:
     up by this many bits, saturated to an accumulator. layer, row, column: where the block lies in its layer's matrix.
     """
 
-    mvmu: int
-    array: str
-    rows: int
-    columns: int
-    weight_bits: int
-    input_bits: int
-    input_signed: bool
-    shift: int
-    layer: str
-    row: int
-    column: int
-    at_row: int = 0
-    at_column: int = 0
+    mvmu: Annotated[int, Key("MVMU of the core, from 0", ELSEWHERE)]
+    array: Annotated[str, Key("of whole numbers, (rows, columns)")]
+    rows: Annotated[int, Key("inputs", _SIZE)]
+    columns: Annotated[int, Key("outputs", _SIZE)]
+    weight_bits: Annotated[int, Key("bits of a stored weight, its sign included", ELSEWHERE)]
+    input_bits: Annotated[int, Key("bits of a word of xin that are fed", ELSEWHERE)]
+    input_signed: Annotated[bool, Key("whether these bits are in two's complement", text="signed")]
+    shift: Annotated[int, Key("bits that a sum is rounded by", (0, LARGEST_SHIFT))]
+    layer: Annotated[str, Key("layer of the network that it belongs to. For reports only", kind="text")]
+    row: Annotated[int, Key("its first row in the layer's matrix. For reports only", _BLOCK)]
+    column: Annotated[int, Key("its first column in the layer's matrix. For reports only", _BLOCK)]
+    at_row: Annotated[int, Key("its first row in the MVMU", _PLACE)] = 0
+    at_column: Annotated[int, Key("its first column in the MVMU", _PLACE)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +164,9 @@ class CoreCode:
     """A core: the matrices of its MVMUs and its stream."""
 
     unit: ClassVar[str] = "core"
-    number: int
-    matrices: tuple[Matrix, ...]
-    stream: tuple[Instruction, ...]
+    number: Annotated[int, Key("from 0", ELSEWHERE)]
+    matrices: tuple[Matrix, ...] = ()
+    stream: tuple[Instruction, ...] = ()
 
     def by_mvmu(self) -> dict[int, tuple[Matrix, ...]]:
         """The matrices of each MVMU that holds any."""
@@ -163,15 +186,15 @@ class ChannelCode:
     """A transfer channel of a tile: one stream of sends or receives (docs/decisions/0002-transfer-channels.md)."""
 
     unit: ClassVar[str] = "channel"
-    number: int
-    stream: tuple[Instruction, ...]
+    number: Annotated[int, Key("from 0", ELSEWHERE)]
+    stream: tuple[Instruction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TileCode:
     """A tile: rings, constants, cores and transfer channels."""
 
-    number: int
+    number: Annotated[int, Key("from 0", ELSEWHERE)]
     rings: tuple[Ring, ...] = ()
     scales: tuple[Scale, ...] = ()
     vectors: tuple[Vector, ...] = ()
@@ -214,34 +237,39 @@ class Plug:
     index[i] of the maps laid end to end.
     """
 
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float
-    zero: int
-    low: int
-    high: int
-    rings: tuple[RingRef, ...]
-    index: str
+    name: Annotated[str, Key("as the network has it")]
+    dtype: Annotated[str, Key("NumPy's name of its type in the network, such as float32")]
+    shape: Annotated[tuple[int, ...], Key("of one lane, as the network has it", (1, MOST_ELEMENTS))]
+    scale: Annotated[float, Key("real = (word - zero) * scale; 0: words are the integers themselves")]
+    zero: Annotated[int, Key("the word that stands for 0; in an input also for what an index of -1 names", WORD)]
+    low: Annotated[int, Key("the least word", WORD)]
+    high: Annotated[int, Key("the largest word", WORD)]
+    index: Annotated[
+        str,
+        Key("array, (n,): the element behind each word of an input (-1: none), or the word behind each output element"),
+    ]
+    rings: Annotated[tuple[RingRef, ...], Key("rings that the host fills (input), or ports that it drains (output)")]
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program for a whole system. target: the name of the target whose limits it keeps; weights: sha256 of the
-    arrays that belong to it (hex), see docs/program.md. strings: what its layers are called, by number. chips: how many
-    it has; tiles are numbered through, chip after chip. word, accumulator: bits of the target's, which its numbers are
-    made for; 0: it does not say."""
+    """A program for a whole system. target: the one whose limits it keeps; weights: see docs/program.md. strings: what
+    its layers are called, by number."""
 
-    name: str
-    target: str
-    weights: str
+    name: Annotated[str, Key("of the program", kind="text")]
+    target: Annotated[str, Key("name of the target", kind="text")]
+    weights: Annotated[str, Key("sha256 of the weights file's arrays, see below", kind="text")]
     strings: tuple[str, ...] = ()
     inputs: tuple[Plug, ...] = ()
     outputs: tuple[Plug, ...] = ()
-    tiles: tuple[TileCode, ...] = field(default_factory=tuple)
-    chips: int = 1
-    word: int = 0
-    accumulator: int = 0
+    tiles: tuple[TileCode, ...] = ()
+    chips: Annotated[
+        int, Key("chips that it runs on; tiles are numbered through, chip after chip", (1, MOST_CHIPS))
+    ] = 1
+    word: Annotated[int, Key("bits of the target's words that its numbers are made for; 0: not said", (0, 32))] = 0
+    accumulator: Annotated[
+        int, Key("bits of the target's accumulators that its numbers are made for; 0: not said", (0, 32))
+    ] = 0
 
 
 def streams_of(program: Program) -> dict[tuple[int, str, int], tuple[Instruction, ...]]:

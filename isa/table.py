@@ -10,8 +10,8 @@ import numpy as np
 
 from cimc.base import tokens
 from cimc.isa import meaning
-from cimc.isa.cost import work
-from cimc.isa.cost.work import passes
+from cimc.isa.cost import products
+from cimc.isa.cost.products import passes
 from cimc.isa.form import ANY, BROADCAST, NARROW, REDUCE, SAME, Field, Form
 from cimc.isa.kinds.numbers import Count, Counter, Fifo, Imm, Mask, Shift, Tile
 from cimc.isa.kinds.rings import Port, Ring, Table, Ticket, Window
@@ -158,7 +158,7 @@ declare(
     ),
     Form(
         "lut", 53, "core", "sfu", (D, A, TABLE), "d = the table at a, see Numbers",
-        SAME, work.look_up, meaning=meaning.lut, takes=ANY, bits=lambda a, table: table,
+        SAME, products.look_up, meaning=meaning.lut, takes=ANY, bits=lambda a, table: table,
     ),
 )  # fmt: skip
 
@@ -181,11 +181,11 @@ declare(
     Form(
         "send", 64, "tile", "network", (READ, TILE, FIFO),
         "wait while FIFO `fifo` of `tile` is full, then put the window's words into it as one message",
-        work=work.send, event=tokens.SEND,
+        work=products.send, event=tokens.SEND,
     ),
     Form(
         "receive", 65, "tile", "network", (WRITTEN, FIFO),
         "wait for a message in FIFO `fifo` of this tile, then the window = the oldest, which leaves",
-        work=work.receive, event=tokens.RECEIVE,
+        work=products.receive, event=tokens.RECEIVE,
     ),
 )  # fmt: skip

@@ -22,10 +22,9 @@ from cimc.base.exchange import heal
 from cimc.base.names import in_json
 from cimc.base.outputs import write_folder
 from cimc.base.reading import TEXT_LIMIT, open_regular, read_text
-from cimc.isa.files import write_binary, write_text
+from cimc.isa.files import read_checked, write_binary, write_text
 from cimc.isa.program import Program
 from cimc.isa.table import ISA_VERSION
-from cimc.isa.verify.checked import read_checked
 from cimc.runtime.check_arrays import check_arrays, check_emulated
 from cimc.runtime.machine import AnyArray
 from cimc.runtime.weights_file import named_arrays, read_weights, weights_digest, write_weights

@@ -15,10 +15,9 @@ from cimc.cli.console import answer, check_json, new_console, write_out
 from cimc.driver.options import TargetOptions
 from cimc.isa.binary.file import MAGIC, encode
 from cimc.isa.effects import access_of
-from cimc.isa.files import program_from, read_program
+from cimc.isa.files import check_program, program_from, read_program
 from cimc.isa.program import Program
 from cimc.isa.text.printer import print_program
-from cimc.isa.verify.checked import check_program
 from cimc.report.files import check_writable, write_whole
 from cimc.report.folder import load_report
 from cimc.report.json_text import fields_of

@@ -14,8 +14,8 @@ from cimc.base.options import fits, shown
 from cimc.driver.arrays import Arrays, named, read_arrays
 from cimc.ir.graph import Graph, Tensor
 from cimc.ir.lanes import lanes_of
+from cimc.isa.files import read_checked
 from cimc.isa.program import Plug, Program
-from cimc.isa.verify.checked import read_checked
 from cimc.runtime.execution import MOST_STATE, Engine, Execution
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.package import Package, load_package

@@ -68,11 +68,13 @@ class Reader:
     """A place in a run of bytes. Whatever is wrong with them is raised as CimcError with a code binary.*."""
 
     def __init__(self, data: bytes, file: str, offset: int = 0) -> None:
-        """data: what to read; file: its name for diagnostics; offset: of data in the file."""
+        """data: what to read; file: its name for diagnostics; offset: of data in the file. texts: those that indices
+        name, once they are read."""
         self._data = data
         self._file = file
         self._offset = offset
         self._at = 0
+        self.texts: list[str] = []
 
     @property
     def left(self) -> int:
@@ -140,6 +142,10 @@ class Reader:
             return data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise self.fail("text", "a text that is not UTF-8") from error
+
+    def known(self) -> str:
+        """The text whose index comes."""
+        return self.texts[self.index(len(self.texts), "text")]
 
     def sized(self) -> Reader:
         """A reader of the bytes that follow their own length."""

@@ -40,8 +40,8 @@ def encode(program: Program) -> bytes:
 def decode(data: bytes, file: str = "") -> Program:
     """The program in `data`; file: its name for diagnostics. Raises CimcError for anything that encode never wrote."""
     reader = _payload(data, file)
-    strings = [reader.text() for _ in range(reader.count())]
-    program = _Decoder(reader, strings).program()
+    reader.texts += [reader.text() for _ in range(reader.count())]
+    program = _read_program(reader)
     if reader.left:
         raise reader.fail("trailing", f"{reader.left} bytes too many")
     found = []
@@ -84,12 +84,12 @@ def _program(program: Program, texts: Texts) -> bytes:
     for tile in program.tiles:
         out.append(signed(tile.number))
         out += [_records(thing, records, texts) for thing, records in tile.things.items()]
-        out.append(unsigned(len(tile.cores)))
-        for core in tile.cores:
-            out += [signed(core.number), _records("mvmu", core.matrices, texts), _stream(core.stream, tile, texts)]
-        out.append(unsigned(len(tile.channels)))
-        for channel in tile.channels:
-            out += [signed(channel.number), _stream(channel.stream, tile, texts)]
+        for codes in (tile.cores, tile.channels):
+            out.append(unsigned(len(codes)))
+            for code in codes:
+                out.append(signed(code.number))
+                out += [_records("mvmu", code.matrices, texts)] if isinstance(code, CoreCode) else []
+                out.append(_stream(code.stream, tile, texts))
     return b"".join(out)
 
 
@@ -100,9 +100,7 @@ def _records(name: str, records: Sequence[object], texts: Texts) -> bytes:
 
 def _fields(name: str, record: object, texts: Texts) -> bytes:
     """What a record says, in the order of its directive."""
-    directive = DIRECTIVE[name]
-    keys = directive.leading + directive.keys
-    return b"".join([key.kind.encode(getattr(record, key.attribute), texts) for key in keys])
+    return b"".join([key.kind.encode(getattr(record, key.attribute), texts) for key in DIRECTIVE[name].all])
 
 
 def _stream(stream: Sequence[Instruction], tile: TileCode, texts: Texts) -> bytes:
@@ -120,60 +118,51 @@ def _stream(stream: Sequence[Instruction], tile: TileCode, texts: Texts) -> byte
     )
 
 
-class _Decoder:
-    """Reads the parts of a program, in the order in which _program writes them."""
+def _read_program(reader: Reader) -> Program:
+    """What _program wrote."""
+    return Program(
+        **_read_fields("program", reader),
+        strings=tuple(reader.known() for _ in range(reader.count())),
+        inputs=_read_records("input", reader),
+        outputs=_read_records("output", reader),
+        tiles=tuple(_read_tile(reader) for _ in range(reader.count())),
+    )
 
-    def __init__(self, reader: Reader, texts: Sequence[str]) -> None:
-        self.reader = reader
-        self._texts = texts
 
-    def program(self) -> Program:
-        """The whole program."""
-        return Program(
-            **self._fields("program"),
-            strings=tuple(self.text() for _ in range(self.reader.count())),
-            inputs=self._records("input"),
-            outputs=self._records("output"),
-            tiles=tuple(self._tile() for _ in range(self.reader.count())),
-        )
+def _read_tile(reader: Reader) -> TileCode:
+    tile = TileCode(reader.signed(), *(_read_records(thing, reader) for thing in THINGS))
+    cores = tuple(
+        CoreCode(reader.signed(), _read_records("mvmu", reader), _read_stream(reader, tile))
+        for _ in range(reader.count())
+    )
+    channels = tuple(ChannelCode(reader.signed(), _read_stream(reader, tile)) for _ in range(reader.count()))
+    return replace(tile, cores=cores, channels=channels)
 
-    def text(self) -> str:
-        """A text by its index."""
-        return self._texts[self.reader.index(len(self._texts), "text")]
 
-    def _tile(self) -> TileCode:
-        tile = TileCode(self.reader.signed(), *map(self._records, THINGS))
-        cores = tuple(
-            CoreCode(self.reader.signed(), self._records("mvmu"), self._stream(tile))
-            for _ in range(self.reader.count())
-        )
-        channels = tuple(ChannelCode(self.reader.signed(), self._stream(tile)) for _ in range(self.reader.count()))
-        return replace(tile, cores=cores, channels=channels)
+def _read_records(name: str, reader: Reader) -> tuple[Any, ...]:
+    return tuple(DIRECTIVE[name].record(**_read_fields(name, reader)) for _ in range(reader.count()))
 
-    def _records(self, name: str) -> tuple[Any, ...]:
-        return tuple(DIRECTIVE[name].record(**self._fields(name)) for _ in range(self.reader.count()))
 
-    def _fields(self, name: str) -> dict[str, Any]:
-        directive = DIRECTIVE[name]
-        keys = directive.leading + directive.keys
-        return {key.attribute: key.kind.decode(self.reader, self.text) for key in keys}
+def _read_fields(name: str, reader: Reader) -> dict[str, Any]:
+    return {key.attribute: key.kind.decode(reader) for key in DIRECTIVE[name].all}
 
-    def _stream(self, tile: TileCode) -> tuple[Instruction, ...]:
-        code = self.reader.sized()
-        counters = [self.text() for _ in range(self.reader.count())]
-        stream = decode_stream(code, tile, counters)
-        loops = sum(loop_of(instruction) is not None for instruction in stream)
-        if loops != len(counters):
-            raise self.reader.fail("structure", f"{len(counters)} counters of {loops} loops have names")
-        placed: list[Instruction] = []
-        for _ in range(self.reader.count()):
-            origin, length = self.reader.signed(), self.reader.unsigned()
-            if length > len(stream) - len(placed):
-                raise self.reader.fail("structure", "more origins than instructions")
-            placed += [
-                Instruction(instruction.mnemonic, instruction.operands, origin)
-                for instruction in stream[len(placed) : len(placed) + length]
-            ]
-        if len(placed) < len(stream):
-            raise self.reader.fail("structure", f"{len(placed)} of {len(stream)} instructions have an origin")
-        return tuple(placed)
+
+def _read_stream(reader: Reader, tile: TileCode) -> tuple[Instruction, ...]:
+    code = reader.sized()
+    counters = [reader.known() for _ in range(reader.count())]
+    stream = decode_stream(code, tile, counters)
+    loops = sum(loop_of(instruction) is not None for instruction in stream)
+    if loops != len(counters):
+        raise reader.fail("structure", f"{len(counters)} counters of {loops} loops have names")
+    placed: list[Instruction] = []
+    for _ in range(reader.count()):
+        origin, length = reader.signed(), reader.unsigned()
+        if length > len(stream) - len(placed):
+            raise reader.fail("structure", "more origins than instructions")
+        placed += [
+            Instruction(instruction.mnemonic, instruction.operands, origin)
+            for instruction in stream[len(placed) : len(placed) + length]
+        ]
+    if len(placed) < len(stream):
+        raise reader.fail("structure", f"{len(placed)} of {len(stream)} instructions have an origin")
+    return tuple(placed)

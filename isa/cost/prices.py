@@ -1,4 +1,10 @@
-"""Actions priced: the time of an instruction on its unit, what it takes of the tile's memory, and its energy.
+"""Actions counted and priced: the time of an instruction on its unit, what it takes of the tile's memory, its energy.
+
+What an instruction does that has a price (cimc.target.keys.ACTIONS) is its fetch, what its operands do, each counted by
+its kind, and the work that its form declares. Each count that no paper gives is marked as assumed. Windows count in
+full, also where they leave the map at a border. Assumed: one addition, multiplication or comparison of a word is one
+pass of the vector unit ("alu"); rounding and saturation happen on the way out; constants that are added are folded into
+one; tickets are counters in the tile's control, so that loops and tickets cost nothing beside their fetch.
 
 An instruction is fetched and decoded first, then runs; a core runs one at a time. What moves words overlaps its
 stages, so it takes as long as the slowest of them: memory, bus, register port, converters. The vector unit reads and
@@ -11,13 +17,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.isa.cost.actions import count_actions
-from cimc.isa.cost.products import PARTS, Counts, Setting, full_product, multiplied, product_share
+from cimc.isa.cost.products import PARTS, Counts, Setting, add_counts, full_product, multiplied, product_share
 from cimc.isa.kinds.numbers import Mask
 from cimc.isa.program import Instruction
 from cimc.isa.table import FORM
 from cimc.target.keys import ACTIONS
 from cimc.target.model import Target
+
+
+def count_actions(instruction: Instruction, setting: Setting) -> Counts:
+    """Actions of one execution of an instruction, its fetch included."""
+    form = FORM[instruction.mnemonic]
+    counts: Counts = {}
+    for field, operand in zip(form.fields, instruction.operands, strict=True):
+        add_counts(counts, field.kind.actions(operand, setting))
+    if form.work is not None:
+        add_counts(counts, form.work(instruction.operands, setting))
+    counts["tile_instruction" if setting.core is None else "core_instruction"] = 1
+    return counts
 
 
 @dataclass(frozen=True, slots=True)

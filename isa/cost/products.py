@@ -1,4 +1,4 @@
-"""Actions inside of a product, and what operands cost wherever they stand.
+"""What operands cost wherever they stand, the actions inside of a product, and the work of instructions beyond that.
 
 Actions are those of cimc.target.keys.ACTIONS. Each count that no paper gives is marked as assumed.
 """
@@ -6,11 +6,13 @@ Actions are those of cimc.target.keys.ACTIONS. Each count that no paper gives is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cimc.isa.operands import Name, Operand, Reg, Window
 from cimc.isa.program import CoreCode, Matrix, TileCode
 from cimc.target.keys import ACTIONS
+from cimc.target.mesh import Mesh, flits
 from cimc.target.model import Target
 
 Counts = dict[str, float]
@@ -35,6 +37,7 @@ class Setting:
 
 PARTS = ("crossbar_step", "dac_conversion", "adc_conversion", "shift_add")
 """Actions inside of a product: part of the price of "mvm", and told apart where they have prices of their own."""
+assert set(PARTS) <= set(ACTIONS), "a part of a product is no action"
 
 
 def steps_of(target: Target, input_bits: int) -> int:
@@ -117,4 +120,40 @@ def add_counts(counts: Counts, more: Mapping[str, float]) -> None:
         counts[action] = counts.get(action, 0) + count
 
 
-assert set(PARTS) <= set(ACTIONS), "a part of a product is no action"
+Operands = Sequence[Operand]
+Work = Callable[[Operands, Setting], Counts]
+"""Work of an instruction beyond what its operands cost, for the table: passes of the vector unit, look-ups, hops."""
+
+
+def passes(each: int = 0, source: int = 0, once: int = 0) -> Work:
+    """So many passes of the vector unit for each word of the result, for each word of the last source, and once."""
+
+    def count(operands: Operands, setting: Setting) -> Counts:
+        lengths = [operand.length for operand in operands if isinstance(operand, Reg)] or [0]
+        return {"alu": float(each * lengths[0] + source * lengths[-1] + once)}
+
+    return count
+
+
+def look_up(operands: Operands, setting: Setting) -> Counts:
+    """One look-up a word; between two entries two, and a difference, a product and a sum."""
+    words = next(operand.length for operand in operands if isinstance(operand, Reg))
+    name = next(operand.name for operand in operands if isinstance(operand, Name))
+    between = next(table.step for table in setting.tile.tables if table.name == name) > 0
+    return {"table_lookup": 2 * words, "alu": 3 * words} if between else {"table_lookup": words}
+
+
+def send(operands: Operands, setting: Setting) -> Counts:
+    """Flits over the routers of their way, and words over the chip's link."""
+    window, to, _ = operands
+    assert isinstance(window, Window) and isinstance(to, int), operands
+    mesh, here = Mesh.of(setting.target), setting.tile.number
+    counts: Counts = {"network_hop": flits(window.words, setting.word_bits) * mesh.hops(here, to)}
+    if mesh.chip(to) != mesh.chip(here):
+        counts["off_chip_word"] = window.words
+    return counts
+
+
+def receive(operands: Operands, setting: Setting) -> Counts:
+    """Words out of the FIFO."""
+    return {"fifo_word": sum(operand.words for operand in operands if isinstance(operand, Window))}

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from cimc.isa.binary.bytestream import Reader, signed, unsigned
 from cimc.isa.cost.products import Counts, Setting, product_counts
 from cimc.isa.kinds.base import LARGEST, Complaint, Kind, Look, Scope, number_problems
+from cimc.isa.operands import Affine
 from cimc.isa.program import extent
 from cimc.isa.text.names import UTF8, is_text, write_name
-from cimc.isa.text.syntax import Expression, OperandShape, Refused, Star
+from cimc.isa.text.syntax import OperandShape, Refused
 
 
 class Counter(Kind[str]):
@@ -50,7 +51,7 @@ class Number(Kind[int]):
         return str(operand)
 
     def read(self, shape: OperandShape) -> int | None:
-        return shape.value.constant if isinstance(shape, Expression) and not shape.value.terms else None
+        return shape.constant if isinstance(shape, Affine) and not shape.terms else None
 
     def encode(self, operand: int, scope: Scope) -> bytes:
         return unsigned(operand)
@@ -73,12 +74,11 @@ class Count(Number):
         return "*" if operand == -1 else str(operand)
 
     def read(self, shape: OperandShape) -> int | None:
-        if isinstance(shape, Star):
+        if shape == "*":
             return -1
         count = super().read(shape)
         if count is not None and count < 0:
-            what, todo = f"the count of a loop is {count}", "write * for the number of inputs"
-            raise Refused("number", what, todo, shape.column)
+            raise Refused("number", f"the count of a loop is {count}", "write * for the number of inputs")
         return count
 
     def encode(self, operand: int, scope: Scope) -> bytes:
@@ -174,7 +174,7 @@ def members(mask: int) -> list[int]:
 
 def name_in(shape: OperandShape) -> str | None:
     """The name that an expression is, if it is one."""
-    if isinstance(shape, Expression) and shape.value.constant == 0 and len(shape.value.terms) == 1:
-        name, coefficient = shape.value.terms[0]
+    if isinstance(shape, Affine) and shape.constant == 0 and len(shape.terms) == 1:
+        name, coefficient = shape.terms[0]
         return name if coefficient == 1 else None
     return None

@@ -13,7 +13,7 @@ from cimc.isa.kinds.numbers import name_in
 from cimc.isa.operands import Affine, Axis, Name
 from cimc.isa.program import Ring as RingRecord
 from cimc.isa.text.names import write_name
-from cimc.isa.text.syntax import Expression, Index, Indexed, OperandShape, PortShape, Refused
+from cimc.isa.text.syntax import Index, Indexed, OperandShape, Refused
 
 _MANY_TERMS = 3
 _DEEP = 7
@@ -33,7 +33,7 @@ class Ticket(Kind[Affine]):
         return write_affine(operand)
 
     def read(self, shape: OperandShape) -> Affine | None:
-        return shape.value if isinstance(shape, Expression) else None
+        return shape if isinstance(shape, Affine) else None
 
     def encode(self, operand: Affine, scope: Scope) -> bytes:
         return _encode_affine(operand, scope)
@@ -125,7 +125,7 @@ class Port(Kind[operands.Port]):
         return f"{write_name(operand.ring)}.{operand.number}"
 
     def read(self, shape: OperandShape) -> operands.Port | None:
-        return operands.Port(shape.name, shape.number) if isinstance(shape, PortShape) else None
+        return shape if isinstance(shape, operands.Port) else None
 
     def encode(self, operand: operands.Port, scope: Scope) -> bytes:
         return unsigned(scope.encode("ring", operand.ring)) + unsigned(operand.number)

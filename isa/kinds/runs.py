@@ -28,7 +28,7 @@ class Source(Kind[Reg]):
 
     def read(self, shape: OperandShape) -> Reg | None:
         if isinstance(shape, Indexed) and shape.name not in SPACES:
-            raise Refused("register-file", *_no_file(shape.name), shape.column)
+            raise Refused("register-file", *_no_file(shape.name))
         run = _run_in(shape)
         return None if run is None else Reg(*run)
 

@@ -1,1 +1,1 @@
-"""Assembly text: its grammar, two parsers that agree, the printer."""
+"""Assembly text: its grammar, reader and printer."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cimc.isa.directives import DIRECTIVE, Values
+from cimc.isa.directives import DIRECTIVE, Origin, String, Values, Version
 from cimc.isa.operands import Operand
-from cimc.isa.program import THINGS, ChannelCode, CoreCode, Instruction, Matrix, Plug, Program, TileCode
+from cimc.isa.program import ChannelCode, CoreCode, Instruction, Matrix, Plug, Program, TileCode
 from cimc.isa.table import ISA_VERSION
 from cimc.isa.text.syntax import Refused
 
@@ -23,22 +23,27 @@ class Unit:
     stream: list[Instruction] = field(default_factory=list)
     origin: int = -1
 
+    def frozen(self) -> CoreCode | ChannelCode:
+        """It as it stands in a Program."""
+        if self.kind == "core":
+            return CoreCode(self.number, tuple(self.matrices), tuple(self.stream))
+        return ChannelCode(self.number, tuple(self.stream))
+
 
 @dataclass(slots=True)
 class _Tile:
+    """A tile being put together. parts: what lies in its memory, and its units, by directive."""
+
     number: int
-    things: dict[str, list[Any]] = field(default_factory=lambda: {thing: [] for thing in THINGS})
-    units: list[Unit] = field(default_factory=list)
+    parts: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
     def frozen(self) -> TileCode:
-        """The tile as it stands in a Program."""
-        cores = [CoreCode(one.number, tuple(one.matrices), tuple(one.stream)) for one in self._of("core")]
-        channels = [ChannelCode(one.number, tuple(one.stream)) for one in self._of("channel")]
-        tile = TileCode(self.number, *map(tuple, self.things.values()))
-        return replace(tile, cores=tuple(cores), channels=tuple(channels))
-
-    def _of(self, kind: str) -> Sequence[Unit]:
-        return [unit for unit in self.units if unit.kind == kind]
+        """It as it stands in a Program."""
+        parts: dict[str, Any] = {
+            f"{name}s": tuple(one.frozen() if isinstance(one, Unit) else one for one in found)
+            for name, found in self.parts.items()
+        }
+        return TileCode(self.number, **parts)
 
 
 class Builder:
@@ -47,7 +52,7 @@ class Builder:
     def __init__(self) -> None:
         self.unit: Unit | None = None
         self._version_known = False
-        self._head: Values | None = None
+        self._head: Program | None = None
         self._strings: list[str] = []
         self._plugs: dict[str, list[Plug]] = {"input": [], "output": []}
         self._tiles: list[_Tile] = []
@@ -67,33 +72,33 @@ class Builder:
             raise Refused("place", f".{name} stands before the first .tile", "begin a tile with `.tile 0`")
         if directive.level == "core" and (self.unit is None or self.unit.kind != "core"):
             raise Refused("place", f".{name} stands outside of a core", "begin a core with `.core 0`")
-        match name:
-            case "isa":
-                self._check_version(values["version"])
-            case "program":
+        match directive.record(**values):
+            case Version(version):
+                self._check_version(version)
+            case Program() as head:
                 if self._head is not None:
                     raise Refused("duplicate", "a second .program", "remove one")
-                self._head = values
-            case "string":
-                number, due = values["number"], len(self._strings)
+                self._head = head
+            case String(number, text):
+                due = len(self._strings)
                 if number != due:
                     what = f"string {number} stands where {due} is due"
                     raise Refused("string-number", what, "number the strings 0, 1, 2, ...")
-                self._strings.append(values["text"])
-            case "input" | "output":
-                self._plugs[name].append(Plug(**values))
-            case "tile":
-                self._tiles.append(_Tile(values["number"]))
+                self._strings.append(text)
+            case Plug() as plug:
+                self._plugs[name].append(plug)
+            case TileCode(number):
+                self._tiles.append(_Tile(number))
                 self.unit = None
-            case "core" | "channel":
-                self.unit = Unit(name, values["number"])
-                self._tiles[-1].units.append(self.unit)
-            case "mvmu":
-                self._stream_of(".mvmu").matrices.append(Matrix(**values))
-            case "origin":
-                self._stream_of(".origin").origin = values["number"]
+            case CoreCode(number) | ChannelCode(number):
+                self.unit = Unit(name, number)
+                self._tiles[-1].parts[name].append(self.unit)
+            case Matrix() as matrix:
+                self._stream_of(".mvmu").matrices.append(matrix)
+            case Origin(number):
+                self._stream_of(".origin").origin = number
             case thing:
-                self._tiles[-1].things[thing].append(directive.record(**values))
+                self._tiles[-1].parts[name].append(thing)
 
     def instruction(self, mnemonic: str, operands: tuple[Operand, ...]) -> None:
         """An instruction of the present stream."""
@@ -105,13 +110,9 @@ class Builder:
         if self._head is None:
             todo = 'add `.program "name" target="..." weights="..."` after `.isa`'
             raise Refused("missing-program", "the program has no name and target", todo)
-        return Program(
-            **self._head,
-            strings=tuple(self._strings),
-            inputs=tuple(self._plugs["input"]),
-            outputs=tuple(self._plugs["output"]),
-            tiles=tuple(tile.frozen() for tile in self._tiles),
-        )
+        inputs, outputs = map(tuple, self._plugs.values())
+        tiles = tuple(tile.frozen() for tile in self._tiles)
+        return replace(self._head, strings=tuple(self._strings), inputs=inputs, outputs=outputs, tiles=tiles)
 
     def _check_version(self, version: int) -> None:
         if version != ISA_VERSION:

@@ -43,7 +43,8 @@ def check_coverage(wiring: Wiring, findings: Findings) -> None:
     writes: dict[str, dict[str, list[_Write]]] = {}
     known: dict[tuple[object, ...], _Found] = {}  # many rings of a large network are filled alike
     for key, ring in wiring.rings.items():
-        streams = {str(one): one for one in wiring.producers.get(key, []) if isinstance(one, Stream)}
+        members = wiring.producers.get(key, {}).items()
+        streams = {name: one for name, one in members if isinstance(one, Stream)}
         if not streams or len(streams) != ring.producers:
             continue
         for name, stream in streams.items():

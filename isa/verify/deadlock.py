@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from cimc.base.diagnostics import LIST
 from cimc.base.tokens import NAMES, RECEIVE, RELEASE, SEND, SIGNAL, SPACE, WAIT, Blocked, Event, TokenGame, TokenRing
 from cimc.isa.verify.findings import Findings
-from cimc.isa.verify.patterns import Indices
-from cimc.isa.verify.wiring import Feed, FifoKey, RingKey, Stream, Wiring
+from cimc.isa.verify.wiring import Feed, Stream, Wiring
 
 INPUTS = 3
 """Inputs that the game runs through where one is not enough: the second starts while the first drains, the third in
@@ -18,14 +17,12 @@ _SHOWN = 20
 _REORDER = "change the order of the waits, sends and receives"
 
 
-def play(
-    wiring: Wiring, indices: Indices, events: Sequence[Sequence[Event]], fifo_depth: int, findings: Findings
-) -> None:
+def play(wiring: Wiring, events: Sequence[Sequence[Event]], fifo_depth: int, findings: Findings) -> None:
     """Play the game and complain if it does not end. events: of each stream of the wiring, for one input."""
     rings = [TokenRing(ring.tickets, ring.capacity, ring.ports, ring.producers) for ring in wiring.rings.values()]
     players: list[Stream | Feed] = [*wiring.streams, *wiring.feeds]
-    streams = [*events, *(_feed_events(feed, wiring, indices) for feed in wiring.feeds)]
-    depths = [fifo_depth] * len(indices.fifos)
+    streams = [*events, *(_feed_events(feed, wiring) for feed in wiring.feeds)]
+    depths = [fifo_depth] * len(wiring.fifo_numbers)
     one = TokenGame(streams, rings, depths, 1)
     if not one.play() and one.drained():
         return
@@ -33,7 +30,7 @@ def play(
     blocked = game.play()
     if not blocked:
         return
-    things = _Things(wiring, indices, game)
+    things = _Things(wiring, game)
     lines = [things.describe(players[stop.stream], stop, findings) for stop in blocked[:_SHOWN]]
     if len(blocked) > _SHOWN:
         lines.append(f"and {len(blocked) - _SHOWN} more")
@@ -43,13 +40,13 @@ def play(
     findings.add("deadlock", what, f"the token game over {INPUTS} inputs", todo)
 
 
-def _feed_events(feed: Feed, wiring: Wiring, indices: Indices) -> list[Event]:
+def _feed_events(feed: Feed, wiring: Wiring) -> list[Event]:
     """The host as a stream: slot by slot."""
     key = feed.ref.tile, feed.ref.ring
     port = 0 if feed.fills else feed.ref.port
     kinds = (SPACE, SIGNAL) if feed.fills else (WAIT, RELEASE)
     return [
-        Event(kind, indices.rings[key], port, ticket + 1)
+        Event(kind, wiring.ring_numbers[key], port, ticket + 1)
         for ticket in range(wiring.rings[key].tickets)
         for kind in kinds
     ]
@@ -58,11 +55,10 @@ def _feed_events(feed: Feed, wiring: Wiring, indices: Indices) -> list[Event]:
 class _Things:
     """Words for what blocked streams wait for."""
 
-    def __init__(self, wiring: Wiring, indices: Indices, game: TokenGame) -> None:
+    def __init__(self, wiring: Wiring, game: TokenGame) -> None:
         self.wiring = wiring
         self.game = game
-        self.rings: Mapping[int, RingKey] = {number: key for key, number in indices.rings.items()}
-        self.fifos: Mapping[int, FifoKey] = {number: key for key, number in indices.fifos.items()}
+        self.rings, self.fifos = list(wiring.ring_numbers), list(wiring.fifo_numbers)
 
     def describe(self, player: Stream | Feed, stop: Blocked, findings: Findings) -> str:
         """One blocked stream in a line."""
@@ -91,5 +87,4 @@ class _Things:
             below = min(released) - image * ring.tickets
             done = f"free, with {ring.capacity} slots and port {port} released to {below}"
         have = reached - image * ring.tickets
-        names = ", ".join(dict.fromkeys(map(str, others)))
-        return f"needs slot {event.ticket} of ring {ring.name}, {have} are {done} by {names}"
+        return f"needs slot {event.ticket} of ring {ring.name}, {have} are {done} by {', '.join(others)}"

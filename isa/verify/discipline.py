@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cimc.base.tokens import RELEASE, SIGNAL, SPACE, WAIT, Event
-from cimc.isa.effects import token_of
+from cimc.isa.effects import Token, token_of
+from cimc.isa.operands import Affine
 from cimc.isa.program import Ring
 from cimc.isa.verify.findings import Findings
 from cimc.isa.verify.reach import Reach
-from cimc.isa.verify.steps import Reached, Step, Tokens, Unrolled, body_of, prepare
+from cimc.isa.verify.steps import Reached, Step, Unrolled, body_of, prepare
 from cimc.isa.verify.wiring import FifoKey, RingKey, Stream
 
 LONGEST_WALK = 250_000
@@ -34,17 +36,23 @@ class Named:
     things: list[int] = field(default_factory=list)
     producers: list[int] = field(default_factory=list)
 
+    def add(self, thing: int, producer: int = 0) -> int:
+        """The place of a thing that is named for the first time."""
+        self.things.append(thing)
+        self.producers.append(producer)
+        return len(self.things) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a walk gives. events: of one input, their things places in Named.things. messages: the instruction of each
-    message, in order, by FIFO.
+    """What a walk gives. events: of one input. messages: words of each message, in order, by FIFO. From `walk` rings
+    and FIFOs are places in Named.things.
 
     complete: whether the walk came to its end.
     """
 
     events: Sequence[Event]
-    messages: Mapping[FifoKey, Sequence[int]]
+    messages: Mapping[Any, Sequence[int]]
     complete: bool
 
 
@@ -80,7 +88,7 @@ class _Walker:
         self.findings = findings
         self.tickets = {name: rings[stream.tile, name].tickets for name in named.rings}
         self.events: list[Event] = []
-        self.messages: dict[FifoKey, list[int]] = defaultdict(list)
+        self.messages: dict[int, list[int]] = defaultdict(list)
         self.counters: dict[str, int] = {}
         self.steps = 0
         self.reached: dict[tuple[int, str, int], int] = {}
@@ -99,7 +107,7 @@ class _Walker:
 
     def run(self, steps: Sequence[Step]) -> None:
         """Take the steps in order."""
-        for step in steps:
+        for index, step in steps:
             self.steps += 1
             if self.steps > LONGEST_WALK:
                 raise TooLong
@@ -108,26 +116,25 @@ class _Walker:
                     self.counters[step.counter] = number
                     self.run(step.body)
             elif isinstance(step, Reached):
-                self.access(step)
-            elif isinstance(step, Tokens):
-                self.synchronise(step)
+                self.access(index, step)
+            elif isinstance(step, Token):
+                self.synchronise(index, *step)
             else:
-                fifo = step.message.fifo
-                self.messages[fifo].append(step.index)
-                self.events.append(Event(step.message.kind, self.named.fifos[fifo], mark=step.index))
+                fifo = self.named.fifos[step.fifo]
+                self.messages[fifo].append(step.window.words)
+                self.events.append(Event(step.kind, fifo, mark=index))
 
-    def synchronise(self, sync: Tokens) -> None:
+    def synchronise(self, index: int, kind: int, ring: str, port: int, said: Affine) -> None:
         """A wait, space, release or signal."""
-        ticket = sync.ticket.constant
-        for name, coefficient in sync.ticket.terms:
+        ticket = said.constant
+        for name, coefficient in said.terms:
             ticket += coefficient * self.counters[name]
-        kind, ring, port = sync.key
         ticket = 0 if ticket < 0 else min(ticket, self.tickets[ring])
-        if ticket > self.reached.get(sync.key, 0):
-            self.reached[sync.key] = ticket
-        self.events.append(Event(kind, self.named.rings[ring], port, ticket, sync.index))
+        if ticket > self.reached.get((kind, ring, port), 0):
+            self.reached[kind, ring, port] = ticket
+        self.events.append(Event(kind, self.named.rings[ring], port, ticket, index))
 
-    def access(self, access: Reached) -> None:
+    def access(self, index: int, access: Reached) -> None:
         """A load, store, send or receive: its tickets must be covered."""
         span = _span(access, self.counters)
         if span is None:
@@ -140,13 +147,13 @@ class _Walker:
             for port in self.ports.get(ring, ()):
                 if self.at(WAIT, ring, port) >= high and self.at(RELEASE, ring, port) <= low:
                     return
-        self.complain(access, low, high)
+        self.complain(index, access, low, high)
 
     def at(self, kind: int, ring: str, port: int = 0) -> int:
         """The ticket that the stream has come to."""
         return self.reached.get((kind, ring, port), 0)
 
-    def complain(self, access: Reached, low: int, high: int) -> None:
+    def complain(self, index: int, access: Reached, low: int, high: int) -> None:
         """An access that is not covered: say by how much."""
         ring = access.ring.name
         span = f"slots {low} to {high - 1} of ring {ring} are {'written' if access.writes else 'read'} here"
@@ -164,7 +171,7 @@ class _Walker:
             todo = f"put `wait {ring}.{self.ports[ring][0]}, ...` before it and the release after it"
         else:
             had, todo = "the stream has no port of the ring", "give it one, with waits and releases"
-        self.findings.at(self.stream.spot(access.index), "discipline", f"{span}{when}; {had}", todo)
+        self.findings.at(self.stream.spot(index), "discipline", f"{span}{when}; {had}", todo)
 
     def check_ends(self) -> None:
         """After an input every ring is signalled and every port released to the end."""

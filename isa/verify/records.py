@@ -1,117 +1,36 @@
-"""The verifier's look at the numbers of directives: every whole number has a range, every name and text a meaning.
-
-The table RANGES has a row for each; numbers that the target bounds in words of its own are left to check_operands.
-"""
+"""The verifier's look at the numbers of directives: those of one record in their ranges, and going together."""
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 
-from cimc.isa.directives import DIRECTIVE
-from cimc.isa.program import Plug, Program, Ring, TileCode
-from cimc.isa.values import Int, Ints
+from cimc.isa.directives import DIRECTIVE, Key
+from cimc.isa.program import MOST_ELEMENTS, REGISTER, WORD, Plug, Program, Ring, TileCode
 from cimc.isa.verify.findings import Findings
 from cimc.target.model import Target
 
-LARGEST_MAP = 1 << 20
-"""Rows, columns or channels of a map, and pixels of a ring."""
 MOST_WORDS = 1 << 31
 """Words of a map."""
 MOST_TICKETS = 1 << 17
 """Tickets of a ring in one input."""
-MOST_PORTS = 1 << 10
-"""Ports of a ring, and producers."""
-MOST_ELEMENTS = 1 << 27
-"""Elements of a network input or output."""
-MOST_CHIPS = 1 << 16
-LARGEST_SHIFT = 48
-"""Of an MVMU's sums, the widest of which have 16 + 16 + 16 bits: weights, inputs, rows."""
 DTYPES = ("float32", "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 """Types of network inputs and outputs."""
-
-_Range = Callable[[Target], tuple[int, int]]
-
-
-def _range(low: int, high: int) -> _Range:
-    return lambda target: (low, high)
-
-
-def _word(target: Target) -> tuple[int, int]:
-    return signed_range(target.numbers.word)
-
-
-def _register(target: Target) -> tuple[int, int]:
-    """Of the widest register: a word's or an accumulator's."""
-    return signed_range(max(target.numbers.word, target.numbers.accumulator))
-
-
-_MAP, _ORIGIN, _STEP = _range(1, LARGEST_MAP), _range(0, LARGEST_MAP), _range(1, LARGEST_MAP)
-_PLUG: Mapping[str, _Range] = {"zero": _word, "low": _word, "high": _word, "shape": _range(1, MOST_ELEMENTS)}
-
-RANGES: Mapping[str, Mapping[str, _Range]] = MappingProxyType(
-    {
-        "program": {"chips": _range(1, MOST_CHIPS), "word": _range(0, 32), "accumulator": _range(0, 32)},
-        "input": _PLUG,
-        "output": _PLUG,
-        "ring": {
-            "height": _MAP,
-            "width": _MAP,
-            "channels": _MAP,
-            "segments": _MAP,
-            "pixels": _MAP,
-            "ports": _range(0, MOST_PORTS),
-            "channel": _ORIGIN,
-            "producers": _range(1, MOST_PORTS),
-            "row": _ORIGIN,
-            "row_step": _STEP,
-            "column": _ORIGIN,
-        },
-        "scale": {
-            "rows": _range(1, 2),
-            **dict.fromkeys(("zero", "low", "high", "a0", "b0"), _register),
-        },
-        "table": {"first": _register, "step": _range(0, 31)},
-        "mvmu": {
-            "rows": _MAP,
-            "columns": _MAP,
-            "at_row": _ORIGIN,
-            "at_column": _ORIGIN,
-            "shift": _range(0, LARGEST_SHIFT),
-            "row": _range(0, 1 << 31),
-            "column": _range(0, 1 << 31),
-        },
-    }
-)
-"""The range of each whole number of a directive, by its attribute: first and last value on a target."""
-
-_ELSEWHERE: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "isa": frozenset({"version"}),  # cimc.isa.text.builder, cimc.isa.binary.file
-        "string": frozenset({"number"}),  # cimc.isa.text.builder
-        "origin": frozenset({"number"}),  # _check_origins
-        "tile": frozenset({"number"}),  # cimc.isa.verify.memory
-        "core": frozenset({"number"}),
-        "channel": frozenset({"number"}),
-        "ring": frozenset({"address"}),
-        "scale": frozenset({"address", "entries"}),
-        "vector": frozenset({"address", "entries"}),
-        "table": frozenset({"address", "entries"}),
-        "mvmu": frozenset({"mvmu", "weight_bits", "input_bits"}),  # cimc.isa.verify.instructions
-    }
-)
-
-for _name, _directive in DIRECTIVE.items():
-    _whole = {key.attribute for key in _directive.leading + _directive.keys if isinstance(key.kind, Int | Ints)}
-    _known = RANGES.get(_name, {}).keys() | _ELSEWHERE.get(_name, frozenset())
-    assert _whole == _known, f"numbers of .{_name} that have no range, or ranges without a number: {_whole ^ _known}"
 
 
 def signed_range(bits: int) -> tuple[int, int]:
     """Least and largest signed number of so many bits."""
     return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+
+def range_of(key: Key, target: Target) -> tuple[int, int] | None:
+    """First and last value of the numbers of a key on a target; None where this is not the place to look."""
+    if isinstance(key.limits, tuple):
+        return key.limits
+    word, accumulator = target.numbers.word, target.numbers.accumulator
+    bits = {WORD: word, REGISTER: max(word, accumulator)}.get(key.limits)  # a register holds a word or an accumulator
+    return signed_range(bits) if bits else None
 
 
 def check_records(program: Program, target: Target, findings: Findings) -> bool:
@@ -183,13 +102,16 @@ def _check_tile(tile: TileCode, target: Target, findings: Findings) -> None:
 def _check(directive: str, record: object, item: str, code: str, target: Target, findings: Findings) -> bool:
     """Whether all numbers of a record are in their ranges; complains about each that is not."""
     right = True
-    for attribute, limits in RANGES[directive].items():
-        value = getattr(record, attribute)
-        low, high = limits(target)
+    for key in DIRECTIVE[directive].all:
+        value, limits = getattr(record, key.attribute), range_of(key, target)
+        if limits is None:
+            continue
+        low, high = limits
         for number in value if isinstance(value, tuple) else (value,):
             if not low <= number <= high:
                 right = False
-                findings.add(code, f"{attribute} is {number}; it must be {low} to {high}", f"{item}, {attribute}")
+                what = f"{key.attribute} is {number}; it must be {low} to {high}"
+                findings.add(code, what, f"{item}, {key.attribute}")
     return right
 
 

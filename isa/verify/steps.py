@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from cimc.isa.effects import Message, access_of, event_of, message_of, orders, token_of
-from cimc.isa.operands import Affine
+from cimc.isa.effects import Message, Token, access_of, event_of, message_of, orders, token_of
 from cimc.isa.program import Ring
 from cimc.isa.tree import Loop, Node, build_tree, leaves
 from cimc.isa.verify.findings import Findings
@@ -17,11 +17,9 @@ from cimc.isa.verify.reach import Reach
 from cimc.isa.verify.wiring import RingKey, Stream
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A load, store, send or receive with what it reaches while its inner loops run."""
+class Reached(NamedTuple):
+    """What a load, store, send or receive reaches while its inner loops run."""
 
-    index: int
     ring: Ring
     rows: Reach
     columns: Reach
@@ -37,24 +35,8 @@ class Unrolled:
     body: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A wait, space, release or signal. key: event kind, ring and port."""
-
-    index: int
-    key: tuple[int, str, int]
-    ticket: Affine
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A message, sent or received."""
-
-    index: int
-    message: Message
-
-
-Step = Reached | Tokens | Sent | Unrolled
+Step = tuple[int, Reached | Token | Message | Unrolled]
+"""What happens, behind the index of its instruction."""
 
 
 def body_of(stream: Stream, findings: Findings) -> tuple[Node, ...] | None:
@@ -88,7 +70,7 @@ def prepare(
     for node in nodes:
         if isinstance(node, Loop):
             if orders(node):
-                steps.append(Unrolled(node.counter, node.count, prepare(stream, node.body, rings, inner)))
+                steps.append((node.index, Unrolled(node.counter, node.count, prepare(stream, node.body, rings, inner))))
             else:
                 steps += prepare(stream, node.body, rings, {**inner, node.counter: node.count})
             continue
@@ -96,10 +78,6 @@ def prepare(
         if access is not None:
             window, ring = access.window, rings[stream.tile, access.window.ring]
             reaches = Reach.of(window.rows, inner), Reach.of(window.columns, inner)
-            steps.append(Reached(node.index, ring, *reaches, access.writes))
-        if message is not None:
-            steps.append(Sent(node.index, message))
-        token = token_of(node.instruction)
-        if token is not None:
-            steps.append(Tokens(node.index, token[:3], token.ticket))
+            steps.append((node.index, Reached(ring, *reaches, access.writes)))
+        steps += [(node.index, order) for order in (message, token_of(node.instruction)) if order is not None]
     return tuple(steps)

@@ -14,10 +14,11 @@ from cimc.isa.program import Program
 from cimc.isa.verify.counts import check_work
 from cimc.isa.verify.coverage import check_coverage
 from cimc.isa.verify.deadlock import play
+from cimc.isa.verify.discipline import Walk
 from cimc.isa.verify.findings import Findings
 from cimc.isa.verify.instructions import check_tile
 from cimc.isa.verify.memory import check_capacity
-from cimc.isa.verify.patterns import Indices, Played, walk_all
+from cimc.isa.verify.patterns import walk_all
 from cimc.isa.verify.records import check_records
 from cimc.isa.verify.wellformed import problems
 from cimc.isa.verify.wiring import Wiring, check_wiring, wire
@@ -48,15 +49,11 @@ def _verify(program: Program, target: Target, findings: Findings) -> None:
     check_wiring(program, wiring, findings)
     check_work(program, wiring, findings)
     _stop_at(findings)
-    indices = Indices(
-        {key: number for number, key in enumerate(wiring.rings)},
-        {key: number for number, key in enumerate(sorted(wiring.senders.keys()))},
-    )
-    walks = walk_all(wiring, indices, findings)
+    walks = walk_all(wiring, findings)
     _check_messages(wiring, walks, findings)
     check_coverage(wiring, findings)
     _stop_at(findings)
-    play(wiring, indices, [walk.events for walk in walks], target.tile.fifo_depth, findings)
+    play(wiring, [walk.events for walk in walks], target.tile.fifo_depth, findings)
     _stop_at(findings)
 
 
@@ -75,13 +72,13 @@ def _check_form(program: Program, findings: Findings) -> None:
             findings.at(spot, problem.code, problem.what, problem.todo)
 
 
-def _check_messages(wiring: Wiring, walks: list[Played], findings: Findings) -> None:
+def _check_messages(wiring: Wiring, walks: list[Walk], findings: Findings) -> None:
     """Sender and receiver of each FIFO agree on every message of an input, as far as all of them are known."""
     if not all(found.complete for found in walks):
         return
     messages = {str(stream): found.messages for stream, found in zip(wiring.streams, walks, strict=True)}
     for fifo in sorted(wiring.senders):
-        sender, receiver = str(wiring.senders[fifo][0]), str(wiring.receivers[fifo][0])
+        sender, receiver = next(iter(wiring.senders[fifo])), next(iter(wiring.receivers[fifo]))
         sent, received = messages[sender].get(fifo, ()), messages[receiver].get(fifo, ())
         item = f"tile {fifo[0]}, FIFO {fifo[1]}"
         if len(sent) != len(received):

@@ -83,7 +83,7 @@ def _record_problems(tile: int, name: str, records: Sequence[object]) -> Iterato
     """Numbers that neither text nor binary could hold."""
     directive = DIRECTIVE[name]
     for record in records:
-        for key in directive.leading + directive.keys:
+        for key in directive.all:
             value = getattr(record, key.attribute)
             if not key.kind.fits(value):
                 first = getattr(record, directive.leading[0].attribute)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cimc.base.tokens import RELEASE, SEND, WAIT
 from cimc.isa.effects import access_of, message_of, token_of
@@ -47,27 +48,31 @@ class Feed:
         return f'host, {"input" if self.fills else "output"} "{self.plug}"'
 
 
-@dataclass(slots=True)
+Members = dict[str, Stream | Feed]
+"""Streams and feeds by their names, in the order of the program."""
+
+
+@dataclass
 class Wiring:
-    """All streams, rings and feeds, and who uses what."""
+    """All streams, rings and feeds, and who uses what: producers of a ring, owners of a port, users of a FIFO."""
 
     streams: list[Stream] = field(default_factory=list)
     feeds: list[Feed] = field(default_factory=list)
     rings: dict[RingKey, Ring] = field(default_factory=dict)
-    producers: dict[RingKey, list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
-    owners: dict[tuple[RingKey, int], list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
-    senders: dict[FifoKey, list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
-    receivers: dict[FifoKey, list[Stream | Feed]] = field(default_factory=lambda: defaultdict(list))
+    producers: dict[RingKey, Members] = field(default_factory=lambda: defaultdict(dict))
+    owners: dict[tuple[RingKey, int], Members] = field(default_factory=lambda: defaultdict(dict))
+    senders: dict[FifoKey, Members] = field(default_factory=lambda: defaultdict(dict))
+    receivers: dict[FifoKey, Members] = field(default_factory=lambda: defaultdict(dict))
 
+    @cached_property
+    def ring_numbers(self) -> Mapping[RingKey, int]:
+        """Indices of rings in the token game."""
+        return {key: number for number, key in enumerate(self.rings)}
 
-def producer_numbers(wiring: Wiring) -> dict[RingKey, dict[str, int]]:
-    """Which of a ring's producers each stream is, by its name, for rings with several: their order is that of the
-    program."""
-    return {
-        key: {name: number for number, name in enumerate(dict.fromkeys(map(str, wiring.producers[key])))}
-        for key, ring in wiring.rings.items()
-        if ring.producers > 1
-    }
+    @cached_property
+    def fifo_numbers(self) -> Mapping[FifoKey, int]:
+        """Indices of FIFOs in the token game."""
+        return {key: number for number, key in enumerate(sorted(self.senders))}
 
 
 def wire(program: Program) -> Wiring:
@@ -79,36 +84,31 @@ def wire(program: Program) -> Wiring:
         streams = [Stream(tile.number, code.unit, code.number, code.stream) for code in tile.codes]
         wiring.streams += streams
         for stream in streams:
+            name = str(stream)
             for instruction in stream.instructions:
-                _connect(wiring, stream, instruction)
-    for plug in program.inputs:
-        for ref in plug.rings:
-            wiring.feeds.append(Feed(plug.name, ref, fills=True))
-            wiring.producers[ref.tile, ref.ring].append(wiring.feeds[-1])
-    for plug in program.outputs:
-        for ref in plug.rings:
-            wiring.feeds.append(Feed(plug.name, ref, fills=False))
-            wiring.owners[(ref.tile, ref.ring), ref.port].append(wiring.feeds[-1])
+                for members in _joined(wiring, stream.tile, instruction):
+                    members[name] = stream
+    for fills, plugs in ((True, program.inputs), (False, program.outputs)):
+        for feed in (Feed(plug.name, ref, fills) for plug in plugs for ref in plug.rings):
+            wiring.feeds.append(feed)
+            key = feed.ref.tile, feed.ref.ring
+            (wiring.producers[key] if fills else wiring.owners[key, feed.ref.port])[str(feed)] = feed
     return wiring
 
 
-def _connect(wiring: Wiring, stream: Stream, instruction: Instruction) -> None:
+def _joined(wiring: Wiring, tile: int, instruction: Instruction) -> Iterator[Members]:
+    """Whom a stream with the instruction is one of."""
     token = token_of(instruction)
     if token is not None:
-        ring = stream.tile, token.ring
-        _join(wiring.owners[ring, token.port] if token.kind in (WAIT, RELEASE) else wiring.producers[ring], stream)
+        ring = tile, token.ring
+        yield wiring.owners[ring, token.port] if token.kind in (WAIT, RELEASE) else wiring.producers[ring]
         return
     access = access_of(instruction)
     if access is not None and access.writes:
-        _join(wiring.producers[stream.tile, access.window.ring], stream)
-    message = message_of(instruction, stream.tile)
+        yield wiring.producers[tile, access.window.ring]
+    message = message_of(instruction, tile)
     if message is not None:
-        _join((wiring.senders if message.kind == SEND else wiring.receivers)[message.fifo], stream)
-
-
-def _join(members: list[Stream | Feed], member: Stream) -> None:
-    if not members or members[-1] is not member:
-        members.append(member)
+        yield (wiring.senders if message.kind == SEND else wiring.receivers)[message.fifo]
 
 
 def check_wiring(program: Program, wiring: Wiring, findings: Findings) -> None:
@@ -116,26 +116,25 @@ def check_wiring(program: Program, wiring: Wiring, findings: Findings) -> None:
     _check_plugs(program, wiring, findings)
     for (tile, name), ring in wiring.rings.items():
         item = f"tile {tile}, ring {name}"
-        _check_producers(ring, wiring.producers.get((tile, name), []), item, findings)
+        _check_producers(ring, wiring.producers.get((tile, name), {}), item, findings)
         for port in range(ring.ports):
-            owners = wiring.owners.get(((tile, name), port), [])
+            owners = wiring.owners.get(((tile, name), port), {})
             none = "no stream waits for and releases the port"
             _check_one(owners, "port-owner", none, f"{item}, port {port}", findings)
     for fifo in sorted(wiring.senders.keys() | wiring.receivers.keys()):
         item = f"tile {fifo[0]}, FIFO {fifo[1]}"
-        _check_one(wiring.senders.get(fifo, []), "sender", "no stream sends to the FIFO", item, findings)
-        _check_one(wiring.receivers.get(fifo, []), "receiver", "no stream receives from the FIFO", item, findings)
+        _check_one(wiring.senders.get(fifo, {}), "sender", "no stream sends to the FIFO", item, findings)
+        _check_one(wiring.receivers.get(fifo, {}), "receiver", "no stream receives from the FIFO", item, findings)
 
 
-def _check_producers(ring: Ring, producers: Sequence[Stream | Feed], item: str, findings: Findings) -> None:
+def _check_producers(ring: Ring, producers: Members, item: str, findings: Findings) -> None:
     """As many streams fill a ring as it says; the host does not share one with streams."""
     if ring.producers == 1:
         none = "no stream fills the ring: no space, store, receive or signal"
         _check_one(producers, "producer", none, item, findings)
         return
-    members = list(dict.fromkeys(map(str, producers)))
-    if len(members) != ring.producers or any(isinstance(one, Feed) for one in producers):
-        what = f"the ring has {ring.producers} producers, and is filled by {', '.join(members) or 'nobody'}"
+    if len(producers) != ring.producers or any(isinstance(one, Feed) for one in producers.values()):
+        what = f"the ring has {ring.producers} producers, and is filled by {', '.join(producers) or 'nobody'}"
         findings.add("producers", what, item, "let as many streams fill it as it says, each slots of its own")
 
 
@@ -158,8 +157,7 @@ def _check_plugs(program: Program, wiring: Wiring, findings: Findings) -> None:
                     findings.add("plug", f"ring {ref.ring} has {ring.ports} ports, so no port {ref.port}", item)
 
 
-def _check_one(found: Sequence[Stream | Feed], code: str, none: str, item: str, findings: Findings) -> None:
-    members = list(dict.fromkeys(map(str, found)))
+def _check_one(members: Members, code: str, none: str, item: str, findings: Findings) -> None:
     if not members:
         findings.add(f"no-{code}", none, item)
     elif len(members) > 1:

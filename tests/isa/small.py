@@ -80,8 +80,8 @@ SMALL = Program(
     target="puma",
     weights="ab" * 32,
     strings=("Conv_0", 'Relu "1"'),
-    inputs=(Plug("image", (1, 6, 6), "float32", 0.05, 3, -128, 127, (RingRef(0, "x"),), "image.index"),),
-    outputs=(Plug("out/y:0", (4, 6, 6), "float32", 0.125, 0, -128, 127, (RingRef(1, "y", 0),), "out.index"),),
+    inputs=(Plug("image", "float32", (1, 6, 6), 0.05, 3, -128, 127, "image.index", (RingRef(0, "x"),)),),
+    outputs=(Plug("out/y:0", "float32", (4, 6, 6), 0.125, 0, -128, 127, "out.index", (RingRef(1, "y", 0),)),),
     tiles=(
         TileCode(
             0,

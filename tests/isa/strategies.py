@@ -211,14 +211,14 @@ class _Maker:
         refs = self.many(lambda: RingRef(self.natural(), self.name(), self.rng.randint(-1, 9)))
         return Plug(
             self.name(),
-            self.many(self.number),
             self.name(),
+            self.many(self.number),
             self.real(),
             self.number(),
             self.number(),
             self.number(),
-            refs,
             self.name(),
+            refs,
         )
 
     def program(self) -> Program:

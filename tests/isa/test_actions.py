@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from cimc.isa.cost.actions import count_actions
+from cimc.isa.cost.prices import count_actions
 from cimc.isa.cost.products import Setting, product_parts, product_share
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Reg, Window
 from cimc.isa.program import CoreCode, Instruction, Matrix, Scale, Table, TileCode

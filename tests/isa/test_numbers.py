@@ -11,7 +11,7 @@ import pytest
 
 from cimc.base.diagnostics import CimcError
 from cimc.isa.binary.file import decode, encode
-from cimc.isa.directives import DIRECTIVE
+from cimc.isa.directives import DIRECTIVE, Key
 from cimc.isa.operands import Affine, Axis
 from cimc.isa.program import Instruction, Program, Table
 from cimc.isa.text.parser import parse
@@ -20,7 +20,7 @@ from cimc.isa.verify.counts import MOST_INSTRUCTIONS, check_work, count_instruct
 from cimc.isa.verify.coverage import check_coverage
 from cimc.isa.verify.findings import Findings
 from cimc.isa.verify.reach import Reach
-from cimc.isa.verify.records import RANGES
+from cimc.isa.verify.records import range_of
 from cimc.isa.verify.verifier import verify
 from cimc.isa.verify.wellformed import MOST_NESTED
 from cimc.isa.verify.wiring import wire
@@ -85,26 +85,25 @@ def test_the_program_with_a_table_is_right() -> None:
     verify(WITH_TABLE, CHIP)
 
 
-def numbered() -> list[tuple[str, str, str]]:
-    """Every whole number of every directive of which the program has a record: directive, attribute, kind."""
+def numbered() -> list[tuple[str, Key]]:
+    """Every whole number of every directive of which the program has a record, with its directive."""
     return [
-        (name, key.attribute, key.kind)
+        (name, key)
         for name, directive in DIRECTIVE.items()
         if name not in ("isa", "string", "origin", "tile", "core", "channel")
-        for key in directive.leading + directive.keys
-        if key.kind in ("int", "ints")
+        for key in directive.all
+        if key.kind.name in ("int", "ints")
     ]
 
 
-@pytest.mark.parametrize(("directive", "attribute", "kind"), numbered())
-def test_a_key_may_be_anything(directive: str, attribute: str, kind: str) -> None:
+@pytest.mark.parametrize(("directive", "key"), numbered())
+def test_a_key_may_be_anything(directive: str, key: Key) -> None:
     """Whatever a number is, there is a verdict and it comes soon; outside of its range it is a refusal by name."""
     for value in EXTREMES:
-        program = changed(directive, **{attribute: (value,) if kind == "ints" else value})
-        limits = RANGES.get(directive, {}).get(attribute)
-        low, high = limits(CHIP) if limits else (-(1 << 64), 1 << 64)
+        program = changed(directive, **{key.attribute: (value,) if key.kind.name == "ints" else value})
+        low, high = range_of(key, CHIP) or (-(1 << 64), 1 << 64)
         if not low <= value <= high:
-            assert f"{attribute} is {value}; it must be {low} to {high}" in refusal(program)
+            assert f"{key.attribute} is {value}; it must be {low} to {high}" in refusal(program)
             continue
         start = time.process_time()
         try:

@@ -11,8 +11,9 @@ from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic
 from cimc.base.tokens import RECEIVE, SEND, SIGNAL, SPACE, WAIT, Event, Script, TokenGame, TokenRing
 from cimc.isa.program import Program
+from cimc.isa.verify.discipline import Walk
 from cimc.isa.verify.findings import Findings
-from cimc.isa.verify.patterns import Indices, Played, walk_all
+from cimc.isa.verify.patterns import walk_all
 from cimc.isa.verify.wiring import wire
 from tests.runtime.test_timing import convolutions
 
@@ -26,10 +27,10 @@ def without(program: Program, core: int, mnemonic: str) -> Program:
     return replace(program, tiles=(replace(tile, cores=cores), *program.tiles[1:]))
 
 
-def walked(program: Program) -> tuple[list[Played], tuple[Diagnostic, ...]]:
+def walked(program: Program) -> tuple[list[Walk], tuple[Diagnostic, ...]]:
     """All walks of a program without FIFOs, and what they found."""
     wiring, findings = wire(program), Findings(program)
-    walks = walk_all(wiring, Indices({key: number for number, key in enumerate(wiring.rings)}, {}), findings)
+    walks = walk_all(wiring, findings)
     return walks, findings.diagnostics
 
 

@@ -10,7 +10,7 @@ from cimc.isa.directives import DIRECTIVES
 from cimc.isa.document import PAGE, PROGRAM_PAGE, current
 from cimc.isa.form import Form
 from cimc.isa.table import FORM, ISA_VERSION
-from cimc.isa.text.parser import parse, parse_by_grammar, parse_quickly
+from cimc.isa.text.parser import parse
 from cimc.isa.text.printer import print_program
 from cimc.isa.verify.counts import MOST_INSTRUCTIONS
 from cimc.isa.verify.wellformed import MOST_NESTED
@@ -32,9 +32,7 @@ def test_every_form_goes_through_text_and_bytes(form: Form) -> None:
     lines = {"loop": ["loop oy, 24", "end"], "end": ["loop oy, 24", "end"], "hlt": []}
     body = lines.get(form.mnemonic, ["loop oy, 2", "loop ox, 3", form.sample(), "end", "end"])
     text = "\n".join([HEAD.rstrip(), unit, *body, "hlt"])
-    program = parse_quickly(text)
-    assert program is not None
-    assert parse_by_grammar(text) == program
+    program = parse(text)
     assert parse(print_program(program)) == program
     assert decode(encode(program)) == program
     assert f"`{form.mnemonic}`" in current(PAGE)

@@ -68,7 +68,7 @@ def plug(name: str, ring: Ring, port: int, scale: float = 0, zero: int = 0, tile
     """A network input (port -1) or output that is one ring, as (height, width, channels)."""
     dtype = "float32" if scale else "int32"
     shape = ring.height, ring.width, ring.channels
-    return Plug(name, shape, dtype, scale, zero, -128, 127, (RingRef(tile, ring.name, port),), f"{name}.index")
+    return Plug(name, dtype, shape, scale, zero, -128, 127, f"{name}.index", (RingRef(tile, ring.name, port),))
 
 
 def index(ring: Ring) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -12,8 +12,7 @@ from dataclasses import replace
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.isa.cost.actions import count_actions
-from cimc.isa.cost.prices import PriceList
+from cimc.isa.cost.prices import PriceList, count_actions
 from cimc.isa.cost.products import Setting, full_product
 from cimc.isa.operands import Affine, Name, Port, Reg, Window
 from cimc.isa.program import CoreCode, Instruction, Matrix, Program, Ring, TileCode
