@@ -91,6 +91,7 @@ def _directive(name: str, level: str, record: type[Any], meaning: str, leading: 
 
 
 _CORE = "begins a core; its matrices and the instructions of its stream follow"
+_ORIGIN = "the layer that the instructions from here on work for; it changes no result"
 _CHANNEL = "begins a transfer channel; the instructions of its stream follow"
 
 DIRECTIVES: tuple[Directive, ...] = (
@@ -107,7 +108,7 @@ DIRECTIVES: tuple[Directive, ...] = (
     _directive("core", "tile", program.CoreCode, _CORE),
     _directive("channel", "tile", program.ChannelCode, _CHANNEL),
     _directive("mvmu", "core", program.Matrix, "a matrix in an MVMU; several may lie in one"),
-    _directive("origin", "stream", Origin, "the layer that the instructions from here on work for; it changes no result"),
+    _directive("origin", "stream", Origin, _ORIGIN),
 )
 
 DIRECTIVE: Mapping[str, Directive] = MappingProxyType({directive.name: directive for directive in DIRECTIVES})
