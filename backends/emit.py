@@ -49,14 +49,42 @@ def emit(graph: ScheduledGraph, target: Target) -> tuple[Program, Arrays]:
     return program, arrays
 
 
+def emit_frame(graph: ScheduledGraph) -> Program:
+    """The program with nothing but what orders its streams: loops, synchronisation and transfers, and the rings."""
+    cores: defaultdict[int, defaultdict[int, list[Instruction]]] = defaultdict(lambda: defaultdict(list))
+    for placed in graph.tasks:
+        cores[placed.tile][placed.core] += task_code(placed, placed.pixels, [])
+    rings: defaultdict[int, list[Ring]] = defaultdict(list)
+    for (tile, _), plan in graph.rings.items():
+        rings[tile].append(_ring(plan, 0))
+    channels = _channels(graph)
+    tiles = (
+        TileCode(
+            tile, tuple(rings[tile]), (), (), (),
+            tuple(CoreCode(core, (), core_stream([], cores[tile][core])) for core in sorted(cores[tile])),
+            tuple(ChannelCode(number, stream) for number, stream in enumerate(channels[tile])),
+        )
+        for tile in sorted(rings)
+    )  # fmt: skip
+    inputs, outputs = (
+        tuple(_plug(graph, one, end, "") for one, end in zip(bindings, ends, strict=True))
+        for bindings, ends in ((graph.mapped.inputs, graph.feeds), (graph.mapped.outputs, graph.drains))
+    )
+    return Program("frame", "", "", tuple(graph.mapped.names.shown), inputs, outputs, tuple(tiles))
+
+
+def _ring(plan: RingPlan, address: int) -> Ring:
+    fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "tile"}
+    return Ring(address=address, **fields)
+
+
 def _tile(
     graph: ScheduledGraph, target: Target, tile: int, plans: list[RingPlan], tasks: list[ScheduledTask],
     channels: list[tuple[Instruction, ...]], arrays: Arrays, first_rows: FirstRows,
 ) -> TileCode:  # fmt: skip
     rings, address = [], 0
     for plan in plans:
-        fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "tile"}
-        rings.append(Ring(address=address, **fields))
+        rings.append(_ring(plan, address))
         address += plan.words
     constants = Constants(tile, target, arrays, address)
     there: defaultdict[int, list[ScheduledTask]] = defaultdict(list)
@@ -127,26 +155,26 @@ def _channels(graph: ScheduledGraph) -> defaultdict[int, list[tuple[Instruction,
 
 def _input(graph: ScheduledGraph, binding: Binding, feed: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
     m = graph.mapped.maps[binding.maps[0]]
-    quant = graph.mapped.quants[m.name]
     if binding.index is not None:
         whole = binding.index.reshape(m.height, m.width, m.channels)
         rings = [graph.rings[tile, name] for tile, name, _ in feed]
         index = [whole[:, r.column : r.column + r.width, r.channel : r.channel + r.channels].ravel() for r in rings]
         arrays[f"input/{binding.tensor}"] = np.concatenate(index) if index else np.zeros(0, np.int64)
-    scale = 0.0 if binding.dtype != "float32" else quant.scale
-    return Plug(binding.tensor, binding.dtype, binding.shape, scale, quant.zero, quant.low, quant.high,
-                f"input/{binding.tensor}", tuple(RingRef(tile, name) for tile, name, _ in feed))  # fmt: skip
+    return _plug(graph, binding, feed, f"input/{binding.tensor}")
 
 
 def _output(graph: ScheduledGraph, binding: Binding, drain: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
-    quant = graph.mapped.quants[binding.maps[0]]
     if binding.index is not None:
         rings = [graph.rings[tile, name] for tile, name, _ in drain]
         arrays[f"output/{binding.tensor}"] = _in_rings(graph, binding, binding.index, rings)
+    return _plug(graph, binding, drain, f"output/{binding.tensor}")
+
+
+def _plug(graph: ScheduledGraph, binding: Binding, ends: tuple[tuple[int, str, int], ...], index: str) -> Plug:
+    quant = graph.mapped.quants[binding.maps[0]]
     scale = 0.0 if binding.dtype != "float32" else quant.scale
-    refs = tuple(RingRef(tile, name, port) for tile, name, port in drain)
-    return Plug(binding.tensor, binding.dtype, binding.shape, scale, quant.zero, quant.low, quant.high,
-                f"output/{binding.tensor}", refs)  # fmt: skip
+    refs = tuple(RingRef(tile, name, port) for tile, name, port in ends)
+    return Plug(binding.tensor, binding.dtype, binding.shape, scale, quant.zero, quant.low, quant.high, index, refs)
 
 
 def _in_rings(graph: ScheduledGraph, binding: Binding, index: Ints, rings: list[RingPlan]) -> Ints:

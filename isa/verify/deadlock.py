@@ -19,15 +19,11 @@ _REORDER = "change the order of the waits, sends and receives"
 
 def play(wiring: Wiring, events: Sequence[Sequence[Event]], fifo_depth: int, findings: Findings) -> None:
     """Play the game and complain if it does not end. events: of each stream of the wiring, for one input."""
-    rings = [TokenRing(ring.tickets, ring.capacity, ring.ports, ring.producers) for ring in wiring.rings.values()]
-    players: list[Stream | Feed] = [*wiring.streams, *wiring.feeds]
-    streams = [*events, *(_feed_events(feed, wiring) for feed in wiring.feeds)]
-    depths = [fifo_depth] * len(wiring.fifo_numbers)
-    one = TokenGame(streams, rings, depths, 1)
+    one = new_game(wiring, events, fifo_depth, 1)
     if not one.play() and one.drained():
         return
-    game = TokenGame(streams, rings, depths, INPUTS)
-    blocked = game.play()
+    game = new_game(wiring, events, fifo_depth, INPUTS)
+    players, blocked = wiring.players, game.play()
     if not blocked:
         return
     things = _Things(wiring, game)
@@ -38,6 +34,13 @@ def play(wiring: Wiring, events: Sequence[Sequence[Event]], fifo_depth: int, fin
     todo = f"rings that are full: {', '.join(full)}; give them more rows" if full else _REORDER
     what = LIST.join([f"{len(blocked)} streams wait for each other:", *lines])
     findings.add("deadlock", what, f"the token game over {INPUTS} inputs", todo)
+
+
+def new_game(wiring: Wiring, events: Sequence[Sequence[Event]], fifo_depth: int, inputs: int) -> TokenGame:
+    """The game of the wiring's players before its first move. events: as above."""
+    rings = [TokenRing(ring.tickets, ring.capacity, ring.ports, ring.producers) for ring in wiring.rings.values()]
+    streams = [*events, *(_feed_events(feed, wiring) for feed in wiring.feeds)]
+    return TokenGame(streams, rings, [fifo_depth] * len(wiring.fifo_numbers), inputs)
 
 
 def _feed_events(feed: Feed, wiring: Wiring) -> list[Event]:

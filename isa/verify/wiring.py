@@ -64,6 +64,11 @@ class Wiring:
     senders: dict[FifoKey, Members] = field(default_factory=lambda: defaultdict(dict))
     receivers: dict[FifoKey, Members] = field(default_factory=lambda: defaultdict(dict))
 
+    @property
+    def players(self) -> list[Stream | Feed]:
+        """Who moves in the token game, in its order."""
+        return [*self.streams, *self.feeds]
+
     @cached_property
     def ring_numbers(self) -> Mapping[RingKey, int]:
         """Indices of rings in the token game."""

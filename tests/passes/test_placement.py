@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from cimc.backends.emit import emit
+from cimc.backends.emit import emit, emit_frame
 from cimc.base.diagnostics import CimcError
 from cimc.driver.compile import Compiled
 from cimc.driver.verify import differences, reference_maps
@@ -25,7 +25,11 @@ from cimc.ir.scheduled import RingPlan, ScheduledGraph
 from cimc.ir.verify_stage import verify_stage
 from cimc.ir.widths import Widths
 from cimc.isa.operands import Name, Port
+from cimc.isa.program import Program
+from cimc.isa.verify.findings import Findings
+from cimc.isa.verify.patterns import walk_all
 from cimc.isa.verify.verifier import verify as verify_program
+from cimc.isa.verify.wiring import wire
 from cimc.layer_kinds.matrix.mapped import as_matrix
 from cimc.passes.crossbars.choose_segments import choose_segments
 from cimc.passes.pipelines import MapOptions, map_network, schedule_network
@@ -398,3 +402,27 @@ def test_a_layer_that_no_tile_holds_is_named() -> None:
     assert found.what.startswith('layer "relu2_out" does not fit a tile of puma: ')
     assert found.what.endswith(" words of shared memory of 300")
     assert found.todo == "take a target with more tile memory, or a network with smaller feature maps"
+
+
+Moves = dict[str, list[tuple[int, int, int, int]]]
+
+
+def moves(program: Program) -> Moves:
+    """(kind, ring or FIFO, port, ticket) of what every stream waits for, gives, sends and receives."""
+    wiring, findings = wire(program), Findings(program)
+    walks = walk_all(wiring, findings)
+    assert not len(findings)
+    streams = zip(wiring.streams, walks, strict=True)
+    return {str(one): [(e.kind, e.thing, e.port, e.ticket) for e in walk.events] for one, walk in streams}
+
+
+@pytest.mark.parametrize("copies", [[], [(1, 2), (2, 2), (4, 2)]], ids=["one of each", "copies"])
+def test_a_frame_has_the_moves_of_the_whole_program(copies: Copies) -> None:
+    made = placed(residual()[0], varied(PUMA, tile={"cores": 1}), copies)
+    assert len(made.program.tiles) > 1
+    assert moves(emit_frame(made.scheduled)) == moves(made.program)
+
+
+def test_a_frame_has_the_moves_of_relays() -> None:
+    made = long_residual(200)
+    assert moves(emit_frame(made.scheduled)) == moves(made.program)

@@ -1,23 +1,27 @@
 """settle_depths: deepen rings until the network of streams runs without deadlock.
 
-Plays the token game over one input, which leaves nothing behind, so that others can follow it. Where it stops, streams
-wait for each other in a circle. Of the full rings of the circle one on a tile with room grows by a row (or segment),
-the one that takes the fewest words, and the game goes on (after Parks' rule for process networks with bounded queues).
-Needs: placed tasks. Promises: the game of their schedule ends, whatever the speed of the cores.
+Plays the token game of the schedule's code over one input, which leaves nothing behind, so that others can follow it.
+Where it stops, streams wait for each other in a circle. Of the full rings of the circle one on a tile with room grows
+by a row (or segment), the one that takes the fewest words, and the game goes on (after Parks' rule for process networks
+with bounded queues). Needs: placed tasks. Promises: the game of their schedule ends, whatever the speed of the cores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import networkx as nx
 
+from cimc.backends.emit import emit_frame
 from cimc.base import tokens
-from cimc.base.tokens import Event, TokenGame, TokenRing
+from cimc.base.diagnostics import CimcError
+from cimc.base.tokens import Event, TokenGame
 from cimc.ir.placed import PlacedGraph
+from cimc.isa.verify.deadlock import new_game
+from cimc.isa.verify.findings import Findings
+from cimc.isa.verify.patterns import walk_all
+from cimc.isa.verify.wiring import Wiring, wire
 from cimc.passes.scheduling.schedule import grown, schedule
-from cimc.passes.scheduling.stream_events import StreamEvents
 
 
 def settle_depths(placed: PlacedGraph) -> PlacedGraph:
@@ -26,13 +30,15 @@ def settle_depths(placed: PlacedGraph) -> PlacedGraph:
     A tile's memory may not suffice: rings on tiles with room grow first, but what must grow grows.
     """
     graph = schedule(placed)
+    program = emit_frame(graph)
+    wiring, findings = wire(program), Findings(program)
+    walks = walk_all(wiring, findings)
+    if len(findings):
+        raise CimcError(findings.diagnostics)
     order = list(graph.rings)
-    index = {at: i for i, at in enumerate(order)}
+    assert order == list(wiring.rings), "the program has other rings than its schedule"
+    game = new_game(wiring, [walk.events for walk in walks], placed.room.fifo_depth, 1)
     plans = [graph.rings[at] for at in order]
-    streams = StreamEvents(graph, index)
-    fifos = [placed.room.fifo_depth] * len(graph.transfers)
-    rings = [TokenRing(p.tickets, p.pixels // p.segment_pixels, p.ports, p.producers) for p in plans]
-    game = TokenGame(streams.scripts, rings, fifos, 1)
     free = [placed.room.memory_words - tile.words for tile in placed.tiles]
 
     def extra(ring: int) -> int:
@@ -45,10 +51,9 @@ def settle_depths(placed: PlacedGraph) -> PlacedGraph:
         over = extra(ring) > free[plans[ring].tile]
         return over, over and kept[ring], extra(ring), ring
 
-    ends: dict[tuple[int, int, int], int] = {}
+    waits = _Waits(game, wiring)
     while game.play():
-        ends = ends or streams.ends()
-        for circle in _circles(game, ends):
+        for circle in waits.circles():
             at = min(circle, key=cost)
             free[plans[at].tile] -= extra(at)
             plans[at] = replace(plans[at], pixels=grown(plans[at]))
@@ -57,26 +62,34 @@ def settle_depths(placed: PlacedGraph) -> PlacedGraph:
     return placed.with_pixels(plan.pixels for plan in plans)
 
 
-def _circles(game: TokenGame, ends: Mapping[tuple[int, int, int], int]) -> list[set[int]]:
-    """The full rings of every circle of streams that wait for each other. One of each must grow."""
-    blocked = {b.stream: b.event for b in game.blocked()}
-    waits = nx.DiGraph((stream, _waits_for(event, game, ends)) for stream, event in blocked.items())
-    found = []
-    for circle in nx.simple_cycles(waits):
-        full = {blocked[stream].thing for stream in circle if blocked[stream].kind == tokens.SPACE}
-        assert full, f"a deadlock that no depth resolves: {[str(blocked[stream]) for stream in circle[:8]]}"
-        found.append(full)
-    assert found, "streams wait for one that has come to its end"
-    return sorted(found, key=min)
+class _Waits:
+    """Who waits for whom, where a game has stopped."""
 
+    def __init__(self, game: TokenGame, wiring: Wiring) -> None:
+        self.game, self.wiring = game, wiring
+        self.names = [str(player) for player in wiring.players]
+        self.rings, self.fifos = list(wiring.ring_numbers), list(wiring.fifo_numbers)
 
-def _waits_for(event: Event, game: TokenGame, ends: Mapping[tuple[int, int, int], int]) -> int:
-    """The stream that an event waits for: the slowest reader of a full ring, the producer of an empty one."""
-    ring = event.thing
-    if event.kind == tokens.SPACE:
-        done = game.released[ring]
-        return ends[tokens.RELEASE, ring, done.index(min(done))]
-    if event.kind == tokens.WAIT:
-        made = game.signalled[ring]
-        return ends[tokens.SIGNAL, ring, made.index(min(made))]
-    return ends[tokens.RECEIVE if event.kind == tokens.SEND else tokens.SEND, ring, 0]
+    def circles(self) -> list[set[int]]:
+        """The full rings of every circle of streams that wait for each other. One of each must grow."""
+        blocked = {self.names[one.stream]: one.event for one in self.game.blocked()}
+        waits = nx.DiGraph((name, self._waits_for(event)) for name, event in blocked.items())
+        found = []
+        for circle in nx.simple_cycles(waits):
+            full = {blocked[name].thing for name in circle if blocked[name].kind == tokens.SPACE}
+            assert full, f"a deadlock that no depth resolves: {[f'{name}: {blocked[name]}' for name in circle[:8]]}"
+            found.append(full)
+        assert found, "streams wait for one that has come to its end"
+        return sorted(found, key=min)
+
+    def _waits_for(self, event: Event) -> str:
+        """Who an event waits for: the slowest reader of a full ring, the slowest producer of an empty one."""
+        if event.kind in (tokens.SEND, tokens.RECEIVE):
+            fifo = self.fifos[event.thing]
+            return next(iter((self.wiring.receivers if event.kind == tokens.SEND else self.wiring.senders)[fifo]))
+        key = self.rings[event.thing]
+        if event.kind == tokens.SPACE:
+            released = self.game.released[event.thing]
+            return next(iter(self.wiring.owners[key, released.index(min(released))]))
+        made = self.game.signalled[event.thing]
+        return list(self.wiring.producers[key])[made.index(min(made))]
