@@ -105,7 +105,7 @@ def _tiles(tiles: tuple[TileReport, ...]) -> Table:
         tiles,
         ("tile>", lambda tile: tile.tile),
         ("words>", lambda tile: f"{tile.memory_words:,}"),
-        ("of %>", lambda tile: f"{100 * tile.memory_words / tile.memory_capacity:.0f}"),
+        ("of %>", lambda tile: f"{tile.fill:.0f}"),
         ("most of it", _most),
         ("cores>", lambda tile: len(tile.cores)),
         ("MVMUs>", lambda tile: sum(core.mvmus for core in tile.cores)),

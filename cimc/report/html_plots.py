@@ -1,7 +1,4 @@
-"""The pipeline over time: a row for each layer, as strong as the share of its cores that are at work.
-
-Time is cut into BINS pieces, and the rows are one picture. So a page stays small however many slices a run has.
-"""
+"""The plots of the page: the pipeline over time, and the memory of tiles."""
 
 from __future__ import annotations
 
@@ -13,16 +10,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from cimc.base.quantities import si
-from cimc.report.html_markup import Markup, shortened
-from cimc.report.html_style import hue
-from cimc.report.plot import IDLE, TEXT, drawn, new_figure, own_settings
+from cimc.report.html_values import hue, shortened
+from cimc.report.model import TileReport
+from cimc.report.plot import IDLE, LINE, STRONG, TEXT, WEAK, drawn, new_figure, own_settings
 from cimc.runtime.timing.account import HOST
 from cimc.runtime.timing.result import Timing
 
 BINS = 900
+MEMORY_HEIGHT, NAMED = 180.0, 46
+"""The height of the drawing of memory, and tiles that are named below it, about."""
 WIDTH, LABELS, ROW, TOP, REST = 1120.0, 210.0, 20.0, 24.0, 10.0
 """Lengths in the drawing: of it all, of labels, of a row, above the first row, right of and below the last."""
 LANE, LINES = (0.15, 0.85), 20
@@ -45,8 +45,11 @@ class _Row:
 
 @own_settings()
 def gantt(timing: Timing, keys: Mapping[str, tuple[int, ...]]) -> Markup:
-    """The chart of a run that was timed with record=True. keys: indices of the
-    layers of an origin, which give the order of rows."""
+    """The pipeline of a run that was timed with record=True: a row for each layer, as strong as the share of its cores
+    that are at work. keys: indices of the layers of an origin, which give the order of rows.
+
+    Time is cut into BINS pieces, and the rows are one picture. So a page stays small however many slices a run has.
+    """
     whole = max(timing.completions[-1], max((one.end for one in timing.intervals), default=0.0)) or 1.0
     rows = _rows(timing, whole)
     order = sorted(rows, key=lambda name: (keys.get(name, BEHIND), name))
@@ -134,3 +137,42 @@ def _says(row: _Row, name: str, whole: float) -> str:
         f"{shortened(name, 120)}: {len(row.streams)} {what}, from {si(row.start, 's')} to {si(row.end, 's')}, "
         f"at work {busy:.0f} % of the whole time"
     )
+
+
+@own_settings()
+def memory_plot(tiles: Sequence[TileReport]) -> Markup:
+    """A bar for each tile in use, in percent of its memory, against the capacity."""
+    if not tiles:
+        return Markup()
+    places = range(len(tiles))
+    figure, axes = new_figure(WIDTH, MEMORY_HEIGHT, (46, 12, 10, 34))
+    largest = [tile.most_fill for tile in tiles]
+    rest = [tile.fill - part for tile, part in zip(tiles, largest, strict=True)]
+    titles = {}
+    for heights, bottoms, colour in ((largest, [0.0] * len(tiles), STRONG), (rest, largest, WEAK)):
+        bars = axes.bar(places, heights, 0.8, bottoms, color=colour, zorder=2)
+        for tile, drawn_bar in zip(tiles, bars, strict=True):
+            name = f"{'most' if colour == STRONG else 'rest'}-{tile.tile}"
+            drawn_bar.set_gid(name)
+            titles[name] = (
+                f"tile {tile.tile}: {tile.memory_words:,} of {tile.memory_capacity:,} words; most: {most_of(tile)}"
+            )
+    axes.axhline(100, color=TEXT, linestyle=(0, (4, 3)), linewidth=1, zorder=3)
+    step = -(-len(tiles) // NAMED)
+    axes.set_xticks(list(places)[::step], [str(tile.tile) for tile in tiles][::step])
+    axes.set_yticks([0, 25, 50, 75, 100])
+    axes.set_xlim(-0.8, len(tiles) - 0.2)
+    axes.set_ylim(0, max(108.0, *(1.05 * tile.fill for tile in tiles)))
+    axes.set_xlabel("tile")
+    axes.set_ylabel("% of its memory")
+    axes.tick_params(color=LINE)
+    axes.grid(axis="y", zorder=0)
+    return drawn(figure, "memory-plot", f"memory of {len(tiles)} tiles in percent", titles, round(WIDTH * 5 / 6))
+
+
+def most_of(tile: TileReport) -> str:
+    """What takes most of a tile's memory."""
+    most = tile.largest
+    if most is None:
+        return ""
+    return f"{most.kind} {most.name}" + (f" of {most.tensor}" if most.tensor not in ("", most.name) else "")
