@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, CimcWarning, Diagnostic, Place, fail
 from cimc.base.options import Checked, fits, made, options_of, require, shown
-from cimc.base.reading import TEXT_LIMIT, FilePath, read_text
+from cimc.base.reading import FilePath
 from cimc.base.shown import Facts, Shown
 from cimc.driver.arrays import Arrays, Data, arrays_of, data_for
 from cimc.driver.options import DEFAULT_TARGET, CompileOptions, EstimateOptions, Limits
@@ -34,7 +34,7 @@ from cimc.report.timed import names_in, timed
 from cimc.report.trace import Trace, thinned, trace_text
 from cimc.runtime.engines import engine_for
 from cimc.runtime.execution import Engine
-from cimc.runtime.package import TARGET, load_package
+from cimc.runtime.package import load_package
 from cimc.runtime.timing.result import Timing
 from cimc.target.load import TargetLike
 from cimc.target.model import Target
@@ -78,7 +78,6 @@ class CompiledProgram(Shown):
     weights: Mapping[str, npt.NDArray[Any]]
     target: Target
     mapping: Report
-    target_toml: str
     _engine: Engine | None = None
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]], max_memory: int | None = None) -> Arrays:
@@ -93,7 +92,7 @@ class CompiledProgram(Shown):
 
     def save(self, folder: FilePath) -> None:
         """Write a folder that stands alone, as `cimc compile` does."""
-        save_folder(_path(folder), self.program, self.weights, self.target_toml, self.mapping)
+        save_folder(_path(folder), self.program, self.weights, self.target, self.mapping)
 
     def report(self) -> Report:
         """The mapping report."""
@@ -124,7 +123,7 @@ def compile(
     compiled = compile_network(model, chosen, _arrays(model, calibration))
     report = build_report(compiled)
     _warn([*compiled.warnings, *missed_rate(chosen.rate, report)])
-    return CompiledProgram(compiled.program, compiled.weights, compiled.target, report, compiled.target_toml)
+    return CompiledProgram(compiled.program, compiled.weights, compiled.target, report)
 
 
 @_takes(CompileOptions, Limits)
@@ -165,8 +164,7 @@ def load(folder: FilePath) -> CompiledProgram:
     place = _path(folder)
     package = load_package(place)
     report = load_report(place, package.program)
-    toml = read_text(place / TARGET, TEXT_LIMIT)
-    return CompiledProgram(package.program, package.weights, package.target, report, toml)
+    return CompiledProgram(package.program, package.weights, package.target, report)
 
 
 def time(program: CompiledProgram | FilePath, inputs: int = 4) -> Timing:

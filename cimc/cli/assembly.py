@@ -23,7 +23,7 @@ from cimc.report.files import check_writable, write_whole
 from cimc.report.json_text import fields_of
 from cimc.report.view_table import table_of
 from cimc.target.emulated import require_emulated
-from cimc.target.load import Sourced, load_target, preset_names, target_file
+from cimc.target.load import load_target, preset_names, target_file
 from cimc.target.model import Target
 from cimc.target.write import write_target
 
@@ -36,7 +36,7 @@ def assemble_job(text: Path, out: Path, target: str | None, settings: list[str] 
     program = read_program(text)
     against = target if target is not None else program.target if program.target in preset_names() else None
     if against is not None and not unchecked:
-        check_program(program, _sourced(against, settings).target, text)
+        check_program(program, _chip(against, settings), text)
     write_whole(out, encode(program))
 
 
@@ -77,6 +77,8 @@ def targets_job(json: Path | None) -> None:
     check_json(json)
     found = {name: load_target(name) for name in preset_names()}
     record = {name: {**fields_of(target), "runs": _runs(target)} for name, target in found.items()}
+    for fields in record.values():
+        del fields["sources"]
     table = table_of(
         found.values(),
         ("target", lambda target: target.name),
@@ -102,8 +104,7 @@ def _runs(target: Target) -> bool:
 
 def show_target_job(name: str, settings: list[str] | None) -> None:
     """`cimc targets show`."""
-    sourced = _sourced(name, settings)
-    text = write_target(sourced.target, sourced.sources)
+    text = write_target(_chip(name, settings))
     console = new_console()
     if console.is_terminal:
         console.print(Syntax(text, "toml", background_color="default", word_wrap=True))
@@ -111,8 +112,8 @@ def show_target_job(name: str, settings: list[str] | None) -> None:
         write_out(text)
 
 
-def _sourced(target: str, settings: list[str] | None) -> Sourced:
-    return made(TargetOptions, {"target": target, "set": settings or {}}).sourced()
+def _chip(target: str, settings: list[str] | None) -> Target:
+    return made(TargetOptions, {"target": target, "set": settings or {}}).chip()
 
 
 def _binary(path: Path) -> Program:

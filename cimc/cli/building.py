@@ -91,7 +91,7 @@ def compile_job(
         progress("writing the program")
         report = build_report(compiled)
         if folder is not None:
-            save_folder(folder, compiled.program, compiled.weights, compiled.target_toml, report)
+            save_folder(folder, compiled.program, compiled.weights, compiled.target, report)
     warn([*compiled.warnings, *missed_rate(options.rate, report), *stages.missed()])
     if json is not None:
         put_json(json_text(report), json)

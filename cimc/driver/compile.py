@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,6 @@ from cimc.passes.pipelines import PASSES, Context, MapOptions, run_passes
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
 from cimc.target.emulated import require_emulated
-from cimc.target.keys import Path
-from cimc.target.write import write_target
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Progress = Callable[[str], None]
@@ -53,8 +51,7 @@ SYNTHETIC_VALUES = 1 << 23
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled network and every stage it went through. warnings: what the user should know. sources: of the
-    target's values."""
+    """A compiled network and every stage it went through. warnings: what the user should know."""
 
     graph: Graph
     mapped: MappedGraph
@@ -63,17 +60,11 @@ class Compiled:
     weights: Arrays
     target: Target
     warnings: tuple[Diagnostic, ...]
-    sources: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def names(self) -> LayerNames:
         """What its layers are called."""
         return LayerNames((one.layer.name, one.layer.origin) for one in self.mapped.layers)
-
-    @property
-    def target_toml(self) -> str:
-        """The target as a file."""
-        return write_target(self.target, self.sources)
 
 
 def compile_network(
@@ -89,8 +80,7 @@ def compile_network(
     accept: looks at the network before long work, and may raise. observe: is shown what each pass makes. Raises
     CimcError for everything that is wrong with the network, the target or the data.
     """
-    sourced = options.sourced()
-    target = sourced.target
+    target = options.chip()
     require_emulated(target, _widest_input(options, target))
     progress("reading the network")
     graph = load_onnx(model, options.bind)
@@ -124,7 +114,7 @@ def compile_network(
         program = replace(program, weights=weights_digest(weights))
         progress("checking the program")
         verify_program(program, target)
-    return Compiled(graph, scheduled.mapped, scheduled, program, weights, target, tuple(warnings), sourced.sources)
+    return Compiled(graph, scheduled.mapped, scheduled, program, weights, target, tuple(warnings))
 
 
 def _check_copies(options: CompileOptions, target: Target) -> None:

@@ -18,6 +18,8 @@ from cimc.report.files import check_outside
 from cimc.report.json_text import json_text, read_report
 from cimc.report.model import Report
 from cimc.runtime.package import load_package, save_package
+from cimc.target.model import Target
+from cimc.target.write import write_target
 
 REPORT = "report.json"
 
@@ -28,11 +30,11 @@ def program_digest(program: Program) -> str:
 
 
 def save_folder(
-    folder: Path, program: Program, weights: Mapping[str, npt.NDArray[Any]], target_toml: str, report: Report
+    folder: Path, program: Program, weights: Mapping[str, npt.NDArray[Any]], target: Target, report: Report
 ) -> None:
     """Write a compiled program with its report, whole or not at all; an older one in its place is replaced."""
     check_outside(folder)
-    save_package(folder, program, weights, target_toml, beside={REPORT: json_text(report).encode("utf-8")})
+    save_package(folder, program, weights, write_target(target), beside={REPORT: json_text(report).encode("utf-8")})
 
 
 def load_report(folder: Path, program: Program) -> Report:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from cimc.isa.program import CoreCode, Matrix, Program
 from cimc.report.cost_model import Writing
 from cimc.target.model import Target
-from cimc.target.writing import write_cost
 
 
 def writing_of(program: Program, target: Target) -> Writing:
@@ -15,10 +14,10 @@ def writing_of(program: Program, target: Target) -> Writing:
     cores = [core for tile in program.tiles for core in tile.cores]
     cells = sum(cells_of(core, target) for core in cores)
     rows = max((_extent(held)[0] for core in cores for held in core.by_mvmu().values()), default=0)
-    cost = write_cost(target, cells, rows)
+    cost = target.write_cost(cells, rows)
     if cost is None:
         return Writing(cells, rows, None, None, f"target {target.name} has no price for writing a cell ([writing])")
-    return Writing(cells, rows, cost.seconds, cost.joules, "")
+    return Writing(cells, rows, *cost, "")
 
 
 def cells_of(core: CoreCode, target: Target) -> int:
