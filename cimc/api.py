@@ -20,7 +20,7 @@ from cimc.base.diagnostics import CimcError, CimcWarning, Diagnostic, Place, fai
 from cimc.base.options import Checked, fits, made, options_of, require, shown
 from cimc.base.reading import FilePath
 from cimc.base.shown import Facts, Shown
-from cimc.driver.arrays import Arrays, Data, arrays_of, data_for
+from cimc.driver.arrays import Arrays, Data, arrays_of
 from cimc.driver.options import DEFAULT_TARGET, CompileOptions, EstimateOptions, Limits
 from cimc.driver.running import lanes_for, run_program
 from cimc.isa.program import Program
@@ -120,7 +120,7 @@ def compile(
     from cimc.report.build import build_report, missed_rate
 
     chosen = made(CompileOptions, {"target": target, **options})
-    compiled = compile_network(model, chosen, _arrays(model, calibration))
+    compiled = compile_network(model, chosen, calibration)
     report = build_report(compiled)
     _warn([*compiled.warnings, *missed_rate(chosen.rate, report)])
     return CompiledProgram(compiled.program, compiled.weights, compiled.target, report)
@@ -142,8 +142,7 @@ def verify(
 
     given = {"target": target, **options}
     chosen, limits = made(CompileOptions, given, Limits), made(Limits, given, CompileOptions)
-    inputs = data_for(model, data, limit if fits(limit, int) else None)
-    found = verify_network(model, inputs, chosen, _arrays(model, calibration), limit, limits=limits, program=program)
+    found = verify_network(model, data, chosen, calibration, limit, limits=limits, program=program)
     _warn(found.warnings)
     return found
 
@@ -226,10 +225,6 @@ def _timed(program: CompiledProgram, inputs: int, record: bool) -> Timing:
         todo = f"give a whole number, 1 to {MOST_INPUTS}"
         raise fail("options.inputs", f"inputs is {shown(inputs)}", Place(item="--inputs"), todo)
     return timed(program.program, names_in(program.mapping), program.target, inputs, record)
-
-
-def _arrays(model: ModelLike, data: Data | None) -> Arrays | None:
-    return None if data is None else data_for(model, data)
 
 
 def _warn(found: Iterable[Diagnostic]) -> None:

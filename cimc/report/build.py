@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from cimc.base.diagnostics import Diagnostic
 from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
-from cimc.driver.sizes import sizes_of
+from cimc.driver.verification import sizes_of
 from cimc.ir.layers import Binding
 from cimc.isa.program import CoreCode, TileCode
 from cimc.isa.verify.usage import tile_usage
