@@ -10,11 +10,10 @@ from rich.syntax import Syntax
 from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.base.layer_names import LayerNames
 from cimc.base.options import made
-from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.cli.console import answer, check_json, new_console, write_out
 from cimc.driver.options import TargetOptions
-from cimc.isa.binary.file import MAGIC, encode
-from cimc.isa.files import program_from, read_program
+from cimc.isa.binary.file import MAGIC, decode, encode
+from cimc.isa.files import program_bytes, program_from
 from cimc.isa.operands import Window
 from cimc.isa.program import CoreCode, Program
 from cimc.isa.text.printer import print_program
@@ -31,9 +30,10 @@ from cimc.target.write import write_target
 def assemble_job(text: Path, out: Path, target: str | None, settings: list[str] | None, unchecked: bool) -> None:
     """`cimc asm`. The program is checked against `target`, or against the preset that it names itself."""
     check_writable(out, text, target_file(target))
-    if _bytes(text).startswith(MAGIC):
+    data = program_bytes(text)
+    if data.startswith(MAGIC):
         raise fail("asm.form", "this is a binary program already", Place(str(text)), "cimc disasm makes text from it")
-    program = read_program(text)
+    program = program_from(data, str(text))
     against = target if target is not None else program.target if program.target in preset_names() else None
     if against is not None and not unchecked:
         check_program(program, _chip(against, settings), text)
@@ -44,7 +44,11 @@ def disassemble_job(binary: Path, out: Path | None, layer: str | None) -> None:
     """`cimc disasm`. layer: whose cores alone are of interest."""
     if out is not None:
         check_writable(out, binary)
-    program = _binary(binary)
+    data = program_bytes(binary)
+    if not data.startswith(MAGIC):
+        what = "this is not a binary program of cimc"
+        raise fail("binary.magic", what, Place(str(binary)), "cimc asm makes one from text")
+    program = decode(data, str(binary))
     text = print_program(program if layer is None else _only(program, layer))
     if out is None:
         write_out(text)
@@ -114,19 +118,3 @@ def show_target_job(name: str, settings: list[str] | None) -> None:
 
 def _chip(target: str, settings: list[str] | None) -> Target:
     return made(TargetOptions, {"target": target, "set": settings or {}}).chip()
-
-
-def _binary(path: Path) -> Program:
-    data = _bytes(path)
-    if not data.startswith(MAGIC):
-        what = "this is not a binary program of cimc"
-        raise fail("binary.magic", what, Place(str(path)), "cimc asm makes one from text")
-    return program_from(data, str(path))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return read_bytes(path, PROGRAM_LIMIT)
-    except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
-        raise fail("asm.file", f"the program cannot be read: {reason}", Place(str(path)), "check the path") from None

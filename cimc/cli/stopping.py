@@ -33,7 +33,7 @@ IDLE = ("loop", "end", "hlt")
 def show_stop(console: Console, package: Package, report: Report, where: str, data: str, lane: int) -> None:
     """Run one input until the place is reached, and print what is there."""
     program = package.program
-    probe, code = find_place(package.program, report, where)
+    probe, code = find_place(program, report, where)
     lanes = lanes_in(program, data)
     count = len(next(iter(lanes.values())))
     if lane >= count:
@@ -58,7 +58,7 @@ def find_place(program: Program, report: Report, where: str) -> tuple[Probe, Cor
     if "," not in where or not where.replace(",", "").replace(" ", "").isdigit():
         return _place_of_layer(program, report, where)
     tile, core, index, *rest = split_numbers(where, "--stop", sketch, 4 if where.count(",") == 3 else 3)
-    code = _core(program, tile, core)
+    code = _cores(program).get((tile, core))
     if code is None:
         raise no_answer("stop", f"the program has no core {core} on tile {tile}", "cimc report DIR lists the tiles")
     if index >= len(code.stream):
@@ -76,17 +76,15 @@ def find_place(program: Program, report: Report, where: str) -> tuple[Probe, Cor
 
 def _place_of_layer(program: Program, report: Report, text: str) -> tuple[Probe, CoreCode]:
     name = report.layers[report.names.index(text, "--stop")].name
-    places = [(tile.tile, core.core) for tile in report.tiles for core in tile.cores if name in core.layers]
-    code = _core(program, *places[0])
-    assert code is not None, f"{name} is on no core"
+    tile, core = next((tile.tile, core.core) for tile in report.tiles for core in tile.cores if name in core.layers)
+    code = _cores(program)[tile, core]
     names = [instruction.mnemonic for instruction in code.stream]
-    index = names.index("mvm") if "mvm" in names else names.index("store")
-    return Probe((places[0][0], "core", places[0][1], index)), code
+    return Probe((tile, "core", core, names.index("mvm" if "mvm" in names else "store"))), code
 
 
-def _core(program: Program, tile: int, core: int) -> CoreCode | None:
-    codes = [code for t in program.tiles if t.number == tile for code in t.cores if code.number == core]
-    return codes[0] if codes else None
+def _cores(program: Program) -> dict[tuple[int, int], CoreCode]:
+    """Every core by its tile and number."""
+    return {(tile.number, core.number): core for tile in program.tiles for core in tile.cores}
 
 
 def _show(console: Console, program: Program, probe: Probe, code: CoreCode, found: Stopped) -> None:
