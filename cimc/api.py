@@ -27,8 +27,7 @@ from cimc.isa.program import Program
 from cimc.isa.text.printer import print_program
 from cimc.report.compare import Comparison
 from cimc.report.compare import compare as compare_reports
-from cimc.report.files import check_writable, write_whole
-from cimc.report.folder import load_report, report_at, save_folder
+from cimc.report.folder import check_writable, load_report, report_at, save_folder, write_whole
 from cimc.report.model import Report
 from cimc.report.timed import names_in, timed
 from cimc.report.trace import Trace, thinned, trace_text

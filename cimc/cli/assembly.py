@@ -18,7 +18,7 @@ from cimc.isa.operands import Window
 from cimc.isa.program import CoreCode, Program
 from cimc.isa.text.printer import print_program
 from cimc.isa.verify.checked import check_program
-from cimc.report.files import check_writable, write_whole
+from cimc.report.folder import check_writable, write_whole
 from cimc.report.json_text import fields_of
 from cimc.report.view_table import table_of
 from cimc.target.emulated import require_emulated

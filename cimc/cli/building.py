@@ -21,8 +21,7 @@ from cimc.driver.verify import verify_network
 from cimc.ir.text import print_stage
 from cimc.passes.pipelines import PASSES
 from cimc.report.build import build_report, missed_rate
-from cimc.report.files import check_place
-from cimc.report.folder import save_folder
+from cimc.report.folder import check_place, save_folder
 from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import facts_table, table_of
 from cimc.target.load import target_file
@@ -73,8 +72,7 @@ def compile_job(
         check_place(folder, model, calibration, target_file(options.target))
     elif not stages.wanted:
         raise fail("options.out", "no folder to write is given", Place(item="--out"), "give -o DIR")
-    with steps() as progress:
-        progress("reading the calibration data")
+    with steps("reading the calibration data") as progress:
         try:
             compiled = compile_network(model, options, calibration, progress, observe=stages.observe)
         except Stopped:
@@ -109,8 +107,7 @@ def verify_job(
 ) -> bool:
     """`cimc verify`; whether everything agreed."""
     check_json(json, model, calibration, data, program)
-    with steps() as progress:
-        progress("reading the data")
+    with steps("reading the data") as progress:
         found = verify_network(model, data, options, calibration, limit, progress, limits, program)
     if json is None:
         warn(found.warnings)

@@ -13,7 +13,7 @@ from cimc.base.reading import identity
 from cimc.cli.console import answer, check_json, new_console, steps, write_out
 from cimc.driver.arrays import write_arrays
 from cimc.driver.running import lanes_in, package_of, run_program
-from cimc.report.files import check_writable
+from cimc.report.folder import check_writable
 from cimc.report.schema import schema_text
 from cimc.report.view import report_view
 from cimc.report.view_compare import comparison_view
@@ -25,8 +25,7 @@ def run_job(
 ) -> None:
     """`cimc run`."""
     check_writable(out, data, program)
-    with steps() as progress:
-        progress("reading the program")
+    with steps("reading the program") as progress:
         package = package_of(folder, program)
         lanes = lanes_in(package.program, data, limit)
         count = len(next(iter(lanes.values())))
@@ -54,8 +53,7 @@ def report_job(folder: Path, json: Path | None, html: Path | None, all_tiles: bo
     check_json(json)
     if html is not None:
         check_writable(html)
-        with steps() as progress:
-            progress("timing the program and drawing the page")
+        with steps("timing the program and drawing the page"):
             api.page(folder, html)
         new_console().print(f"{html}: {os.path.getsize(html):,} bytes", soft_wrap=True)
     if html is None or json is not None:
@@ -66,7 +64,6 @@ def report_job(folder: Path, json: Path | None, html: Path | None, all_tiles: bo
 def compare_job(a: Path, b: Path, json: Path | None) -> None:
     """`cimc compare`."""
     check_json(json, a, b)
-    with steps() as progress:
-        progress("reading the reports")
+    with steps("reading the reports"):
         found = api.compare(a, b)
     answer(found, json, comparison_view(found))

@@ -40,8 +40,7 @@ def show_stop(console: Console, package: Package, report: Report, where: str, da
         what = f"the file holds {count} inputs; number {lane} is not among them"
         raise fail("options.lane", what, Place(data), "count from 0")
     one = {name: array[lane : lane + 1] for name, array in lanes.items()}
-    with steps() as progress:
-        progress("running")
+    with steps("running"):
         try:
             engine_for(program, package.weights, package.target).run(one, probe=probe)
         except Stopped as stopped:

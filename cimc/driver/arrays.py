@@ -15,7 +15,7 @@ from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.npz import Damaged, Member, members_of, read_array, read_header, write_npz
 from cimc.base.options import require, shown
 from cimc.base.reading import FilePath, open_regular
-from cimc.report.files import write_whole
+from cimc.report.folder import write_whole
 
 if TYPE_CHECKING:
     from cimc.frontends.onnx_file import ModelLike

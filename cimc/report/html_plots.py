@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import colorsys
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,16 +31,32 @@ BEHIND = (sys.maxsize,)
 """Where what belongs to no layer stands among layers by their indices: behind them."""
 LONGEST = 30
 """Characters of a label."""
+LEAST = 1e-9
+"""Shares of a piece of time that are rounding."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """A layer's work. seconds: by piece of time, of all its streams together; start, end: of its first and last."""
+    """A layer's work: the streams that do it, and when each piece of it starts and ends."""
 
     streams: set[int] = field(default_factory=set)
-    seconds: list[float] = field(default_factory=lambda: [0.0] * BINS)
-    start: float = math.inf
-    end: float = 0.0
+    starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+
+    def busy(self, whole: float) -> npt.NDArray[Any]:
+        """Which share of each piece of time its streams work."""
+        edges = np.linspace(0, whole, BINS + 1)
+        worked = np.diff(_passed(self.starts, edges) - _passed(self.ends, edges))
+        share: npt.NDArray[Any] = np.clip(worked * BINS / (whole * len(self.streams)), 0, 1)
+        return share
+
+
+def _passed(moments: Sequence[float], edges: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Seconds from all moments that lie before an edge up to it, for every edge."""
+    ordered = np.sort(moments)
+    before = np.searchsorted(ordered, edges)
+    passed: npt.NDArray[Any] = before * edges - np.concatenate([[0.0], np.cumsum(ordered)])[before]
+    return passed
 
 
 @own_settings()
@@ -51,7 +67,7 @@ def gantt(timing: Timing, keys: Mapping[str, tuple[int, ...]]) -> Markup:
     Time is cut into BINS pieces, and the rows are one picture. So a page stays small however many slices a run has.
     """
     whole = max(timing.completions[-1], max((one.end for one in timing.intervals), default=0.0)) or 1.0
-    rows = _rows(timing, whole)
+    rows = _rows(timing)
     order = sorted(rows, key=lambda name: (keys.get(name, BEHIND), name))
     count = len(order)
     figure, axes = new_figure(WIDTH, TOP + count * ROW + REST, (LABELS, TOP, REST, REST))
@@ -83,7 +99,7 @@ def gantt(timing: Timing, keys: Mapping[str, tuple[int, ...]]) -> Markup:
     return drawn(figure, "pipeline-plot", label, titles, round(WIDTH * 5 / 6))
 
 
-def _rows(timing: Timing, whole: float) -> dict[str, _Row]:
+def _rows(timing: Timing) -> dict[str, _Row]:
     """Work by layer: of cores, and of the host, whose streams are no cores."""
     rows: dict[str, _Row] = {}
     for one in timing.intervals:
@@ -91,19 +107,9 @@ def _rows(timing: Timing, whole: float) -> dict[str, _Row]:
             continue
         row = rows.setdefault(one.name, _Row())
         row.streams.add(one.stream)
-        row.start, row.end = min(row.start, one.start), max(row.end, one.end)
-        _spread(row.seconds, one.start, one.end, whole)
+        row.starts.append(one.start)
+        row.ends.append(one.end)
     return rows
-
-
-def _spread(seconds: list[float], start: float, end: float, whole: float) -> None:
-    """Add the time from start to end to the pieces that it lies in."""
-    piece = whole / len(seconds)
-    first = min(int(start / piece), len(seconds) - 1)
-    last = min(int(end / piece), len(seconds) - 1)
-    for place in range(first, last + 1):
-        low, high = max(start, place * piece), min(end, (place + 1) * piece)
-        seconds[place] += max(0.0, high - low)
 
 
 def _picture(rows: Sequence[_Row], layers: Sequence[tuple[int, ...]], whole: float) -> npt.NDArray[np.uint8]:
@@ -111,8 +117,8 @@ def _picture(rows: Sequence[_Row], layers: Sequence[tuple[int, ...]], whole: flo
     picture = np.zeros((len(rows) * LINES, BINS, 4), np.uint8)
     low, high = (round(part * LINES) for part in LANE)
     for place, (row, own) in enumerate(zip(rows, layers, strict=True)):
-        share = np.array(row.seconds) / (whole / BINS * len(row.streams))
-        opaque = np.where(share > 0, np.clip((1 + 2 * share) / 3, 0, 1), 0)
+        share = row.busy(whole)
+        opaque = np.where(share > LEAST, (1 + 2 * share) / 3, 0)
         lines = picture[place * LINES + low : place * LINES + high]
         lines[..., :3] = _colour(own[0] if own else -1)
         lines[..., 3] = np.round(255 * opaque).astype(np.uint8)
@@ -131,11 +137,11 @@ def _label(name: str, layers: tuple[int, ...]) -> str:
 
 
 def _says(row: _Row, name: str, whole: float) -> str:
-    busy = 100 * sum(row.seconds) / (len(row.streams) * whole)
+    busy = 100 * row.busy(whole).mean()
     what = "streams of the host" if name == HOST else f"core{'s' if len(row.streams) != 1 else ''}"
     return (
-        f"{shortened(name, 120)}: {len(row.streams)} {what}, from {si(row.start, 's')} to {si(row.end, 's')}, "
-        f"at work {busy:.0f} % of the whole time"
+        f"{shortened(name, 120)}: {len(row.streams)} {what}, from {si(min(row.starts), 's')} to "
+        f"{si(max(row.ends), 's')}, at work {busy:.0f} % of the whole time"
     )
 
 
