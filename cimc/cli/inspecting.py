@@ -15,9 +15,9 @@ from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
-from cimc.cli.console import answer, check_json, new_console
+from cimc.cli.console import answer, check_json
 from cimc.cli.options import no_answer, not_a_place, split_numbers
-from cimc.cli.stopping import show_stop
+from cimc.cli.stopping import stopped_view
 from cimc.crossbar.storage import Cells, Storage
 from cimc.isa.program import Matrix, Program
 from cimc.report.folder import load_report
@@ -56,7 +56,7 @@ def inspect_job(
     package = load_package(folder)
     program, report = package.program, load_report(folder, package.program)
     if stop is not None and data is not None:
-        show_stop(new_console(), package, report, stop, data, lane)
+        answer(None, None, stopped_view(package, report, stop, data, lane))
         return
     stored = matrices_of(program)
     names = {one.matrix.layer: one.matrix.layer for one in stored}
