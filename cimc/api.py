@@ -18,22 +18,21 @@ import numpy.typing as npt
 
 from cimc.base.diagnostics import CimcError, CimcWarning, Diagnostic, Place, fail
 from cimc.base.options import Checked, fits, made, options_of, require, shown
-from cimc.base.reading import TEXT_LIMIT, FilePath, read_text
+from cimc.base.reading import FilePath
 from cimc.base.shown import Facts, Shown
-from cimc.driver.arrays import Arrays, Data, arrays_of, data_for
+from cimc.driver.arrays import Arrays, Data, arrays_of
 from cimc.driver.options import DEFAULT_TARGET, CompileOptions, EstimateOptions, Limits
 from cimc.driver.running import lanes_for, run_program
 from cimc.isa.program import Program
 from cimc.isa.text.printer import print_program
 from cimc.report.compare import Comparison
 from cimc.report.compare import compare as compare_reports
-from cimc.report.files import check_writable, write_whole
-from cimc.report.folder import load_report, report_at, save_folder
+from cimc.report.folder import check_writable, load_report, report_at, save_folder, write_whole
 from cimc.report.model import Report
 from cimc.report.trace import Trace, thinned, trace_text
 from cimc.runtime.engines import engine_for
 from cimc.runtime.execution import Engine
-from cimc.runtime.package import TARGET, load_package
+from cimc.runtime.package import load_package
 from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import Timing
 from cimc.target.load import TargetLike
@@ -78,7 +77,6 @@ class CompiledProgram(Shown):
     weights: Mapping[str, npt.NDArray[Any]]
     target: Target
     mapping: Report
-    target_toml: str
     _engine: Engine | None = None
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]], max_memory: int | None = None) -> Arrays:
@@ -93,7 +91,7 @@ class CompiledProgram(Shown):
 
     def save(self, folder: FilePath) -> None:
         """Write a folder that stands alone, as `cimc compile` does."""
-        save_folder(_path(folder), self.program, self.weights, self.target_toml, self.mapping)
+        save_folder(_path(folder), self.program, self.weights, self.target, self.mapping)
 
     def report(self) -> Report:
         """The mapping report."""
@@ -121,10 +119,10 @@ def compile(
     from cimc.report.build import build_report, missed_rate
 
     chosen = made(CompileOptions, {"target": target, **options})
-    compiled = compile_network(model, chosen, _arrays(model, calibration))
+    compiled = compile_network(model, chosen, calibration)
     report = build_report(compiled)
     _warn([*compiled.warnings, *missed_rate(chosen.rate, report)])
-    return CompiledProgram(compiled.program, compiled.weights, compiled.target, report, compiled.target_toml)
+    return CompiledProgram(compiled.program, compiled.weights, compiled.target, report)
 
 
 @_takes(CompileOptions, Limits)
@@ -143,8 +141,7 @@ def verify(
 
     given = {"target": target, **options}
     chosen, limits = made(CompileOptions, given, Limits), made(Limits, given, CompileOptions)
-    inputs = data_for(model, data, limit if fits(limit, int) else None)
-    found = verify_network(model, inputs, chosen, _arrays(model, calibration), limit, limits=limits, program=program)
+    found = verify_network(model, data, chosen, calibration, limit, limits=limits, program=program)
     _warn(found.warnings)
     return found
 
@@ -165,8 +162,7 @@ def load(folder: FilePath) -> CompiledProgram:
     place = _path(folder)
     package = load_package(place)
     report = load_report(place, package.program)
-    toml = read_text(place / TARGET, TEXT_LIMIT)
-    return CompiledProgram(package.program, package.weights, package.target, report, toml)
+    return CompiledProgram(package.program, package.weights, package.target, report)
 
 
 def time(program: CompiledProgram | FilePath, inputs: int = 4) -> Timing:
@@ -228,10 +224,6 @@ def _timed(program: CompiledProgram, inputs: int, record: bool) -> Timing:
         todo = f"give a whole number, 1 to {MOST_INPUTS}"
         raise fail("options.inputs", f"inputs is {shown(inputs)}", Place(item="--inputs"), todo)
     return time_program(program.program, program.target, inputs, record)
-
-
-def _arrays(model: ModelLike, data: Data | None) -> Arrays | None:
-    return None if data is None else data_for(model, data)
 
 
 def _warn(found: Iterable[Diagnostic]) -> None:

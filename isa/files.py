@@ -18,11 +18,16 @@ from cimc.target.model import Target
 
 def read_program(path: Path) -> Program:
     """The program in a file of either form. Raises CimcError for whatever is wrong with it."""
+    return program_from(program_bytes(path), str(path))
+
+
+def program_bytes(path: Path) -> bytes:
+    """A program's file as it is."""
     try:
-        data = read_bytes(path, PROGRAM_LIMIT)
+        return read_bytes(path, PROGRAM_LIMIT)
     except OSError as error:
-        raise fail("asm.file", f"the file cannot be read: {error.strerror}", Place(str(path))) from error
-    return program_from(data, str(path))
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
+        raise fail("asm.file", f"the program cannot be read: {reason}", Place(str(path)), "check the path") from None
 
 
 def program_from(data: bytes, file: str = "") -> Program:

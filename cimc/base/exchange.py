@@ -34,8 +34,7 @@ _ATTEMPTS = 10
 @contextmanager
 def beside(place: Path) -> Iterator[Path]:
     """A hidden folder beside a place, to make NEW in; gone afterwards. Raises OSError."""
-    heal(place)
-    sweep(place)
+    heal(place, sweep=True)
     hidden, handle = _hidden(place)
     try:
         yield hidden
@@ -65,23 +64,20 @@ def take_folder(hidden: Path, place: Path) -> None:
     _to_disk(place.parent)
 
 
-def heal(place: Path) -> None:
-    """Bring an older folder back that a killed process moved out of its place, if there is none now."""
-    if not is_path(place) or os.path.lexists(place):
+def heal(place: Path, sweep: bool = False) -> None:
+    """Bring an older folder back that a killed process moved out of its place, if there is none now.
+
+    sweep: remove what such processes left beside the place, too; what a living one holds stays.
+    """
+    if not is_path(place) or (os.path.lexists(place) and not sweep):
         return
     for hidden in _leftovers(place):
         with _held(hidden) as held:
             if held:
                 with suppress(OSError):  # who may not write here may still be told that there is no folder
                     _restore(hidden, place)
-
-
-def sweep(place: Path) -> None:
-    """Remove what killed processes left beside a place; what a living one holds stays."""
-    for hidden in _leftovers(place):
-        with _held(hidden) as held:
-            if held and _is_left_over(hidden, place):
-                shutil.rmtree(hidden, ignore_errors=True)
+                if sweep and _is_left_over(hidden, place):
+                    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def exchange(a: Path, b: Path) -> bool:

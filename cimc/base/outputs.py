@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,14 +24,34 @@ Strange = Callable[[Path], str]
 _ELSEWHERE = "name another place"
 
 
-def check_file(path: Path, inputs: Iterable[FilePath | None] = ()) -> None:
-    """Refuse a file that could not be written or that is one of `inputs`; nothing is left behind."""
-    _checked_file(path, _identities(inputs))
+def check_file(path: Path, inputs: Iterable[FilePath | None] = ()) -> tuple[Path, int | None]:
+    """Refuse a file that could not be written or that is an input, one of these or read already.
+
+    Where it is to be written, behind all links, and the mode of the one that is there.
+    """
+    _check_path(path)
+    try:
+        real = Path(os.path.realpath(path))
+        there = os.stat(real) if os.path.lexists(real) else None
+    except OSError as error:
+        raise unwritable(path, reason_of(error), _ELSEWHERE) from None
+    if there is None:
+        _check_parent(real.parent, path)
+    elif stat.S_ISDIR(there.st_mode):
+        raise unwritable(path, "this is a folder", "name a file in it")
+    elif not stat.S_ISREG(there.st_mode):
+        raise unwritable(path, "this is no regular file, and only such are replaced", "name a file")
+    elif (there.st_dev, there.st_ino) in _identities(inputs):
+        raise unwritable(path, "this is an input of the same command", _ELSEWHERE)
+    elif not os.access(real, os.W_OK):
+        raise unwritable(path, "the file there is protected", _ELSEWHERE)
+    _try_folder(real.parent, path)
+    return real, None if there is None else stat.S_IMODE(there.st_mode)
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all. Raises CimcError(output.write)."""
-    real, mode = _checked_file(path, inputs_read())
+    real, mode = check_file(path)
     try:
         with beside(real) as hidden:
             (hidden / NEW).write_bytes(data)
@@ -43,13 +63,33 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def check_folder(folder: Path, strange: Strange, inputs: Iterable[FilePath | None] = ()) -> None:
-    """Refuse a folder that could not be made, that holds something strange or one of `inputs`."""
-    _check_folder(folder, strange, _identities(inputs))
+    """Refuse a folder that could not be made, that holds something strange or an input."""
+    todo = "name a folder that is new, empty, or a compiled program"
+    _check_path(folder)
+    try:
+        if folder.is_symlink() or (os.path.lexists(folder) and not folder.is_dir()):
+            raise unwritable(folder, "this is not a folder", todo)
+        taken = _identities(inputs)
+        if folder.is_dir():
+            with noting_inputs():  # what is looked at here is no input
+                found = strange(folder)
+            if found:
+                raise unwritable(folder, found, todo)
+            for entry in sorted(folder.iterdir()):
+                if identity(entry) in taken:
+                    what = f"{entry.name} in it is an input of the same command"
+                    raise unwritable(folder, what, _ELSEWHERE)
+        existing = next(parent for parent in Path(os.path.realpath(folder)).parents if parent.exists())
+    except OSError as error:
+        raise unwritable(folder, reason_of(error), _ELSEWHERE) from None
+    if not existing.is_dir():
+        raise unwritable(folder, f"{existing} is a file, not a folder", _ELSEWHERE)
+    _try_folder(existing, folder)
 
 
 def write_folder(folder: Path, strange: Strange, fill: Callable[[Path], None]) -> None:
     """Make or replace a folder, whole or not at all. fill: writes files into a new one. Raises CimcError."""
-    _check_folder(folder, strange, inputs_read())
+    check_folder(folder, strange)
     place = Path(os.path.abspath(folder))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -72,29 +112,8 @@ def unwritable(path: Path, reason: str, todo: str) -> CimcError:
 
 
 def _identities(inputs: Iterable[FilePath | None]) -> set[Identity]:
-    return {found for path in inputs if path is not None and (found := identity(path)) is not None}
-
-
-def _checked_file(path: Path, inputs: Collection[Identity]) -> tuple[Path, int | None]:
-    """Where a file is to be written, behind all links, and the mode of the one that is there."""
-    _check_path(path)
-    try:
-        real = Path(os.path.realpath(path))
-        there = os.stat(real) if os.path.lexists(real) else None
-    except OSError as error:
-        raise unwritable(path, reason_of(error), _ELSEWHERE) from None
-    if there is None:
-        _check_parent(real.parent, path)
-    elif stat.S_ISDIR(there.st_mode):
-        raise unwritable(path, "this is a folder", "name a file in it")
-    elif not stat.S_ISREG(there.st_mode):
-        raise unwritable(path, "this is no regular file, and only such are replaced", "name a file")
-    elif (there.st_dev, there.st_ino) in inputs:
-        raise unwritable(path, "this is an input of the same command", _ELSEWHERE)
-    elif not os.access(real, os.W_OK):
-        raise unwritable(path, "the file there is protected", _ELSEWHERE)
-    _try_folder(real.parent, path)
-    return real, None if there is None else stat.S_IMODE(there.st_mode)
+    """These files, and those that were read already."""
+    return {found for path in inputs if path is not None and (found := identity(path)) is not None} | inputs_read()
 
 
 def _check_path(path: Path) -> None:
@@ -111,29 +130,6 @@ def _check_parent(parent: Path, path: Path) -> None:
         raise unwritable(path, reason_of(error), _ELSEWHERE) from None
     if not is_folder:
         raise unwritable(path, f"there is no folder {path.parent}", "make the folder first")
-
-
-def _check_folder(folder: Path, strange: Strange, inputs: Collection[Identity]) -> None:
-    todo = "name a folder that is new, empty, or a compiled program"
-    _check_path(folder)
-    try:
-        if folder.is_symlink() or (os.path.lexists(folder) and not folder.is_dir()):
-            raise unwritable(folder, "this is not a folder", todo)
-        if folder.is_dir():
-            with noting_inputs():  # what is looked at here is no input
-                found = strange(folder)
-            if found:
-                raise unwritable(folder, found, todo)
-            for entry in sorted(folder.iterdir()):
-                if identity(entry) in inputs:
-                    what = f"{entry.name} in it is an input of the same command"
-                    raise unwritable(folder, what, _ELSEWHERE)
-        existing = next(parent for parent in Path(os.path.realpath(folder)).parents if parent.exists())
-    except OSError as error:
-        raise unwritable(folder, reason_of(error), _ELSEWHERE) from None
-    if not existing.is_dir():
-        raise unwritable(folder, f"{existing} is a file, not a folder", _ELSEWHERE)
-    _try_folder(existing, folder)
 
 
 def _try_folder(folder: Path, path: Path) -> None:

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from cimc.base.version import __version__
-from cimc.cli.commands_build import compile, run, verify
+from cimc.cli.commands_build import compile, estimate, run, time, trace, verify
 from cimc.cli.commands_look import asm, compare, disasm, inspect, report, targets_app
-from cimc.cli.commands_price import estimate, time, trace
 
 app = typer.Typer(
     name="cimc",

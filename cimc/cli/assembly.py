@@ -10,20 +10,18 @@ from rich.syntax import Syntax
 from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.base.layer_names import LayerNames
 from cimc.base.options import made
-from cimc.base.reading import PROGRAM_LIMIT, read_bytes
 from cimc.cli.console import answer, check_json, new_console, write_out
 from cimc.driver.options import TargetOptions
-from cimc.isa.binary.file import MAGIC, encode
+from cimc.isa.binary.file import MAGIC, decode, encode
 from cimc.isa.effects import access_of
-from cimc.isa.files import check_program, program_from, read_program
+from cimc.isa.files import check_program, program_bytes, program_from
 from cimc.isa.program import Program
 from cimc.isa.text.printer import print_program
-from cimc.report.files import check_writable, write_whole
-from cimc.report.folder import load_report
+from cimc.report.folder import check_writable, load_report, write_whole
 from cimc.report.json_text import fields_of
 from cimc.report.view_table import table_of
 from cimc.target.emulated import require_emulated
-from cimc.target.load import Sourced, load_target, preset_names, target_file
+from cimc.target.load import load_target, preset_names, target_file
 from cimc.target.model import Target
 from cimc.target.write import write_target
 
@@ -31,12 +29,13 @@ from cimc.target.write import write_target
 def assemble_job(text: Path, out: Path, target: str | None, settings: list[str] | None, unchecked: bool) -> None:
     """`cimc asm`. The program is checked against `target`, or against the preset that it names itself."""
     check_writable(out, text, target_file(target))
-    if _bytes(text).startswith(MAGIC):
+    data = program_bytes(text)
+    if data.startswith(MAGIC):
         raise fail("asm.form", "this is a binary program already", Place(str(text)), "cimc disasm makes text from it")
-    program = read_program(text)
+    program = program_from(data, str(text))
     against = target if target is not None else program.target if program.target in preset_names() else None
     if against is not None and not unchecked:
-        check_program(program, _sourced(against, settings).target, text)
+        check_program(program, _chip(against, settings), text)
     write_whole(out, encode(program))
 
 
@@ -44,7 +43,11 @@ def disassemble_job(binary: Path, out: Path | None, layer: str | None) -> None:
     """`cimc disasm`. layer: whose cores alone are of interest."""
     if out is not None:
         check_writable(out, binary)
-    program = _binary(binary)
+    data = program_bytes(binary)
+    if not data.startswith(MAGIC):
+        what = "this is not a binary program of cimc"
+        raise fail("binary.magic", what, Place(str(binary)), "cimc asm makes one from text")
+    program = decode(data, str(binary))
     text = print_program(program if layer is None else _only(program, binary.parent, layer))
     if out is None:
         write_out(text)
@@ -85,6 +88,8 @@ def targets_job(json: Path | None) -> None:
     check_json(json)
     found = {name: load_target(name) for name in preset_names()}
     record = {name: {**fields_of(target), "runs": _runs(target)} for name, target in found.items()}
+    for fields in record.values():
+        del fields["sources"]
     table = table_of(
         found.values(),
         ("target", lambda target: target.name),
@@ -110,8 +115,7 @@ def _runs(target: Target) -> bool:
 
 def show_target_job(name: str, settings: list[str] | None) -> None:
     """`cimc targets show`."""
-    sourced = _sourced(name, settings)
-    text = write_target(sourced.target, sourced.sources)
+    text = write_target(_chip(name, settings))
     console = new_console()
     if console.is_terminal:
         console.print(Syntax(text, "toml", background_color="default", word_wrap=True))
@@ -119,21 +123,5 @@ def show_target_job(name: str, settings: list[str] | None) -> None:
         write_out(text)
 
 
-def _sourced(target: str, settings: list[str] | None) -> Sourced:
-    return made(TargetOptions, {"target": target, "set": settings or {}}).sourced()
-
-
-def _binary(path: Path) -> Program:
-    data = _bytes(path)
-    if not data.startswith(MAGIC):
-        what = "this is not a binary program of cimc"
-        raise fail("binary.magic", what, Place(str(path)), "cimc asm makes one from text")
-    return program_from(data, str(path))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return read_bytes(path, PROGRAM_LIMIT)
-    except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
-        raise fail("asm.file", f"the program cannot be read: {reason}", Place(str(path)), "check the path") from None
+def _chip(target: str, settings: list[str] | None) -> Target:
+    return made(TargetOptions, {"target": target, "set": settings or {}}).chip()

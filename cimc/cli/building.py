@@ -14,7 +14,6 @@ from cimc.base.names import printable
 from cimc.base.options import require
 from cimc.base.quantities import counted, decibels
 from cimc.cli.console import answer, check_json, new_console, put_json, steps, warn, write_out
-from cimc.driver.arrays import Arrays, data_for
 from cimc.driver.compile import compile_network
 from cimc.driver.options import CompileOptions, Limits
 from cimc.driver.verification import Verification
@@ -22,8 +21,7 @@ from cimc.driver.verify import verify_network
 from cimc.ir.text import print_stage
 from cimc.passes.pipelines import PASSES
 from cimc.report.build import build_report, missed_rate
-from cimc.report.files import check_place
-from cimc.report.folder import save_folder
+from cimc.report.folder import check_place, save_folder
 from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import facts_table, table_of
 from cimc.target.load import target_file
@@ -36,12 +34,10 @@ class Stopped(Exception):
 class Stages:
     """Prints stages. after: passes whose results are printed; last: one behind which nothing more is done, or None.
 
-    Raises CimcError for names that no pass has.
+    Raises CimcError for names that no pass has. missed: the passes that have not made a stage yet.
     """
 
     def __init__(self, after: Sequence[str], last: str | None) -> None:
-        self.after, self.last = tuple(after), last
-        self._seen: set[str] = set()
         names = [one.name for one in PASSES]
         asked = [("--print-after", name) for name in after] + ([] if last is None else [("--stop-after", last)])
         require(
@@ -49,28 +45,22 @@ class Stages:
                        did_you_mean(name, names) or f"passes: {', '.join(names)}")
             for option, name in asked if name not in names
         )  # fmt: skip
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anything is to be printed."""
-        return bool(self.after) or self.last is not None
+        self.last, self.wanted = last, [name for _, name in asked]
+        self.missed = dict.fromkeys(self.wanted)
 
     def observe(self, name: str, stage: Any) -> None:
         """A pass has made a stage. Raises Stopped behind the last one."""
-        self._seen.add(name)
-        if name in self.after or name == self.last:
+        self.missed.pop(name, None)
+        if name in self.wanted:
             write_out(print_stage(stage)[0])
         if name == self.last:
             raise Stopped
 
-    def missed(self) -> Iterator[Diagnostic]:
-        """A warning for each pass that was not needed, so that nothing was printed."""
-        for name in (*self.after, *(() if self.last is None else (self.last,))):
-            if name not in self._seen:
-                what = f'the pass "{name}" was not needed for this network, target and options'
-                yield Diagnostic(
-                    "options.pass", what, Place(item=name), "see `cimc compile --help` for what asks for it"
-                )
+    def warnings(self) -> Iterator[Diagnostic]:
+        """One for each pass that was not needed, so that nothing was printed."""
+        for name in self.missed:
+            what = f'the pass "{name}" was not needed for this network, target and options'
+            yield Diagnostic("options.pass", what, Place(item=name), "see `cimc compile --help` for what asks for it")
 
 
 def compile_job(
@@ -82,17 +72,16 @@ def compile_job(
         check_place(folder, model, calibration, target_file(options.target))
     elif not stages.wanted:
         raise fail("options.out", "no folder to write is given", Place(item="--out"), "give -o DIR")
-    with steps() as progress:
-        progress("reading the calibration data")
+    with steps("reading the calibration data") as progress:
         try:
-            compiled = compile_network(model, options, _data(model, calibration), progress, observe=stages.observe)
+            compiled = compile_network(model, options, calibration, progress, observe=stages.observe)
         except Stopped:
             return
         progress("writing the program")
         report = build_report(compiled)
         if folder is not None:
-            save_folder(folder, compiled.program, compiled.weights, compiled.target_toml, report)
-    warn([*compiled.warnings, *missed_rate(options.rate, report), *stages.missed()])
+            save_folder(folder, compiled.program, compiled.weights, compiled.target, report)
+    warn([*compiled.warnings, *missed_rate(options.rate, report), *stages.warnings()])
     if json is not None:
         put_json(json_text(report), json)
     if json is not None or folder is None:
@@ -104,10 +93,6 @@ def compile_job(
         f"{s.instructions:,} instructions, {s.code_bytes:,} bytes"
     )
     new_console().print(text, soft_wrap=True)
-
-
-def _data(model: str, file: str | None) -> Arrays | None:
-    return None if file is None else data_for(model, file)
 
 
 def verify_job(
@@ -122,10 +107,8 @@ def verify_job(
 ) -> bool:
     """`cimc verify`; whether everything agreed."""
     check_json(json, model, calibration, data, program)
-    with steps() as progress:
-        progress("reading the data")
-        inputs = data_for(model, data, limit)
-        found = verify_network(model, inputs, options, _data(model, calibration), limit, progress, limits, program)
+    with steps("reading the data") as progress:
+        found = verify_network(model, data, options, calibration, limit, progress, limits, program)
     if json is None:
         warn(found.warnings)
     answer({**fields_of(found), "passed": found.passed}, json, _view(found))

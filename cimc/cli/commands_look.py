@@ -35,18 +35,14 @@ def report(
       cimc report net/ --html report.html
       cimc report --schema > report.schema.json
     """
-    from cimc.cli.running import check_report_files, page_job, report_job, schema_job
+    from cimc.cli.running import report_job, schema_job
 
     if schema:
         schema_job()
-        return
-    if folder is None:
+    elif folder is None:
         raise fail("options.report", "no program is named", todo="write cimc report DIR, or cimc report --schema")
-    check_report_files(json, html)
-    if html is not None:
-        page_job(folder, html)
-    if html is None or json is not None:
-        report_job(folder, json, all_tiles)
+    else:
+        report_job(folder, json, html, all_tiles)
 
 
 def compare(
@@ -91,9 +87,9 @@ def inspect(
       cimc inspect net/ --input test.npz --stop 0,2,14,100
       cimc inspect net/ --input test.npz --stop conv1
     """
-    from cimc.cli.inspecting import Question, inspect_job
+    from cimc.cli.inspecting import inspect_job
 
-    inspect_job(folder, Question(weight, cell, stop, data, lane), json)
+    inspect_job(folder, weight, cell, stop, data, lane, json)
 
 
 def asm(

@@ -16,7 +16,7 @@ from rich.text import Text
 from cimc.base.diagnostics import Diagnostic, warning_text
 from cimc.base.names import printable_lines
 from cimc.base.reading import FilePath
-from cimc.report.files import check_writable, write_whole
+from cimc.report.folder import check_writable, write_whole
 from cimc.report.json_text import json_text
 
 Progress = Callable[[str], None]
@@ -98,13 +98,13 @@ def new_console() -> Console:
 
 
 @contextmanager
-def steps() -> Iterator[Progress]:
-    """A line on standard error that says what is being done; nothing where that is no terminal."""
+def steps(first: str) -> Iterator[Progress]:
+    """A line on standard error that says what is being done, this first; nothing where that is no terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda step: None
         return
-    with console.status("starting") as status:
+    with console.status(first) as status:
         yield lambda step: status.update(step)
 
 

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
 from cimc.base.names import printable
-from cimc.cli.console import answer, check_json, new_console
+from cimc.cli.console import answer, check_json
 from cimc.cli.options import no_answer, not_a_place, split_numbers
-from cimc.cli.stopping import show_stop
+from cimc.cli.stopping import stopped_view
 from cimc.crossbar.storage import Cells, Storage
 from cimc.isa.program import Matrix, Program
 from cimc.report.folder import load_report
@@ -25,17 +25,6 @@ from cimc.report.json_text import fields_of
 from cimc.report.model import Report
 from cimc.report.view_table import new_table, table_of
 from cimc.runtime.package import Package, load_package
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a user wants to see, each as the option says it. Without any: where the matrices are."""
-
-    weight: str | None
-    cell: str | None
-    stop: str | None
-    data: str | None
-    lane: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +41,33 @@ class Stored:
         return f"tile {self.tile}, core {self.core}, MVMU {self.matrix.mvmu}"
 
 
-def inspect_job(folder: Path, question: Question, json: Path | None) -> None:
-    """`cimc inspect`."""
+def inspect_job(
+    folder: Path, weight: str | None, cell: str | None, stop: str | None, data: str | None, lane: int, json: Path | None
+) -> None:
+    """`cimc inspect`. weight, cell, stop: what to show, as the option says it; without any, where the matrices are."""
     check_json(json)
-    if json is not None and question.stop is not None:
+    if json is not None and stop is not None:
         raise fail("options.inspect", "--stop shows the machine to people, not as JSON", todo="leave out --json")
-    asked = [q for q in (question.weight, question.cell, question.stop) if q is not None]
-    if len(asked) > 1:
+    if sum(question is not None for question in (weight, cell, stop)) > 1:
         raise fail("options.inspect", "--weight, --cell and --stop are three questions", todo="ask one at a time")
-    if (question.stop is None) != (question.data is None):
+    if (stop is None) != (data is None):
         todo = "write --input FILE.npz --stop TILE,CORE,INSTRUCTION or --stop LAYER"
         raise fail("options.inspect", "--stop and --input belong together", todo=todo)
     package = load_package(folder)
-    report = load_report(folder, package.program)
-    if question.stop is not None and question.data is not None:
-        show_stop(new_console(), package, report, question.stop, question.data, question.lane)
+    program, report = package.program, load_report(folder, package.program)
+    if stop is not None and data is not None:
+        answer(None, None, stopped_view(package, report, stop, data, lane))
         return
-    stored = matrices_of(package.program)
+    stored = matrices_of(program)
     names = {one.matrix.layer: one.matrix.layer for one in stored}
     names |= {layer.output: layer.name for layer in report.layers}  # an edited program may name others
-    if question.weight is not None:
-        found = find_weight(package.program, report, question.weight)
-    elif question.cell is not None:
-        found = find_cell(package.program, question.cell)
+    if weight is not None:
+        place, row, column = find_weight(program, report, weight)
+    elif cell is not None:
+        place, row, column = find_cell(program, cell)
     else:
-        answer([_record(one, names) for one in stored], json, _matrices(package.program, names))
+        answer([_record(one, names) for one in stored], json, _matrices(program, names))
         return
-    place, row, column = found
     cells, value = cells_of(package, place), int(_numbers(package, place.matrix)[row, column])
     levels = cells.levels[:, :, row, column].tolist()
     record = {**_record(place, names), "weight": value, "in_mvmu": [row, column], "levels": levels}
@@ -149,8 +138,8 @@ def _numbers(package: Package, matrix: Matrix) -> npt.NDArray[Any]:
 
 def cells_of(package: Package, stored: Stored) -> Cells:
     """The cells of a matrix."""
-    target = package.target
-    storage = Storage(target.mvmu.encoding, target.mvmu.flipped, target.crossbar.cell_bits)
+    mvmu, cell_bits = package.target.mvmu, package.target.crossbar.cell_bits
+    storage = Storage(mvmu.encoding, mvmu.flipped, cell_bits)
     return storage.store(_numbers(package, stored.matrix).astype("int64"), stored.matrix.weight_bits)
 
 

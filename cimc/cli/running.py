@@ -13,7 +13,7 @@ from cimc.base.reading import identity
 from cimc.cli.console import answer, check_json, new_console, steps, write_out
 from cimc.driver.arrays import write_arrays
 from cimc.driver.running import lanes_in, package_of, run_program
-from cimc.report.files import check_writable
+from cimc.report.folder import check_writable
 from cimc.report.schema import schema_text
 from cimc.report.view import report_view
 from cimc.report.view_compare import comparison_view
@@ -25,8 +25,7 @@ def run_job(
 ) -> None:
     """`cimc run`."""
     check_writable(out, data, program)
-    with steps() as progress:
-        progress("reading the program")
+    with steps("reading the program") as progress:
         package = package_of(folder, program)
         lanes = lanes_in(package.program, data, limit)
         count = len(next(iter(lanes.values())))
@@ -45,39 +44,26 @@ def schema_job() -> None:
     write_out(schema_text())
 
 
-def check_report_files(json: Path | None, html: Path | None) -> None:
-    """Refuse files of which one could not be written before the other is. json, html: None where not asked for."""
-    if json is not None and html is not None and _same_place(json, html):
-        raise fail("options.report", "--json and --html name the same file", Place(str(json)), "name two files")
+def report_job(folder: Path, json: Path | None, html: Path | None, all_tiles: bool) -> None:
+    """`cimc report`. json, html: where it goes, once it is known that both can be written."""
+    if json is not None and html is not None:
+        one, other = identity(json), identity(html)  # one file may have several names
+        if os.path.realpath(json) == os.path.realpath(html) or (one is not None and one == other):
+            raise fail("options.report", "--json and --html name the same file", Place(str(json)), "name two files")
     check_json(json)
     if html is not None:
         check_writable(html)
-
-
-def _same_place(a: Path, b: Path) -> bool:
-    """Whether two outputs would be one file, by whatever names."""
-    there = identity(a)
-    return os.path.realpath(a) == os.path.realpath(b) or (there is not None and there == identity(b))
-
-
-def page_job(folder: Path, file: Path) -> None:
-    """`cimc report --html`."""
-    with steps() as progress:
-        progress("timing the program and drawing the page")
-        api.page(folder, file)
-    new_console().print(f"{file}: {os.path.getsize(file):,} bytes", soft_wrap=True)
-
-
-def report_job(folder: Path, file: Path | None, all_tiles: bool) -> None:
-    """`cimc report`."""
-    report = api.load(folder).report()
-    answer(report, file, report_view(report, all_tiles))
+        with steps("timing the program and drawing the page"):
+            api.page(folder, html)
+        new_console().print(f"{html}: {os.path.getsize(html):,} bytes", soft_wrap=True)
+    if html is None or json is not None:
+        report = api.load(folder).report()
+        answer(report, json, report_view(report, all_tiles))
 
 
 def compare_job(a: Path, b: Path, json: Path | None) -> None:
     """`cimc compare`."""
     check_json(json, a, b)
-    with steps() as progress:
-        progress("reading the reports")
+    with steps("reading the reports"):
         found = api.compare(a, b)
     answer(found, json, comparison_view(found))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-from rich.console import Console
+from rich.console import RenderableType
 from rich.text import Text
 
 from cimc.base.diagnostics import Place, fail
@@ -21,6 +23,8 @@ from cimc.runtime.package import Package
 from cimc.runtime.probe import Probe, Stopped, loop_slots
 from cimc.runtime.windows import compile_window
 
+Parts = Iterator[RenderableType]
+
 AROUND = 3
 """Instructions shown before and after the one."""
 A_LINE = 12
@@ -30,18 +34,17 @@ LINES = 16
 IDLE = ("loop", "end", "hlt")
 
 
-def show_stop(console: Console, package: Package, report: Report, where: str, data: str, lane: int) -> None:
-    """Run one input until the place is reached, and print what is there."""
+def stopped_view(package: Package, report: Report, where: str, data: str, lane: int) -> Parts:
+    """Run one input until the place is reached; what is there, part after part."""
     program = package.program
-    probe, code = find_place(package.program, report, where)
+    probe, code = find_place(program, report, where)
     lanes = lanes_in(program, data)
     count = len(next(iter(lanes.values())))
     if lane >= count:
         what = f"the file holds {count} inputs; number {lane} is not among them"
         raise fail("options.lane", what, Place(data), "count from 0")
     one = {name: array[lane : lane + 1] for name, array in lanes.items()}
-    with steps() as progress:
-        progress("running")
+    with steps("running"):
         try:
             engine_for(program, package.weights, package.target).run(one, probe=probe)
         except Stopped as stopped:
@@ -49,7 +52,7 @@ def show_stop(console: Console, package: Package, report: Report, where: str, da
         else:
             what = f"the run ended before the instruction was reached {probe.count:,} times"
             raise no_answer("stop", what, "give a smaller count")
-    _show(console, program, probe, code, found)
+    yield from _state(program, probe, code, found)
 
 
 def find_place(program: Program, report: Report, where: str) -> tuple[Probe, CoreCode]:
@@ -58,7 +61,7 @@ def find_place(program: Program, report: Report, where: str) -> tuple[Probe, Cor
     if "," not in where or not where.replace(",", "").replace(" ", "").isdigit():
         return _place_of_layer(program, report, where)
     tile, core, index, *rest = split_numbers(where, "--stop", sketch, 4 if where.count(",") == 3 else 3)
-    code = _core(program, tile, core)
+    code = _cores(program).get((tile, core))
     if code is None:
         raise no_answer("stop", f"the program has no core {core} on tile {tile}", "cimc report DIR lists the tiles")
     if index >= len(code.stream):
@@ -76,42 +79,40 @@ def find_place(program: Program, report: Report, where: str) -> tuple[Probe, Cor
 
 def _place_of_layer(program: Program, report: Report, text: str) -> tuple[Probe, CoreCode]:
     name = report.layers[report.names.index(text, "--stop")].name
-    places = [(tile.tile, core.core) for tile in report.tiles for core in tile.cores if name in core.layers]
-    code = _core(program, *places[0])
-    assert code is not None, f"{name} is on no core"
+    tile, core = next((tile.tile, core.core) for tile in report.tiles for core in tile.cores if name in core.layers)
+    code = _cores(program)[tile, core]
     names = [instruction.mnemonic for instruction in code.stream]
-    index = names.index("mvm") if "mvm" in names else names.index("store")
-    return Probe((places[0][0], "core", places[0][1], index)), code
+    return Probe((tile, "core", core, names.index("mvm" if "mvm" in names else "store"))), code
 
 
-def _core(program: Program, tile: int, core: int) -> CoreCode | None:
-    codes = [code for t in program.tiles if t.number == tile for code in t.cores if code.number == core]
-    return codes[0] if codes else None
+def _cores(program: Program) -> dict[tuple[int, int], CoreCode]:
+    """Every core by its tile and number."""
+    return {(tile.number, core.number): core for tile in program.tiles for core in tile.cores}
 
 
-def _show(console: Console, program: Program, probe: Probe, code: CoreCode, found: Stopped) -> None:
+def _state(program: Program, probe: Probe, code: CoreCode, found: Stopped) -> Parts:
     tile, _, core, index = probe.spot
     slots = loop_slots(code.stream, index)
     times = "" if probe.count == 1 else f", reached {probe.count:,} times"
-    console.print(Text(f"stopped on tile {tile}, core {core}, before instruction {index}{times}", style="bold"))
+    yield Text(f"stopped on tile {tile}, core {core}, before instruction {index}{times}", style="bold")
     counters = ", ".join(f"{name} = {found.counters[slot]}" for name, slot in slots.items())
-    console.print(f"loops: {counters or 'none'}\n")
-    _show_code(console, program, probe.spot, code)
-    _show_windows(console, found, probe.spot, code)
-    _show_rings(console, found.machine, tile)
-    _show_registers(console, found.machine, probe.spot, code)
+    yield f"loops: {counters or 'none'}\n"
+    yield from _code(program, probe.spot, code)
+    yield from _windows(found, probe.spot, code)
+    yield from _rings(found.machine, tile)
+    yield from _registers(found.machine, probe.spot, code)
 
 
-def _show_code(console: Console, program: Program, spot: Spot, code: CoreCode) -> None:
+def _code(program: Program, spot: Spot, code: CoreCode) -> Parts:
     tile, unit, core, index = spot
     lines = line_of(program)
     for number in range(max(0, index - AROUND), min(len(code.stream), index + AROUND + 1)):
         mark = "->" if number == index else "  "
         text = f"{mark} {number:>4}  line {lines[tile, unit, core, number]:<6} {print_instruction(code.stream[number])}"
-        console.print(Text(text, style="bold" if number == index else ""))
+        yield Text(text, style="bold" if number == index else "")
 
 
-def _show_windows(console: Console, found: Stopped, spot: Spot, code: CoreCode) -> None:
+def _windows(found: Stopped, spot: Spot, code: CoreCode) -> Parts:
     """The memory windows that the instruction names."""
     tile, _, _, index = spot
     slots = dict(loop_slots(code.stream, index))
@@ -121,24 +122,24 @@ def _show_windows(console: Console, found: Stopped, spot: Spot, code: CoreCode) 
         reach = compile_window(found.machine.tiles[tile].rings[operand.ring], operand, list(found.counters), slots)
         start = f"row {reach.row()}, column {reach.column()}, channel {reach.channel()}"
         size = f"{operand.rows.count}x{operand.columns.count}x{operand.channels.count}"
-        _heading(console, f"window of {operand.ring}: {size} words from {start} on")
+        yield _heading(f"window of {operand.ring}: {size} words from {start} on")
         values = np.zeros(reach.shape, np.int32)
         for view, rows, columns in reach.pieces():
             values[rows, columns] = view
-        _show_words(console, values.reshape(-1, values.shape[3]), 0)
+        yield from _words(values.reshape(-1, values.shape[3]), 0)
 
 
-def _show_words(console: Console, words: Words, start: int) -> None:
+def _words(words: Words, start: int) -> Parts:
     values = [int(value) for value in words[:, 0]]
     for at in range(0, min(len(values), A_LINE * LINES), A_LINE):
-        console.print(f"{start + at:>6} " + " ".join(f"{value:>8}" for value in values[at : at + A_LINE]))
+        yield f"{start + at:>6} " + " ".join(f"{value:>8}" for value in values[at : at + A_LINE])
     if len(values) > A_LINE * LINES:
-        console.print(f"       ... {len(values) - A_LINE * LINES} more")
+        yield f"       ... {len(values) - A_LINE * LINES} more"
 
 
-def _show_rings(console: Console, machine: Machine, tile: int) -> None:
-    _heading(console, f"rings of tile {tile}, in tickets over all inputs")
-    table = table_of(
+def _rings(machine: Machine, tile: int) -> Parts:
+    yield _heading(f"rings of tile {tile}, in tickets over all inputs")
+    yield table_of(
         machine.tiles[tile].rings.values(),
         ("ring", lambda state: state.ring.name),
         ("holds", lambda state: state.ring.tensor or "partial sums"),
@@ -147,22 +148,21 @@ def _show_rings(console: Console, machine: Machine, tile: int) -> None:
         ("free below>", lambda state: state.limit() if state.released else "all"),
         ("capacity>", lambda state: state.capacity),
     )
-    console.print(table)
     fifos = [(number, state) for (where, number), state in sorted(machine.fifos.items()) if where == tile]
     for number, fifo in fifos:
-        console.print(f"FIFO {number}: {len(fifo.queue)} of {fifo.depth} messages")
+        yield f"FIFO {number}: {len(fifo.queue)} of {fifo.depth} messages"
 
 
-def _show_registers(console: Console, machine: Machine, spot: Spot, code: CoreCode) -> None:
+def _registers(machine: Machine, spot: Spot, code: CoreCode) -> Parts:
     """The registers, as far as the core's code names them."""
     tile, _, core, _ = spot
     for space, words in machine.tiles[tile].cores[core].files.items():
         named_by = [o for i in code.stream for o in i.operands if isinstance(o, Reg) and o.space == space]
         if named_by:
             start, stop = min(reg.start for reg in named_by), max(reg.stop for reg in named_by)
-            _heading(console, f"{space}[{start}:{stop}] of core {core}")
-            _show_words(console, words[start:stop], start)
+            yield _heading(f"{space}[{start}:{stop}] of core {core}")
+            yield from _words(words[start:stop], start)
 
 
-def _heading(console: Console, text: str) -> None:
-    console.print(Text(f"\n{text}", style="bold"))
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")

@@ -15,7 +15,6 @@ from cimc.cli.console import answer, check_json, new_console, steps
 from cimc.report.cost_model import Writing
 from cimc.report.json_text import fields_of
 from cimc.report.view_table import facts_table, new_table, table_of
-from cimc.report.writing import writing_of
 from cimc.runtime.timing.result import Timing
 
 STREAMS, UNITS, LAYERS = 8, 12, 40
@@ -25,10 +24,9 @@ STREAMS, UNITS, LAYERS = 8, 12, 40
 def time_job(folder: Path, inputs: int, json: Path | None) -> None:
     """`cimc time`."""
     check_json(json)
-    with steps() as progress:
-        progress(f"timing {counted(inputs, 'input')}")
+    with steps(f"timing {counted(inputs, 'input')}"):
         program = api.load(folder)
-        timing, writing = api.time(program, inputs), writing_of(program.program, program.target)
+        timing, writing = api.time(program, inputs), Writing.of(program.program, program.target)
     fields = fields_of(timing)
     fields["joules_by_layer"] = _by_name(timing)
     fields["streams"] = [{**fields_of(one), "layer": timing.layers[one.layer]} for one in timing.streams]
@@ -47,8 +45,7 @@ def _view(timing: Timing, writing: Writing) -> Iterator[RenderableType]:
 
 def trace_job(folder: Path, file: Path, inputs: int, slices: int) -> None:
     """`cimc trace`."""
-    with steps() as progress:
-        progress(f"timing {counted(inputs, 'input')}")
+    with steps(f"timing {counted(inputs, 'input')}"):
         made = api.trace(folder, file, inputs, slices)
     text = f"{file}: {made.slices:,} slices of {counted(made.streams, 'stream')}, {si(made.seconds, 's')}"
     if made.resolution:

@@ -15,7 +15,7 @@ from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.npz import Damaged, Member, members_of, read_array, read_header, write_npz
 from cimc.base.options import require, shown
 from cimc.base.reading import FilePath, open_regular
-from cimc.report.files import write_whole
+from cimc.report.folder import write_whole
 
 if TYPE_CHECKING:
     from cimc.frontends.onnx_file import ModelLike
@@ -65,8 +65,8 @@ def named(arrays: Arrays, inputs: tuple[str, ...], path: str) -> Arrays:
 
 
 def data_for(model: ModelLike, data: Data, first: int | None = None) -> Arrays:
-    """The arrays for a network, by name. Those of a file are one for each of its inputs at least; that of an .npy file
-    gets its name. first: as for read_arrays."""
+    """The arrays for a network, by name: those of a file, one for each of its inputs at least, or as they are. That of
+    an .npy file gets its name. first: as for read_arrays."""
     if not isinstance(data, str | os.PathLike):
         return arrays_of(data)
     from cimc.frontends.onnx_file import read_model  # onnx is loaded only for this

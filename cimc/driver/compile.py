@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.layer_names import LayerNames
+from cimc.driver.arrays import Data, data_for
 from cimc.driver.options import CompileOptions
 from cimc.estimator.streams import pace_of
 from cimc.frontends.onnx_file import ModelLike
@@ -35,10 +36,7 @@ from cimc.passes.pipelines import PASSES, Context, MapOptions, run_passes
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
 from cimc.target.emulated import require_emulated
-from cimc.target.keys import Path
-from cimc.target.write import write_target
 
-Arrays = Mapping[str, npt.NDArray[Any]]
 Progress = Callable[[str], None]
 SYNTHETIC_LANES = 16
 SYNTHETIC_WORK = 4e10
@@ -53,50 +51,43 @@ SYNTHETIC_VALUES = 1 << 23
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled network and every stage it went through. warnings: what the user should know. sources: of the
-    target's values."""
+    """A compiled network and every stage it went through. warnings: what the user should know."""
 
     graph: Graph
     mapped: MappedGraph
     scheduled: ScheduledGraph
     program: Program
-    weights: Arrays
+    weights: Mapping[str, npt.NDArray[Any]]
     target: Target
     warnings: tuple[Diagnostic, ...]
-    sources: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def names(self) -> LayerNames:
         """What its layers are called."""
         return self.mapped.names
 
-    @property
-    def target_toml(self) -> str:
-        """The target as a file."""
-        return write_target(self.target, self.sources)
-
 
 def compile_network(
     model: ModelLike,
     options: CompileOptions,
-    calibration: Arrays | None = None,
+    calibration: Data | None = None,
     progress: Progress = lambda step: None,
     accept: Callable[[Graph], None] = lambda graph: None,
     observe: Callable[[str, Any], None] = lambda name, stage: None,
 ) -> Compiled:
-    """Compile an ONNX model. calibration: lanes of every network input, by name; more names are allowed.
+    """Compile an ONNX model. calibration: lanes of every network input, by name, or their file; more names are allowed.
 
     accept: looks at the network before long work, and may raise. observe: is shown what each pass makes. Raises
     CimcError for everything that is wrong with the network, the target or the data.
     """
-    sourced = options.sourced()
-    target = sourced.target
+    real = None if calibration is None else data_for(model, calibration)
+    target = options.chip()
     require_emulated(target, _widest_input(options, target))
     progress("reading the network")
     graph = load_onnx(model, options.bind)
     accept(graph)
     warnings: list[Diagnostic] = []
-    if calibration is None:
+    if real is None:
         data = synthetic_inputs(graph, options.seed)
         warnings.append(
             Diagnostic(
@@ -106,7 +97,7 @@ def compile_network(
             )
         )
     else:
-        data = lanes_of(graph, {name: calibration[name] for name in calibration if name in graph.inputs})
+        data = lanes_of(graph, {name: real[name] for name in real if name in graph.inputs})
     progress("calibrating, mapping and scheduling")
     _check_copies(options, target)
     widths = _widths(options, target, graph)
@@ -124,7 +115,7 @@ def compile_network(
         program = replace(program, weights=weights_digest(weights))
         progress("checking the program")
         verify_program(program, target)
-    return Compiled(graph, scheduled.mapped, scheduled, program, weights, target, tuple(warnings), sourced.sources)
+    return Compiled(graph, scheduled.mapped, scheduled, program, weights, target, tuple(warnings))
 
 
 def _check_copies(options: CompileOptions, target: Target) -> None:

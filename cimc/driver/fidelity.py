@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.base.diagnostics import Diagnostic, Place
-from cimc.driver.compile import Arrays, Compiled
+from cimc.driver.arrays import Arrays
+from cimc.driver.compile import Compiled
 from cimc.driver.options import Limits
 from cimc.ir.evaluate import evaluate
 from cimc.ir.layers import Ints
@@ -55,14 +56,14 @@ class LayerError:
     max_steps: int | None = None
 
 
+@dataclass(slots=True)
 class Noise:
     """Sums for a signal-to-noise ratio, chunk by chunk. whole: whether the values are integers."""
 
-    def __init__(self) -> None:
-        self.whole = False
-        self.signal = 0.0
-        self.noise = 0.0
-        self.largest = 0.0
+    whole: bool = False
+    signal: float = 0.0
+    noise: float = 0.0
+    largest: float = 0.0
 
     def add(self, right: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
         """Account for values `got` where `right` would be right; where that is not finite there is no error."""

@@ -48,17 +48,14 @@ class OnnxOracle:
 
         Raises CimcError(onnx.oracle) where no session gives outputs.
         """
-        lanes = len(next(iter(inputs.values())))
+        lanes = range(len(next(iter(inputs.values()))))
         feeds = {name: array.astype(self._types[name], copy=False) for name, array in inputs.items()}
-        found = [self._lane({name: np.asarray(array[lane]) for name, array in feeds.items()}) for lane in range(lanes)]
-        return {name: np.stack([outputs[i] for outputs in found]) for i, name in enumerate(self.graph.outputs)}
-
-    def _lane(self, feeds: Arrays) -> list[npt.NDArray[Any]]:
         while True:
             try:
                 if self._session is None:
                     self._session = self._next()
-                return self._outputs(feeds)
+                found = [self._outputs({name: np.asarray(array[n]) for name, array in feeds.items()}) for n in lanes]
+                return {name: np.stack([one[i] for one in found]) for i, name in enumerate(self.graph.outputs)}
             except ForeignError as error:
                 self._problems.append(f"{self.name}: {error}")
                 self._session = None

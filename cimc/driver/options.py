@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from cimc.base.options import Checked, Option, counts_by_name
 from cimc.driver.precision import Precision, as_precision
-from cimc.target.load import Sourced, TargetLike, load_sourced
+from cimc.target.load import TargetLike, load_target
+from cimc.target.model import Target
 from cimc.target.settings import Setting, as_settings
 
 Objective = Literal["throughput", "latency", "area"]
@@ -38,9 +39,9 @@ class TargetOptions(Checked):
         ),
     ] = field(default_factory=dict)
 
-    def sourced(self) -> Sourced:
+    def chip(self) -> Target:
         """The target with these values. Raises CimcError with everything that is wrong with it."""
-        return load_sourced(self.target, self.set)
+        return load_target(self.target, self.set)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cimc.driver.arrays import Arrays, named, read_arrays
 from cimc.ir.graph import Graph, Tensor
 from cimc.ir.lanes import lanes_of
 from cimc.isa.files import read_checked
-from cimc.isa.program import Plug, Program
+from cimc.isa.program import Program
 from cimc.runtime.execution import MOST_STATE, Engine, Execution
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.package import Package, load_package
@@ -46,18 +46,12 @@ def without_labels(arrays: Mapping[str, npt.NDArray[Any]], inputs: tuple[str, ..
     return {name: array for name, array in arrays.items() if name != LABELS or name in inputs}
 
 
-def without_batch(plug: Plug, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """An output, (lanes, *shape), as users give inputs: a batch axis of 1 is the lane axis."""
-    return values.reshape(len(values), *plug.shape[1:]) if plug.shape[:1] == (1,) else values
-
-
 def package_of(folder: Path, program: Path | None = None) -> Package:
     """A compiled program; with `program`, that text or binary in place of the folder's own, once it is checked."""
-    package = load_package(folder)
+    found = load_package(folder)
     if program is None:
-        return package
-    other = edited_program(program, package.program, package.target, str(folder))
-    return Package(other, package.weights, package.target, package.extra)
+        return found
+    return replace(found, program=edited_program(program, found.program, found.target, str(folder)))
 
 
 def edited_program(file: Path, of: Program, target: Target, where: str) -> Program:
@@ -72,8 +66,8 @@ def edited_program(file: Path, of: Program, target: Target, where: str) -> Progr
 def run_program(
     engine: Engine, program: Program, target: Target, lanes: Arrays, max_memory: int | None
 ) -> tuple[Arrays, Execution]:
-    """Outputs of a program on its engine by name as users know them, and the run. max_memory: bound of the emulated
-    state in bytes."""
+    """Outputs of a program on its engine by name as users know them - a batch axis of 1 is the lane axis - and the run.
+    max_memory: bound of the emulated state in bytes."""
     if max_memory is not None and not (fits(max_memory, int) and max_memory > 0):
         what = f"max_memory is {shown(max_memory)}"
         raise fail("options.memory", what, Place(item="--max-memory"), "give a whole number of bytes, 1 or more")
@@ -83,5 +77,8 @@ def run_program(
         raise fail("run.memory", what, Place(item="--max-memory"), "allow more")
     engine.max_memory = max_memory or MOST_STATE
     execution = engine.run(lanes)
-    plugs = {plug.name: plug for plug in program.outputs}
-    return {name: without_batch(plugs[name], values) for name, values in execution.outputs.items()}, execution
+    shapes = {plug.name: plug.shape for plug in program.outputs}
+    return {
+        name: values.reshape(len(values), *shapes[name][1:]) if shapes[name][:1] == (1,) else values
+        for name, values in execution.outputs.items()
+    }, execution

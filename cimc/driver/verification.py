@@ -1,4 +1,4 @@
-"""What a verification found, as data and in words."""
+"""What a verification found, as data and in words, and how large a program is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,32 @@ from cimc.base.quantities import counted, decibels
 from cimc.base.shown import Facts, Shown
 from cimc.driver.fidelity import LayerError
 from cimc.driver.options import Limits
-from cimc.driver.sizes import Sizes
+from cimc.isa.binary.code import code_bytes
+from cimc.isa.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """instructions and code_bytes: of all streams. crossbars: MVMUs that hold weights. cores, tiles: in use."""
+
+    instructions: int
+    code_bytes: int
+    crossbars: int
+    cores: int
+    tiles: int
+
+
+def sizes_of(program: Program) -> Sizes:
+    """Sizes of a program."""
+    streams = [(core.stream, tile) for tile in program.tiles for core in tile.cores]
+    streams += [(channel.stream, tile) for tile in program.tiles for channel in tile.channels]
+    return Sizes(
+        instructions=sum(len(stream) for stream, _ in streams),
+        code_bytes=sum(code_bytes(stream, tile) for stream, tile in streams),
+        crossbars=sum(len(core.by_mvmu()) for tile in program.tiles for core in tile.cores),
+        cores=sum(len(tile.cores) for tile in program.tiles),
+        tiles=len(program.tiles),
+    )
 
 
 @dataclass(frozen=True, slots=True)

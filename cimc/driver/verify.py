@@ -19,13 +19,13 @@ import numpy.typing as npt
 from cimc.base.diagnostics import Place, fail
 from cimc.base.options import fits, shown
 from cimc.base.reading import FilePath
-from cimc.driver.compile import Arrays, Compiled, Progress, compile_network
+from cimc.driver.arrays import Arrays, Data, data_for
+from cimc.driver.compile import Compiled, Progress, compile_network
 from cimc.driver.fidelity import NO_LIMITS, LayerBook, Noise, doubts, worst_snr
 from cimc.driver.onnx_oracle import OnnxOracle
 from cimc.driver.options import CompileOptions, Limits
 from cimc.driver.running import LABELS, edited_program, without_labels
-from cimc.driver.sizes import sizes_of
-from cimc.driver.verification import Mismatch, Verification
+from cimc.driver.verification import Mismatch, Verification, sizes_of
 from cimc.frontends.onnx_file import ModelLike, place_of
 from cimc.ir.borders import from_maps, onto_map
 from cimc.ir.graph import Graph
@@ -43,30 +43,31 @@ BYTES_A_VALUE = 32
 
 def verify_network(
     model: ModelLike,
-    data: Arrays,
+    data: Data,
     options: CompileOptions,
-    calibration: Arrays | None = None,
+    calibration: Data | None = None,
     limit: int | None = None,
     progress: Progress = lambda step: None,
     limits: Limits = NO_LIMITS,
     program: FilePath | None = None,
 ) -> Verification:
-    """Compile and verify. data: lanes of every network input, and optionally "labels", (lanes,) integers: the element
-    of the first output that should be largest. limit: lanes to run. program: an edited one to run in place of the
-    compiled one.
+    """Compile and verify. data: lanes of every network input, or their file, and optionally "labels", (lanes,)
+    integers: the element of the first output that should be largest. limit: lanes to run. program: an edited one to run
+    in place of the compiled one.
 
     Raises CimcError for everything that is wrong with network, target, data or limits.
     """
     if limit is not None and not (fits(limit, int) and limit > 0):
         raise fail("options.limit", f"limit is {shown(limit)}", Place(item="--limit"), "give 1 or more")
+    found = data_for(model, data, limit)
     start = time.perf_counter()
-    compiled = compile_network(model, options, calibration, progress, lambda graph: _check_data(graph, data, limits))
+    compiled = compile_network(model, options, calibration, progress, lambda graph: _check_data(graph, found, limits))
     compiled_at = time.perf_counter()
     if program is not None:
         compiled = replace(compiled, program=_edited(program, compiled))
     graph = compiled.graph
-    inputs = {name: array[:limit] for name, array in lanes_of(graph, without_labels(data, graph.inputs)).items()}
-    labels = data[LABELS] if _has_labels(data, graph) else None
+    inputs = {name: array[:limit] for name, array in lanes_of(graph, without_labels(found, graph.inputs)).items()}
+    labels = found[LABELS] if _has_labels(found, graph) else None
     return _compare(model, compiled, inputs, labels, compiled_at - start, progress, limits, calibration is None)
 
 
@@ -184,27 +185,24 @@ def reference_maps(compiled: Compiled, inputs: Arrays) -> dict[str, Ints]:
 
 def differences(compiled: Compiled, reference: Mapping[str, Ints], execution: Execution) -> tuple[int, Mismatch | None]:
     """(elements in which the emulator differs from the reference - stored maps and outputs -, the first of them)."""
-    count, first = 0, None
-    for mapped in compiled.mapped.layers:
-        name = mapped.layer.output
-        got = execution.stored[name][0]
-        wrong = got != reference[name]
-        found = int(wrong.sum())
-        if found and first is None:
+    mapped, count, first = compiled.mapped, 0, None
+    stored = [one.layer.output for one in mapped.layers]
+    pairs = [(name, reference[name], execution.stored[name][0], True) for name in stored]
+    for b in mapped.outputs:
+        expected = from_maps(b, reference, mapped.quants[b.maps[0]])
+        pairs.append((b.tensor, expected, execution.outputs[b.tensor], False))
+    for name, right, got, is_stored in pairs:
+        wrong = (got != right) & ((got == got) | (right == right))  # two that are no number are equal
+        if first is None and wrong.any():
             element = tuple(int(i) for i in np.argwhere(wrong)[0])
-            writer = next(w for w in execution.writers[name] if w.writes(*element[1:]))
-            line = line_of(compiled.program)[writer.tile, "core", writer.core, writer.index]
-            text = f"tile {writer.tile}, core {writer.core}, instruction {writer.index}"
-            first = Mismatch(name, element, int(reference[name][element]), int(got[element]), text, line)
-        count += found
-    for binding in compiled.mapped.outputs:
-        expected = from_maps(binding, reference, compiled.mapped.quants[binding.maps[0]])
-        got_output = execution.outputs[binding.tensor]
-        wrong = ~((got_output == expected) | (np.isnan(got_output) & np.isnan(expected)))
-        if wrong.any() and first is None:
-            element = tuple(int(i) for i in np.argwhere(wrong)[0])
-            first = Mismatch(
-                binding.tensor, element, int(expected[element]), int(got_output[element]), "the host's reading of it", 0
-            )
+            text, line = _writer(compiled, execution, name, element) if is_stored else ("the host's reading of it", 0)
+            first = Mismatch(name, element, int(right[element]), int(got[element]), text, line)
         count += int(wrong.sum())
     return count, first
+
+
+def _writer(compiled: Compiled, execution: Execution, name: str, element: tuple[int, ...]) -> tuple[str, int]:
+    """The instruction that stored an element, and its line of the printed program."""
+    writer = next(w for w in execution.writers[name] if w.writes(*element[1:]))
+    line = line_of(compiled.program)[writer.tile, "core", writer.core, writer.index]
+    return f"tile {writer.tile}, core {writer.core}, instruction {writer.index}", line

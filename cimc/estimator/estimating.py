@@ -19,7 +19,7 @@ def estimate_network(model: ModelLike, options: EstimateOptions) -> Estimate | L
 
     Raises CimcError for all that is wrong with the network, the target or the options.
     """
-    target = options.sourced().target
+    target = options.chip()
     options = replace(options, budget=_mvmus(options.budget, target))
     if target.chip.resident == "one layer":
         return _layer_by_layer(model, options, target)

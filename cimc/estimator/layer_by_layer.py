@@ -19,7 +19,6 @@ from cimc.estimator.left_out import not_apart
 from cimc.frontends.structure import MatrixShape, Structure
 from cimc.passes.crossbars.balance import Load
 from cimc.target import Target
-from cimc.target.writing import WriteCost, write_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +171,19 @@ def _residence(matrix: MatrixShape, cut: Cut, target: Target, bits: int, batch: 
     most = 1 if rounds > 1 else min(vectors, room // cut.mvmus * together)
     load = Load(matrix.name, vectors, seconds, cut.mvmus, together, most)
 
-    def written(copies: int) -> tuple[int, int, WriteCost]:
+    def written(copies: int) -> tuple[int, int, float, float]:
         shared = math.ceil(copies / room) if cut.mvmus == 1 else 1
         height = _most_rows(matrix, cut, target, bits, shared)
         cells = _cells(matrix, cut, target, bits, copies, shared)
-        cost = write_cost(target, cells, height)
+        cost = target.write_cost(cells, height)
         assert cost is not None, f"{target.name} has no [writing]"
-        return cells, height, cost
+        return cells, height, *cost
 
     def time(copies: int) -> float:
-        return rounds * written(copies)[2].seconds + rounds * float(load.busy(copies))
+        return rounds * written(copies)[2] + rounds * float(load.busy(copies))
 
     copies = min(load.steps(), key=time)  # steps rise, and min takes the first of equals: the fewest copies
-    cells, height, cost = written(copies)
+    cells, height, writing, joules = written(copies)
     return Residence(
         name=matrix.name,
         mvmus=cut.mvmus,
@@ -194,8 +193,8 @@ def _residence(matrix: MatrixShape, cut: Cut, target: Target, bits: int, batch: 
         turns=-(-vectors // copies),
         cells=cells,
         rows=height,
-        write_seconds=rounds * cost.seconds,
-        write_joules=cost.joules,
+        write_seconds=rounds * writing,
+        write_joules=joules,
         compute_seconds=rounds * float(load.busy(copies)),
         compute_joules=vectors * cut.mvmus * target.prices["mvm"].joules,
     )

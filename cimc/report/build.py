@@ -8,11 +8,12 @@ from collections import Counter, defaultdict
 from cimc.base.diagnostics import Diagnostic
 from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
-from cimc.driver.sizes import sizes_of
+from cimc.driver.verification import sizes_of
 from cimc.ir.layers import Binding
 from cimc.isa.program import CoreCode, TileCode
 from cimc.isa.verify.usage import tile_usage
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, as_matrix
+from cimc.report.cost_model import Writing, cells_of
 from cimc.report.folder import program_digest
 from cimc.report.model import (
     REPORT_FORMAT,
@@ -29,7 +30,6 @@ from cimc.report.model import (
     Warned,
 )
 from cimc.report.pricing import Place, price
-from cimc.report.writing import cells_of, writing_of
 
 
 def build_report(compiled: Compiled) -> Report:
@@ -71,7 +71,7 @@ class _Builder:
             summary=self.summary(layers, tiles),
             cost=self.priced.report,
             unpriced=self.priced.unpriced,
-            writing=writing_of(self.program, self.target),
+            writing=Writing.of(self.program, self.target),
             travel=None
             if travel is None
             else TravelReport(travel[1].hops, travel[0].hops, travel[1].off_chip, travel[0].off_chip),

@@ -92,7 +92,7 @@ _WHOLE: tuple[tuple[str, str, Callable[[Report], Number]], ...] = (
     ("weights", "", lambda r: r.summary.weights),
     ("cells written", "", lambda r: r.writing.cells),
     ("tile memory", "words", lambda r: r.summary.memory_words),
-    ("fullest tile", "%", lambda r: max((_fill(t.memory_words, t.memory_capacity) for t in r.tiles), default=0.0)),
+    ("fullest tile", "%", lambda r: max((tile.fill for tile in r.tiles), default=0.0)),
     ("flit hops", "", lambda r: None if r.travel is None else r.travel.hops),
     ("flits between chips", "", lambda r: None if r.travel is None else r.travel.off_chip),
     ("instructions", "", lambda r: r.summary.instructions),
@@ -165,7 +165,3 @@ def _figure(name: str, unit: str, a: Number, b: Number) -> Figure:
     if a is None or b is None:
         return Figure(name, unit, a, b, None, None)
     return Figure(name, unit, a, b, b - a, b / a if a else None)
-
-
-def _fill(words: int, capacity: int) -> float:
-    return 100 * words / capacity if capacity else 0.0

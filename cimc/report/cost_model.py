@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cimc.base.quantities import per_second, si
 from cimc.base.shown import Facts
+from cimc.isa.program import CoreCode, Matrix, Program
+from cimc.target.model import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,38 @@ class Writing:
     joules: float | None
     unpriced: str
 
+    @staticmethod
+    def of(program: Program, target: Target) -> Writing:
+        """What a program's matrices take, with the prices of its target."""
+        cores = [core for tile in program.tiles for core in tile.cores]
+        cells = sum(cells_of(core, target) for core in cores)
+        rows = max((_extent(held)[0] for core in cores for held in core.by_mvmu().values()), default=0)
+        cost = target.write_cost(cells, rows)
+        if cost is None:
+            return Writing(cells, rows, None, None, f"target {target.name} has no price for writing a cell ([writing])")
+        return Writing(cells, rows, *cost, "")
+
     def __str__(self) -> str:
         what = f"{self.cells:,} cells, at most {self.rows:,} rows an MVMU"
         if self.seconds is None or self.joules is None:
             return f"{what}; time and energy not known: {self.unpriced}"
         return f"{si(self.seconds, 's')} and {si(self.joules, 'J')}, once; {what}"
+
+
+def cells_of(core: CoreCode, target: Target) -> int:
+    """Cells of a core that hold weights.
+
+    Matrices that share an MVMU are written as the rectangle that holds them, as a weight of 0 is a level too.
+    """
+    total = 0
+    for held in core.by_mvmu().values():
+        rows, columns = _extent(held)
+        slices = target.slices(max(matrix.weight_bits for matrix in held))
+        total += rows * columns * slices * target.cells_abreast
+    return total
+
+
+def _extent(held: Iterable[Matrix]) -> tuple[int, int]:
+    """Rows and columns of the rectangle from an MVMU's corner that holds its matrices."""
+    matrices = tuple(held)
+    return max(m.at_row + m.rows for m in matrices), max(m.at_column + m.columns for m in matrices)

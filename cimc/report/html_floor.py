@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from cimc.base.quantities import si
-from cimc.report.html_markup import Markup, element, join, scrolled, section, shortened
-from cimc.report.html_style import WAYS, hue_class, scale, shade
+from cimc.report.html_values import hue_class, shade, shortened
 from cimc.report.model import CoreReport, Report, TileReport
 from cimc.target.mesh import TILES_A_ROUTER, Mesh
 from cimc.target.model import Target
@@ -19,130 +20,82 @@ MOST_SLOTS = 64
 """Cores that a tile is drawn with beyond those in use."""
 
 
-def floor_part(report: Report, target: Target) -> Markup:
-    """The plan of all chips in use, coloured by layer, by what is filled or by energy."""
-    mesh = Mesh.of(target)
-    chips = sorted({tile.chip for tile in report.tiles})
-    drawing = _Drawing(report, target.tile.cores)
-    plans = []
-    for chip in chips:
-        tiles = [tile for tile in report.tiles if tile.chip == chip]
-        if len(chips) > 1:
-            plans.append(element("h3", f"Chip {chip}: {len(tiles)} of {mesh.tiles} tiles"))
-        plans.append(_plan(tiles, mesh, drawing))
-    ways = [way for way in WAYS if way.name != "by-energy" or report.cost is not None]
-    choice = [
-        part
-        for way in ways
-        for part in (
-            element("input", type="radio", name="floor", id=way.name, **({"checked": ""} if way is ways[0] else {})),
-            element("label", way.label, for_=way.name),
-        )
-    ]
-    legends = [element("p", way.legend, scale() if way.shades else "", class_=f"dim {way.name}") for way in ways]
-    note = (
-        "Numbers are the layers of the tables above; empty places have no code. Tiles stand as the timing model takes "
-        f"them, {TILES_A_ROUTER} at a router; hold the pointer over one to read what is there."
-    )
-    return section(
-        "floor", "Floor plan", element("p", note, class_="dim"), *choice, *legends, scrolled(join(plans), "tall")
-    )
+class Way(NamedTuple):
+    """A way to colour the plan. name: the id of its button; shades: the class of its shades, or "" if it has none."""
+
+    name: str
+    label: str
+    legend: str
+    shades: str
 
 
-class _Drawing:
-    """What tiles are drawn with: layers by name, places for cores, and the most that a core spends."""
+WAYS = (
+    Way("by-layer", "by layer", "Colours are those of the layers.", ""),
+    Way("by-cells", "by fill of crossbars", "Cells that hold weights, of all of the core's MVMUs: none to all ", "c"),
+    Way("by-memory", "by fill of memory", "How high a tile is filled: the words of its memory in use.", ""),
+    Way("by-energy", "by energy", "Energy of one input against the core that spends most (square root): 0 to 1 ", "e"),
+)
+"""All ways, the first of them chosen."""
 
-    def __init__(self, report: Report, capacity: int) -> None:
-        self.by_name: dict[str, int] = {}
-        for index, layer in enumerate(report.layers):
-            self.by_name.setdefault(layer.name, index)
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A chip, cut off behind the last column and row of routers in use. squares: left and top of every tile, its
+    number, and what is there if it is in use; least: CSS pixels of width."""
+
+    chip: int
+    used: int
+    width: int
+    height: int
+    least: int
+    squares: tuple[tuple[int, int, int, TileReport | None], ...]
+
+
+class Floor:
+    """All chips in use, and what their cores are drawn with: a grid of places, and the most that a core spends."""
+
+    def __init__(self, report: Report, target: Target) -> None:
+        self.tiles_a_chip, self.side, self.header = target.chip.tiles, TILE, HEADER
+        self.plans = [_plan(chip, report, Mesh.of(target)) for chip in sorted({tile.chip for tile in report.tiles})]
+        self.ways = [way for way in WAYS if way.name != "by-energy" or report.cost is not None]
         cores = [core for tile in report.tiles for core in tile.cores]
-        self.slots = max(min(capacity, MOST_SLOTS), max((core.core for core in cores), default=0) + 1)
-        self.across = min(self.slots, math.ceil(math.sqrt(2 * self.slots)))
-        self.down = math.ceil(self.slots / self.across)
-        self.most_joules = max((core.joules or 0.0 for core in cores), default=0.0)
+        slots = max(min(target.tile.cores, MOST_SLOTS), max((core.core for core in cores), default=0) + 1)
+        self.across = min(slots, math.ceil(math.sqrt(2 * slots)))
+        self.core_width, self.core_height = (
+            (TILE - 4) / self.across,
+            (TILE - HEADER - 2) / math.ceil(slots / self.across),
+        )
+        self._layers = {layer.name: index for index, layer in reversed(list(enumerate(report.layers)))}
+        self._most_joules = max((core.joules or 0.0 for core in cores), default=0.0)
 
-    def core(self, tile: TileReport, core: CoreReport) -> Markup:
-        """A core with its number of a layer, shaded for every way."""
-        width, height = (TILE - 4) / self.across, (TILE - HEADER - 2) / self.down
-        x, y = 2 + core.core % self.across * width, HEADER + core.core // self.across * height
-        layer = self.by_name.get(core.layers[0], -1) if core.layers else -1
-        share = (core.joules or 0.0) / self.most_joules if self.most_joules else 0.0
-        shades = f"c{shade(core.cells_percent / 100)} e{shade(math.sqrt(share))}"
-        square = element(
-            "rect",
-            element("title", _core_says(tile, core)),
-            class_=f"core {hue_class(layer)} {shades}",
-            x=round(x + 1, 1), y=round(y + 1, 1), width=round(width - 2, 1), height=round(height - 2, 1),
-        )  # fmt: skip
-        number = "+".join(str(self.by_name.get(name, -1) + 1) for name in core.layers[:2])
-        return join([square, element("text", number, x=round(x + width / 2, 1), y=round(y + height / 2 + 4, 1))])
+    def shades(self, core: CoreReport) -> str:
+        """The classes of a core's square: its layer's hue, and its shades by fill and by energy."""
+        layer = self._layers.get(core.layers[0], -1) if core.layers else -1
+        share = (core.joules or 0.0) / self._most_joules if self._most_joules else 0.0
+        return f"{hue_class(layer)} c{shade(core.cells_percent / 100)} e{shade(math.sqrt(share))}"
+
+    def numbers(self, core: CoreReport) -> str:
+        """The numbers of a core's first layers."""
+        return "+".join(str(self._layers.get(name, -1) + 1) for name in core.layers[:2])
 
 
-def _plan(tiles: list[TileReport], mesh: Mesh, drawing: _Drawing) -> Markup:
-    """One chip, cut off behind the last column and row of routers in use."""
-    used = {tile.tile: tile for tile in tiles}
-    places = [mesh.router(tile) for tile in used]
-    columns, rows = max(x for x, _ in places) + 1, max(y for _, y in places) + 1
-    first = tiles[0].chip * mesh.tiles
-    drawn = []
-    for tile in range(first, first + mesh.tiles):
+def _plan(chip: int, report: Report, mesh: Mesh) -> Plan:
+    used = {tile.tile: tile for tile in report.tiles if tile.chip == chip}
+    routers = [mesh.router(tile) for tile in used]
+    columns, rows = max(x for x, _ in routers) + 1, max(y for _, y in routers) + 1
+    squares = []
+    for tile in range(chip * mesh.tiles, (chip + 1) * mesh.tiles):
         column, row = mesh.router(tile)
-        if column >= columns or row >= rows:
-            continue
-        x, y = _corner(tile, column, row)
-        if tile in used:
-            parts = _tile(used[tile], drawing)
-        else:
-            parts = element("rect", element("title", f"tile {tile}, not in use"), **_box("unused"))
-        drawn.append(element("g", parts, transform=f"translate({x} {y})"))
-    width, height = _extent(columns), _extent(rows)
-    return element(
-        "svg",
-        join(drawn, "\n"),
-        viewBox=f"0 0 {width} {height}",
-        style=f"width:100%;min-width:{2 * columns * NARROWEST}px;max-width:{width}px",
-        role="img",
-        aria_label=f"floor plan of {len(tiles)} tiles",
-    )
+        if column < columns and row < rows:
+            place, step = tile % TILES_A_ROUTER, 2 * TILE + GAP + ROUTER_GAP  # tiles of a router stand two by two
+            left, top = column * step + place % 2 * (TILE + GAP), row * step + place // 2 * (TILE + GAP)
+            squares.append((1 + left, 1 + top, tile, used.get(tile)))
+    width, height = (n * (2 * TILE + GAP) + (n - 1) * ROUTER_GAP + 2 for n in (columns, rows))
+    return Plan(chip, len(used), width, height, 2 * columns * NARROWEST, tuple(squares))
 
 
-def _corner(tile: int, column: int, row: int) -> tuple[int, int]:
-    """Where a tile's square starts: tiles of a router stand two by two."""
-    place = tile % TILES_A_ROUTER
-    across, down = place % 2, place // 2
-    step = 2 * TILE + GAP + ROUTER_GAP
-    return 1 + column * step + across * (TILE + GAP), 1 + row * step + down * (TILE + GAP)
-
-
-def _extent(routers: int) -> int:
-    return routers * (2 * TILE + GAP) + (routers - 1) * ROUTER_GAP + 2
-
-
-def _tile(tile: TileReport, drawing: _Drawing) -> Markup:
-    """A tile with its cores and its memory; the style sheet shows what is chosen."""
-    share = min(1.0, tile.memory_words / tile.memory_capacity) if tile.memory_capacity else 0.0
-    high = (TILE - 2) * share
-    return join(
-        [
-            element("rect", element("title", _says(tile)), **_box("")),
-            element("g", *(drawing.core(tile, core) for core in tile.cores), class_="cores"),
-            element(
-                "g",
-                element("rect", x=1, y=TILE - 1 - high, width=TILE - 2, height=high, class_="level"),
-                element("text", f"{100 * share:.0f} %", x=TILE / 2, y=TILE / 2 + 6),
-                class_="memory",
-            ),
-            element("text", f"tile {tile.tile}", x=6, y=13, class_="dim"),
-        ]
-    )
-
-
-def _box(kind: str) -> dict[str, str | float]:
-    return {"x": 0, "y": 0, "width": TILE, "height": TILE, "rx": 4, "class_": f"tile {kind}".rstrip()}
-
-
-def _says(tile: TileReport) -> str:
+def tile_says(tile: TileReport) -> str:
+    """What is said of a tile where the pointer is over it."""
     largest = tile.largest
     most = "" if largest is None else f"; most: {largest.kind} {shortened(largest.name, 60)}, {largest.words:,}"
     return (
@@ -151,7 +104,8 @@ def _says(tile: TileReport) -> str:
     )
 
 
-def _core_says(tile: TileReport, core: CoreReport) -> str:
+def core_says(tile: TileReport, core: CoreReport) -> str:
+    """What is said of a core where the pointer is over it."""
     spent = "" if core.joules is None or core.seconds is None else f"; {si(core.seconds, 's')}, {si(core.joules, 'J')}"
     filled = f" {core.cells_percent:.0f} % full" if core.mvmus else ""
     return (

@@ -177,6 +177,16 @@ class TileReport:
     joules: float | None
     cores: tuple[CoreReport, ...]
 
+    @property
+    def fill(self) -> float:
+        """What it takes of its memory, in percent."""
+        return 100 * self.memory_words / self.memory_capacity if self.memory_capacity else 0.0
+
+    @property
+    def most_fill(self) -> float:
+        """What the largest takes of its memory, in percent."""
+        return 100 * self.largest.words / self.memory_capacity if self.largest and self.memory_capacity else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class TravelReport:

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import matplotlib
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cimc.report.html_markup import Markup, element, escaped, scrolled, without_controls
+from cimc.report.html_values import without_controls
 
 TEXT, DIM, LINE, IDLE, STRONG, WEAK = (f"#00000{number}" for number in range(1, 7))
-"""Stand-ins for colours of the page, by the names of html_style."""
+"""Stand-ins for colours of the page, by their names in page.css."""
 _COLOURS = {TEXT: "text", DIM: "dim", LINE: "line", IDLE: "idle", STRONG: "strong", WEAK: "weak"}
 
 SETTINGS: Mapping[str, Any] = {
@@ -83,17 +84,15 @@ def drawn(figure: Figure, name: str, label: str, titles: Mapping[str, str], leas
         inside = inside.replace(stand_in, f"var(--{colour})")
     inside = _with_own_ids(inside, name).replace("<image ", '<image pointer-events="none" ')
     inside = re.sub(r"\s*\n\s*", "\n", without_controls(inside))
-    style = f"width:100%;min-width:{least}px"
-    return scrolled(element("svg", Markup(inside), viewBox=view[1], style=style, role="img", aria_label=label))
+    return Markup('<svg viewBox="{}" style="width:100%;min-width:{}px" role="img" aria-label="{}">{}</svg>').format(
+        view[1], least, label, Markup(inside)
+    )
 
 
 def _with_titles(text: str, titles: Mapping[str, str]) -> str:
     """Titles as the first thing in the groups that have these gids."""
-    return re.sub(
-        r'<g id="([^"]*)">',
-        lambda group: f"{group[0]}<title>{escaped(titles[group[1]])}</title>" if group[1] in titles else group[0],
-        text,
-    )
+    says = {gid: f"<title>{escape(without_controls(title))}</title>" for gid, title in titles.items()}
+    return re.sub(r'<g id="([^"]*)">', lambda group: group[0] + says.get(group[1], ""), text)
 
 
 def _with_own_ids(text: str, name: str) -> str:

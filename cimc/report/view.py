@@ -11,7 +11,7 @@ from rich.text import Text
 from cimc.base.names import printable
 from cimc.base.quantities import si
 from cimc.report.cost_model import CostReport
-from cimc.report.model import Format, LayerReport, Report, TileReport
+from cimc.report.model import Format, MatrixReport, Report, TileReport
 from cimc.report.view_table import facts_table, new_table, table_of
 
 LEGEND = """\
@@ -27,10 +27,9 @@ TILES = 32
 def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableType]:
     """The whole report, part after part."""
     yield facts_table(report.facts())
-    matrices = [layer for layer in report.layers if layer.matrix is not None]
+    matrices = [(layer.name, layer.matrix) for layer in report.layers if layer.matrix is not None]
     if matrices:
-        encoding = matrices[0].matrix.encoding if matrices[0].matrix is not None else ""
-        yield Text(f"\nLayers on crossbars ({encoding})", style="bold")
+        yield Text(f"\nLayers on crossbars ({matrices[0][1].encoding})", style="bold")
         yield _crossbars(matrices)
         yield Text(LEGEND, style="dim")
     yield Text("\nAll layers", style="bold")
@@ -59,17 +58,14 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
             yield Text(f"  help: {printable(warning.todo)}")
 
 
-def _crossbars(layers: list[LayerReport]) -> Table:
+def _crossbars(matrices: list[tuple[str, MatrixReport]]) -> Table:
     table = new_table(
         "layer", "matrix>", "bits>", "slices>", "split>", "MVMUs>", "fill %>", "shift>", "vectors>", "copies>"
     )
-    for layer in layers:
-        m = layer.matrix
-        assert m is not None, f"{layer.name} has no matrix"
-        groups = f" /{m.groups}" if m.groups > 1 else ""
+    for name, m in matrices:
         table.add_row(
-            layer.name,
-            f"{m.rows}x{m.columns}{groups}",
+            name,
+            f"{m.rows}x{m.columns}" + (f" /{m.groups}" if m.groups > 1 else ""),
             f"{m.weight_bits}/{m.input_bits}{'s' if m.input_signed else 'u'}",
             str(m.slices),
             f"{m.row_split}x{m.column_split}",
@@ -105,7 +101,7 @@ def _tiles(tiles: tuple[TileReport, ...]) -> Table:
         tiles,
         ("tile>", lambda tile: tile.tile),
         ("words>", lambda tile: f"{tile.memory_words:,}"),
-        ("of %>", lambda tile: f"{100 * tile.memory_words / tile.memory_capacity:.0f}"),
+        ("of %>", lambda tile: f"{tile.fill:.0f}"),
         ("most of it", _most),
         ("cores>", lambda tile: len(tile.cores)),
         ("MVMUs>", lambda tile: sum(core.mvmus for core in tile.cores)),

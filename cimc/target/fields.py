@@ -7,46 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cimc.base.names import in_toml
+
 Value: TypeAlias = int | float | str | bool
 """A value after its unit is resolved: SI for seconds, joules and watts, a plain count otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A whole number from low to high with a unit such as "rows"."""
-
-    unit: str
-    low: int
-    high: int
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A number from low to high (in SI units) of a physical unit that takes prefixes: "s", "J" or "W"."""
-
-    unit: str
-    low: float
-    high: float
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of a few words."""
-
-    words: tuple[str, ...]
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """true or false."""
-
-    meaning: str
-
-
-Field: TypeAlias = Count | Quantity | Choice | Switch
 
 PREFIXES: Mapping[str, float] = {"": 1.0, "m": 1e3, "u": 1e6, "n": 1e9, "p": 1e12, "f": 1e15}
 """Prefix of a physical unit: how many of it make one. Dividing by a power of ten rounds once."""
@@ -58,22 +22,93 @@ MULTIPLES: Mapping[str, Mapping[str, int]] = {
 """Larger units of a count."""
 
 
-def units_of(field: Field) -> tuple[str, ...]:
-    """The units in which a field may be given; empty for words and switches."""
-    match field:
-        case Count(unit=unit):
-            return tuple(MULTIPLES.get(unit, {unit: 1}))
-        case Quantity(unit=unit):
-            return tuple(prefix + unit for prefix in PREFIXES)
-        case _:
-            return ()
+def as_toml(value: Value) -> str:
+    """A value as TOML has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{in_toml(value)}"' if isinstance(value, str) else repr(value)
 
 
-def in_base_unit(field: Count | Quantity, value: float, unit: str) -> int | float:
-    """A value in the field's own unit: SI for a Quantity. `unit` is one of units_of(field)."""
-    if isinstance(field, Count):
-        return int(value) * MULTIPLES.get(field.unit, {field.unit: 1})[unit]
-    try:
-        return value / PREFIXES[unit.removesuffix(field.unit)]
-    except OverflowError:  # an integer beyond the floats
-        return math.inf
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A whole number from low to high with a unit such as "rows"."""
+
+    unit: str
+    low: float
+    high: float
+    meaning: str
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Units in which it may be given, its own first."""
+        return tuple(MULTIPLES.get(self.unit, (self.unit,)))
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return "a whole number"
+
+    @property
+    def example(self) -> str:
+        """A value as a file gives it."""
+        return f'1, unit = "{self.units[0]}"'
+
+    def takes(self, value: object) -> bool:
+        """Whether a value is of this kind, in whatever unit."""
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    def in_own_unit(self, value: float, unit: str) -> float:
+        """A value that is given in one of the units."""
+        return int(value) * MULTIPLES.get(self.unit, {self.unit: 1})[unit]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity(Count):
+    """A number from low to high (in SI units) of a physical unit that takes prefixes: "s", "J" or "W"."""
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Its unit with every prefix."""
+        return tuple(prefix + self.unit for prefix in PREFIXES)
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return "a number"
+
+    def takes(self, value: object) -> bool:
+        """Whether a value is a number."""
+        return isinstance(value, int | float) and not isinstance(value, bool)
+
+    def in_own_unit(self, value: float, unit: str) -> float:
+        """A value in SI."""
+        try:
+            return value / PREFIXES[unit.removesuffix(self.unit)]
+        except OverflowError:  # an integer beyond the floats
+            return math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words, or true or false."""
+
+    words: tuple[str, ...] | tuple[bool, bool]
+    meaning: str
+    units = ()
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return ("one of " if self.takes("") else "") + " or ".join(map(as_toml, self.words))
+
+    @property
+    def example(self) -> str:
+        """A value as a file gives it."""
+        return as_toml(self.words[0])
+
+    def takes(self, value: object) -> bool:
+        """Whether a value is a word, if not one of these, or true or false."""
+        return isinstance(value, type(self.words[0]))
+
+
+Field: TypeAlias = Count | Choice

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import NamedTuple, TypeAlias, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from cimc.target.fields import Field, Quantity, Value
 from cimc.target.model import Target, Writing
@@ -72,27 +72,13 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
-def field_at(path: Path) -> Field | None:
-    """The field of a key, or None where no such key exists."""
-    match path:
-        case ("prices", action, key) if action in ACTIONS:
-            return PRICE.get(key)
-        case (section, key):
-            return SECTIONS.get(section, {}).get(key)
-        case _:
-            return None
+KEYS: Mapping[str, Any] = {**dict.fromkeys(TEXTS, str), **SECTIONS, "prices": dict.fromkeys(ACTIONS, PRICE)}
+"""All of a file: a table of keys, the field of a key, or str for a plain string."""
 
 
-def known_keys(table: Path) -> tuple[str, ...]:
-    """The keys that may stand in a table: () for the top of the file, ("crossbar",), ("prices", "mvm")."""
-    match table:
-        case ():
-            return (*TEXTS, *SECTIONS, "prices")
-        case ("prices",):
-            return tuple(ACTIONS)
-        case ("prices", _):
-            return tuple(PRICE)
-        case (section,):
-            return tuple(SECTIONS.get(section, ()))
-        case _:
-            return ()
+def at(path: Path) -> Any:
+    """What stands at a path in KEYS; None where there is no such key."""
+    found: Any = KEYS
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
+from cimc.base.options import require
 from cimc.base.reading import TEXT_LIMIT, is_path, read_text
 from cimc.target.consistency import check_consistency
 from cimc.target.keys import DEFAULTS, PARTS, SECTIONS, Path
@@ -28,34 +29,24 @@ UNSAID = "assumed: what cimc takes where a file does not say"
 """The source of a default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sourced:
-    """A target with the source of each of its values, by path: ("crossbar", "rows"). Prices hold their own."""
-
-    target: Target
-    sources: Mapping[Path, str]
-
-
-def load_target(name_or_path: str) -> Target:
-    """The target of a preset's name or of a TOML file. Raises CimcError with everything that is wrong."""
-    return load_sourced(name_or_path).target
-
-
-def load_sourced(wanted: TargetLike, settings: Mapping[str, Setting] = MappingProxyType({})) -> Sourced:
-    """The target of a preset's name, a TOML file or a Target, with the source of every value.
+def load_target(wanted: TargetLike, settings: Mapping[str, Setting] = MappingProxyType({})) -> Target:
+    """The target of a preset's name or of a TOML file, or a Target.
 
     settings: values that take the place of the target's, by key, such as "crossbar.adc_bits". Raises CimcError with
     everything that is wrong.
     """
     if isinstance(wanted, Target):
-        return _resolve([read_target_file(write_target(wanted), wanted.name)], settings)
+        return _resolve([read_target_file(write_target(replace(wanted, sources={})), wanted.name)], settings)
     name_or_path = os.fspath(wanted)
     if name_or_path in preset_names() or _is_path(name_or_path):
         return _resolve(_read_chain(name_or_path), settings)
-    presets = ", ".join(preset_names())
-    hint = did_you_mean(name_or_path, preset_names())
-    todo = f"{hint + ' ' if hint else ''}presets: {presets}; or the path of a .toml file"
-    raise fail("target.unknown", f'no target is called "{name_or_path}"', todo=todo)
+    raise CimcError([_no_target("target.unknown", name_or_path, Place())])
+
+
+def _no_target(code: str, name: str, where: Place) -> Diagnostic:
+    hint = did_you_mean(name, preset_names())
+    todo = f"{hint + ' ' if hint else ''}presets: {', '.join(preset_names())}; or the path of a .toml file"
+    return Diagnostic(code, f'no target is called "{name}"', where, todo)
 
 
 def preset_names() -> tuple[str, ...]:
@@ -93,14 +84,8 @@ def _read_chain(name_or_path: str) -> list[TargetFile]:
             return files
         asked = file.place(("extends",))
         if base not in preset_names() and not _is_path(base):
-            hint = did_you_mean(base, preset_names())
-            todo = f"{hint + ' ' if hint else ''}presets: {', '.join(preset_names())}; or the path of a .toml file"
-            raise CimcError(
-                [
-                    *(problem for read in files for problem in read.diagnostics),
-                    Diagnostic("target.extends", f'no target is called "{base}"', asked, todo),
-                ]
-            )
+            wrong = [problem for read in files for problem in read.diagnostics]
+            raise CimcError([*wrong, _no_target("target.extends", base, asked)])
         wanted = base if base in preset_names() else os.path.join(os.path.dirname(wanted), base)
 
 
@@ -114,7 +99,7 @@ def _read_text(path: str, asked: Place) -> str:
         raise fail("target.file", what, asked, f"check the path; presets: {', '.join(preset_names())}") from None
 
 
-def _resolve(files: list[TargetFile], settings: Mapping[str, Setting]) -> Sourced:
+def _resolve(files: list[TargetFile], settings: Mapping[str, Setting]) -> Target:
     """The target that the files say together; an earlier file overrides what it names in the later ones."""
     base = files[0]
     if settings:
@@ -123,26 +108,13 @@ def _resolve(files: list[TargetFile], settings: Mapping[str, Setting]) -> Source
     entries: dict[Path, Entry] = {}
     for file in reversed(files):
         for path, entry in file.entries.items():
-            _forget_other_energy(path, entries)
+            other = {"joules": "watts", "watts": "joules"}.get(path[-1], "")
+            entries.pop((*path[:-1], other), None)
             entries[path] = entry
-    if not diagnostics:
-        diagnostics = _missing(entries, base)
-    if diagnostics:
-        raise CimcError(diagnostics)
+    require(diagnostics or _missing(entries, base))
     target = _build(entries, files)
-    diagnostics = check_consistency(
-        target, lambda path: entries[path].place if path in entries else files[0].place(path)
-    )
-    if diagnostics:
-        raise CimcError(diagnostics)
-    said = {path: entry.source for path, entry in entries.items() if path[0] != "prices"}
-    return Sourced(target, dict.fromkeys(DEFAULTS, UNSAID) | said)
-
-
-def _forget_other_energy(path: Path, entries: dict[Path, Entry]) -> None:
-    other = {"joules": "watts", "watts": "joules"}.get(path[-1])
-    if other:
-        entries.pop((*path[:-1], other), None)
+    require(check_consistency(target, lambda path: entries[path].place if path in entries else files[0].place(path)))
+    return target
 
 
 def _missing(entries: Mapping[Path, Entry], file: TargetFile) -> list[Diagnostic]:
@@ -164,27 +136,24 @@ def _missing(entries: Mapping[Path, Entry], file: TargetFile) -> list[Diagnostic
 
 def _build(entries: Mapping[Path, Entry], files: list[TargetFile]) -> Target:
     file = files[0]
-    actions = sorted({path[1] for path in entries if path[0] == "prices"})
-    parts = {section: _part(section, entries) for section in PARTS}
+    parts: dict[str, Any] = {}
+    for section, keys in SECTIONS.items():
+        given = {key: entries[section, key].value for key in keys if (section, key) in entries}
+        parts[section] = PARTS[section](**given) if given else None
+    said = {path: entry.source for path, entry in entries.items() if path[0] != "prices"}
     return Target(
         name=file.texts.get("name") or FilePath(file.file).stem,
         description=next((f.texts["description"] for f in files if "description" in f.texts), ""),
-        prices={action: _price(action, entries) for action in actions},
+        prices={action: _price(action, entries) for action in sorted({p[1] for p in entries if p[0] == "prices"})},
+        sources=dict.fromkeys(DEFAULTS, UNSAID) | said,
         **parts,
     )
 
 
-def _part(section: str, entries: Mapping[Path, Entry]) -> Any:
-    given = {key: entries[section, key].value for key in SECTIONS[section] if (section, key) in entries}
-    return PARTS[section](**given) if given else None
-
-
 def _price(action: str, entries: Mapping[Path, Entry]) -> Price:
-    seconds = entries[("prices", action, "seconds")]
-    energy = entries.get(("prices", action, "joules")) or entries[("prices", action, "watts")]
-    joules = float(energy.value)
-    if ("prices", action, "watts") in entries:
-        joules *= float(seconds.value)
+    watts = entries.get(("prices", action, "watts"))
+    seconds, energy = entries["prices", action, "seconds"], watts or entries["prices", action, "joules"]
+    joules = float(energy.value) * (1 if watts is None else float(seconds.value))
     same = seconds.source == energy.source
     source = seconds.source if same else f"time: {seconds.source}; energy: {energy.source}"
     return Price(float(seconds.value), joules, source)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from cimc.target.fields import Choice, Count, Quantity, Switch
+from cimc.target.fields import Choice, Count, Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Mvmu:
     """
 
     encoding: Annotated[str, Choice(("offset", "differential"), "how a signed weight becomes cells")]
-    flipped: Annotated[bool, Switch("columns stored inverted where more than half of their range would be set")]
+    flipped: Annotated[
+        bool, Choice((True, False), "columns stored inverted where more than half of their range would be set")
+    ]
     slices: Annotated[str, Choice(("crossbars", "columns"), "slices on crossbars of their own, or side by side in one")]
     crossbars: Annotated[int, Count("crossbars", 1, 1024, "crossbars of one MVMU")]
     round: Annotated[str, Choice(("none", "shift"), "whether XbarOut is rounded to a word by a shift fixed per MVMU")]
@@ -119,7 +121,8 @@ class Writing:
 class Target:
     """A whole target. prices: cost of an action by its name (see docs/targets.md), possibly empty.
 
-    writing: what writing weights takes, or None where the target does not say (see cimc.target.writing).
+    writing: what writing weights takes, or None where the target does not say. sources: where each value comes from, by
+    section and key; prices hold their own.
     """
 
     name: str
@@ -132,6 +135,7 @@ class Target:
     chip: Chip
     prices: Mapping[str, Price]
     writing: Writing | None = None
+    sources: Mapping[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
 
     def slices(self, weight_bits: int) -> int:
         """Cells that one weight of `weight_bits` bits needs (a differential pair counts once)."""
@@ -170,3 +174,14 @@ class Target:
     def xout_stride(self) -> int:
         """Words of XbarOut that each MVMU has (its columns at the narrowest weights)."""
         return self.mvmu_columns(2) if self.mvmu.slices == "columns" else self.crossbar.columns
+
+    def write_cost(self, cells: int, rows: int) -> tuple[float, float] | None:
+        """(s, J) of writing so many cells, where no MVMU writes more than `rows` rows of its crossbars. None where the
+        target has no [writing].
+
+        The rows of an MVMU are written one after the other, the cells of a row at once, and MVMUs side by side, as are
+        the crossbars of one MVMU. Power is not limited, and moving the weights to the arrays is not counted.
+        """
+        assert cells >= 0 and 0 <= rows <= self.crossbar.rows, f"{cells} cells, {rows} of {self.crossbar.rows} rows"
+        paid = self.writing
+        return None if paid is None else (rows * paid.row_seconds, cells * paid.cell_joules)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
-from cimc.target.fields import Count, Field, Quantity, Switch
-from cimc.target.keys import ACTIONS, PRICE, SECTIONS, field_at
+from cimc.target.fields import Choice, Field, Quantity
+from cimc.target.keys import ACTIONS, PRICE, SECTIONS, at
 from cimc.target.source import TargetFile, read_entry
 
 OPTION = "--set"
@@ -33,24 +33,23 @@ def settings_file(settings: Mapping[str, Setting], base: str) -> TargetFile:
     file = TargetFile(OPTION, {}, texts={"name": f"{base} with {', '.join(f'{k}={v}' for k, v in settings.items())}"})
     for key, value in settings.items():
         path = tuple(key.split("."))
-        found = field_at(path)
-        if found is None:
-            file.complain("target.key", f'a target has no key "{key}"', path, _near(key))
-        else:
+        found = at(path)
+        if isinstance(found, Field):
             read_entry(path, found, {**_given(found, value), "source": f"{OPTION} {key}={value}"}, file)
+        else:
+            file.complain("target.key", f'a target has no key "{key}"', path, _near(key))
     return file
 
 
 def _given(found: Field, value: Setting) -> dict[str, object]:
     """A value and its unit, as a target file has them. A count without a unit is in its own; a number is in SI."""
-    if isinstance(found, Switch):
-        return {"value": {"true": True, "false": False}.get(str(value).lower(), value)}
-    if not isinstance(found, Count | Quantity):
-        return {"value": value.strip("\"'") if isinstance(value, str) else value}
+    if isinstance(found, Choice):
+        text = value.strip("\"'") if isinstance(value, str) else value
+        return {"value": {str(word).lower(): word for word in found.words}.get(str(text).lower(), text)}
     if not isinstance(value, str):
         return {"value": value, "unit": found.unit}
     match = re.fullmatch(r"([-+.\d_]+(?:[eE][-+]?\d+)?)\s*([A-Za-z]*)", value)
-    unit = {"unit": match[2]} if match and match[2] else {"unit": found.unit} if isinstance(found, Count) else {}
+    unit = {"unit": match[2]} if match and match[2] else {} if isinstance(found, Quantity) else {"unit": found.unit}
     for kind in (int, float):
         try:
             return {"value": kind(match[1] if match else value), **unit}

@@ -6,10 +6,11 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
-from cimc.target.fields import Choice, Count, Field, Quantity, Switch, Value, in_base_unit, units_of
-from cimc.target.keys import TEXTS, Path, field_at, known_keys
+from cimc.target.fields import Count, Field, Value, as_toml
+from cimc.target.keys import Path, at
 
 HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
 KEY = re.compile(r"""^\s*([A-Za-z0-9_."'\- ]+?)\s*=""")
@@ -56,17 +57,7 @@ def read_target_file(text: str, file: str) -> TargetFile:
     except RecursionError:
         raise _broken("arrays or tables are nested too deeply", text, file) from None
     result = TargetFile(file, _lines_of_keys(text))
-    for key, value in document.items():
-        if key in TEXTS:
-            _read_text(key, value, result)
-        elif not known_keys((key,)):
-            _unknown_key((key,), result)
-        elif not isinstance(value, dict):
-            result.complain("target.type", f'"{key}" must be a table', (key,), f"write it as [{key}]")
-        elif key == "prices":
-            _read_prices(value, result)
-        else:
-            _read_section((key,), value, result)
+    _read_table((), document, result)
     return result
 
 
@@ -99,131 +90,72 @@ def _split_key(text: str) -> Path:
     return tuple(part.strip().strip("\"'") for part in text.split("."))
 
 
-def _read_text(key: str, value: object, result: TargetFile) -> None:
-    if not isinstance(value, str) or not value.strip():
-        result.complain("target.type", f'"{key}" must be a text', (key,), f'write {key} = "..."')
-    else:
-        result.texts[key] = value
-
-
-def _unknown_key(path: Path, result: TargetFile) -> None:
-    known = known_keys(path[:-1])
-    hint = did_you_mean(path[-1], known) or f"known here: {', '.join(known)}"
-    where = f"[{'.'.join(path[:-1])}]" if path[:-1] else "a target file"
-    result.complain("target.key", f'{where} has no key "{path[-1]}"', path, hint)
-
-
-def _read_section(table: Path, keys: Mapping[str, object], result: TargetFile) -> None:
+def _read_table(table: Path, keys: Mapping[str, object], result: TargetFile) -> None:
+    """What stands in a table: entries, texts and further tables."""
+    known = at(table)
     for key, given in keys.items():
-        path = (*table, key)
-        found = field_at(path)
+        path, found = (*table, key), known.get(key)
+        name = ".".join(path)
         if found is None:
-            _unknown_key(path, result)
-        else:
+            hint = did_you_mean(key, known) or f"known here: {', '.join(known)}"
+            where = f"[{'.'.join(table)}]" if table else "a target file"
+            result.complain("target.key", f'{where} has no key "{key}"', path, hint)
+        elif isinstance(found, Field):
             read_entry(path, found, given, result)
-
-
-def _read_prices(prices: Mapping[str, object], result: TargetFile) -> None:
-    for action, keys in prices.items():
-        path = ("prices", action)
-        if action not in known_keys(("prices",)):
-            _unknown_key(path, result)
-        elif not isinstance(keys, dict):
-            result.complain("target.type", f'"prices.{action}" must be a table', path, f"write it as [prices.{action}]")
+        elif found is str and isinstance(given, str) and given.strip():
+            result.texts[key] = given
+        elif found is str:
+            result.complain("target.type", f'"{key}" must be a text', path, f'write {key} = "..."')
+        elif isinstance(given, dict):
+            _read_table(path, given, result)
         else:
-            _read_section(path, keys, result)
-            if "joules" in keys and "watts" in keys:
-                what = f'"prices.{action}" gives both joules and watts'
-                result.complain("target.inconsistent", what, (*path, "watts"), "keep one: joules = watts x seconds")
+            result.complain("target.type", f'"{name}" must be a table', path, f"write it as [{name}]")
+    if "joules" in keys and "watts" in keys and {"joules", "watts"} <= known.keys():
+        what = f'"{".".join(table)}" gives both joules and watts'
+        result.complain("target.inconsistent", what, (*table, "watts"), "keep one: joules = watts x seconds")
 
 
 def read_entry(path: Path, found: Field, given: object, result: TargetFile) -> None:
     """Read what is given for a key: an entry of the file, or a diagnostic."""
-    name = ".".join(path)
-    example = _example(path[-1], found)
+    name, todo = ".".join(path), f'write {path[-1]} = {{ value = {found.example}, source = "..." }}'
     if not isinstance(given, dict):
-        what = f'"{name}" must say its value{", unit" if units_of(found) else ""} and source'
-        result.complain("target.type", what, path, f"write {example}")
+        what = f'"{name}" must say its value{", unit" if found.units else ""} and source'
+        result.complain("target.type", what, path, todo)
         return
-    allowed = ("value", "unit", "source") if units_of(found) else ("value", "source")
+    allowed = ("value", "unit", "source") if found.units else ("value", "source")
     mistakes = len(result.diagnostics)
     for key in given:
         if key not in allowed:
-            hint = did_you_mean(key, allowed) or f"write {example}"
+            hint = did_you_mean(key, allowed) or todo
             result.complain("target.key", f'"{name}" has no part "{key}"', (*path, key), hint)
     source = given.get("source")
     if not isinstance(source, str) or not source.strip():
-        todo = 'name the paper and table, or write source = "assumed: why" where no paper says it'
-        result.complain("target.source", f'"{name}" does not say where its value comes from', path, todo)
-    value = _read_value(path, found, given, result)
+        hint = 'name the paper and table, or write source = "assumed: why" where no paper says it'
+        result.complain("target.source", f'"{name}" does not say where its value comes from', path, hint)
+    value: Any = given.get("value")
+    if not found.takes(value):
+        what = f'"{name}" has no value' if value is None else f'"{name}" needs {found.kind}, not {value!r}'
+        result.complain("target.type", what, (*path, "value"), todo)
+    elif isinstance(found, Count):
+        value = _read_number(path, found, value, given.get("unit"), result)
+    elif value not in found.words:
+        hint = did_you_mean(str(value), map(str, found.words)) or found.kind
+        result.complain("target.value", f'"{name}" cannot be "{value}"', (*path, "value"), hint)
     if value is not None and len(result.diagnostics) == mistakes:
         result.entries[path] = Entry(value, str(source), result.place(path))
 
 
-def _read_value(path: Path, found: Field, given: Mapping[str, object], result: TargetFile) -> Value | None:
-    """The value in its base unit, or None after a diagnostic."""
-    name, value = ".".join(path), given.get("value")
-    match found:
-        case Switch() if isinstance(value, bool):
-            return value
-        case Choice(words=words) if isinstance(value, str):
-            if value in words:
-                return value
-            hint = did_you_mean(value, words) or f"one of {_quoted(words)}"
-            result.complain("target.value", f'"{name}" cannot be "{value}"', (*path, "value"), hint)
-        case Count() if isinstance(value, int) and not isinstance(value, bool):
-            return _read_number(path, found, value, given, result)
-        case Quantity() if isinstance(value, int | float) and not isinstance(value, bool):
-            return _read_number(path, found, value, given, result)
-        case _:
-            what = f'"{name}" has no value' if value is None else f'"{name}" needs {_kind(found)}, not {value!r}'
-            result.complain("target.type", what, (*path, "value"), f"write {_example(path[-1], found)}")
-    return None
-
-
-def _read_number(
-    path: Path, found: Count | Quantity, value: float, given: Mapping[str, object], result: TargetFile
-) -> int | float | None:
-    name, unit, units = ".".join(path), given.get("unit"), units_of(found)
-    if not isinstance(unit, str) or unit not in units:
+def _read_number(path: Path, found: Count, value: float, unit: object, result: TargetFile) -> float | None:
+    """The value in the field's own unit, or None after a diagnostic."""
+    name = ".".join(path)
+    if not isinstance(unit, str) or unit not in found.units:
         what = f'"{name}" has no unit' if unit is None else f'"{name}" cannot be given in "{unit}"'
-        result.complain("target.unit", what, (*path, "unit"), f"the unit is {' or '.join(_quote(u) for u in units)}")
+        result.complain("target.unit", what, (*path, "unit"), f"the unit is {' or '.join(map(as_toml, found.units))}")
         return None
-    number = in_base_unit(found, value, unit)
+    number = found.in_own_unit(value, unit)
     if not found.low <= number <= found.high:  # also refuses nan
         what = f'"{name}" is {value} {unit}, which is out of range'
         limits = f"it goes from {found.low:g} to {found.high:g} {found.unit}"
         result.complain("target.range", what, (*path, "value"), limits)
         return None
     return number
-
-
-def _kind(found: Field) -> str:
-    match found:
-        case Count():
-            return "a whole number"
-        case Quantity():
-            return "a number"
-        case Choice(words=words):
-            return f"one of {_quoted(words)}"
-        case Switch():
-            return "true or false"
-
-
-def _example(key: str, found: Field) -> str:
-    match found:
-        case Choice(words=words):
-            value = _quote(words[0])
-        case Switch():
-            value = "true"
-        case _:
-            value = f'1, unit = "{units_of(found)[0]}"'
-    return f'{key} = {{ value = {value}, source = "..." }}'
-
-
-def _quote(word: str) -> str:
-    return f'"{word}"'
-
-
-def _quoted(words: tuple[str, ...]) -> str:
-    return " or ".join(_quote(word) for word in words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.driver.sizes import sizes_of
+from cimc.driver.verification import sizes_of
 from cimc.frontends import load_onnx
 from cimc.isa.verify.usage import tile_usage
 from tests.laws.digits import varied

@@ -202,12 +202,19 @@ def test_only_our_own_left_overs_of_the_same_place_are_removed(tmp_path: Path) -
     assert set(os.listdir(tmp_path)) == before - {ours} | {"net"}
 
 
-def test_an_older_folder_is_never_swept_while_its_place_is_empty(tmp_path: Path) -> None:
+def test_an_older_folder_is_never_swept_while_its_place_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(hidden: Path, place: Path) -> None:
+        raise PermissionError
+
     with left_over(tmp_path / "net") as hidden:
         ours = hidden
     (ours / OLD).mkdir(parents=True)
     (ours / OLD / "a").write_bytes(b"old")
-    exchange.sweep(tmp_path / "net")
+    with monkeypatch.context() as patched:
+        patched.setattr(exchange, "_restore", cannot)
+        heal(tmp_path / "net", sweep=True)
     assert (ours / OLD / "a").exists()
     heal(tmp_path / "net")
     assert held(tmp_path / "net") == {"a": b"old"}

@@ -159,7 +159,7 @@ def test_files_of_either_form_are_told_apart(tmp_path: Path) -> None:
 def test_what_is_no_program_is_said(tmp_path: Path) -> None:
     with pytest.raises(CimcError, match=r"asm\.encoding.*neither a binary program nor text in UTF-8 \(byte 0\)"):
         program_from(b"\xff\xfe", "net")
-    with pytest.raises(CimcError, match=r"asm\.file.*No such file"):
+    with pytest.raises(CimcError, match=r"asm\.file.*there is no such file"):
         read_program(tmp_path / "missing")
 
 

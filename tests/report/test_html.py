@@ -6,13 +6,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 import cimc
 from cimc.base.quantities import si
 from cimc.report.cost_model import Share
 from cimc.report.html import PARTS, html_page
-from cimc.report.html_markup import Markup, element, escaped, shortened, table
-from cimc.report.html_style import SHADES, shade
+from cimc.report.html_values import SHADES, bar, on_page, shade, shortened
 from cimc.report.model import Report
 from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import Timing
@@ -80,7 +80,7 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert not {"script", "link", "img", "iframe", "object", "embed", "base"} & set(read.tags)
     assert not read.handlers
     assert not re.search(r"https?:|@import|url\((?!#)", page)
-    assert "default-src &#x27;none&#x27;" in page
+    assert "default-src 'none'" in page
     assert len(page.encode()) < LARGEST
 
 
@@ -193,14 +193,20 @@ def test_quantities(value: float, text: str) -> None:
     assert si(value, "s") == text
 
 
-def test_markup() -> None:
-    assert element("b", "<&", Markup("<i></i>"), class_="a", fill_opacity=0.5) == (
-        '<b class="a" fill-opacity="0.5">&lt;&amp;<i></i></b>'
-    )
-    assert escaped("a\x07\u2066b\n") == "a\ufffd\ufffdb\n"
+def test_values() -> None:
+    assert on_page("a\x07\u2066b\n") == "a\ufffd\ufffdb\n"
+    assert (on_page(0.125), on_page(2.0), on_page(7)) == ("0.12", "2", 7)
+    assert on_page(Markup("<i></i>")) == "<i></i>"
     assert shortened("abcdefghij", 7) == "abcd…ij"
-    cells = '<td class="text">x</td><td class="number">1</td><td class="whole">y z</td>'
-    assert cells in table(("a", "b>", "c="), [("x", "1", "y z")])
+    assert bar(40, 15) == (
+        '<span class="bar"><i style="width:15%" class="strong"></i><i style="width:25%" class="weak"></i></span>'
+    )
+
+
+def test_columns_of_tables(page: str) -> None:
+    assert '<th scope="col" class="text">layer</th><th scope="col" class="whole">kind</th>' in page
+    assert '<td class="whole">matrix</td><td class="number">' in page
+    assert '<td class="bars"><span class="bar">' in page
 
 
 def test_every_layer_has_a_row_under_its_number_and_the_host_one_behind(page: str, timing: Timing) -> None:

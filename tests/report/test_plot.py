@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import matplotlib
+from markupsafe import Markup
 
-from cimc.report.html_markup import Markup
 from cimc.report.plot import STRONG, TEXT, drawn, new_figure, own_settings
 
 
@@ -38,7 +38,7 @@ def test_ids_are_those_that_are_referred_to_and_the_plots_own() -> None:
 def test_colours_are_the_pages_and_titles_are_escaped() -> None:
     text = plotted("p")
     assert "fill: var(--strong)" in text and "stroke: var(--text)" in text and "#00000" not in text
-    assert "<title>the &quot;first&quot; &lt;bar&gt;</title>" in text
+    assert "<title>the &#34;first&#34; &lt;bar&gt;</title>" in text
     assert "http" not in text and "<style" not in text and "<metadata" not in text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cimc.base.diagnostics import CimcError
-from cimc.target.load import UNSAID, load_sourced, load_target
+from cimc.target.load import UNSAID, load_target
 from cimc.target.write import write_target
 
 ROWS = '{ value = 64, unit = "rows", source = "assumed: a test" }'
@@ -75,10 +75,8 @@ def test_a_key_with_a_default_may_be_left_out(tmp_path: Path) -> None:
     left = "\n".join(line for line in text.splitlines() if not line.startswith(("adc_keeps", "resident")))
     file = tmp_path / "puma.toml"
     file.write_text(left)
-    found = load_sourced(str(file))
-    assert found.target == load_target("puma")
-    assert (found.target.crossbar.adc_keeps, found.target.chip.resident) == ("low bits", "all layers")
+    found = load_target(str(file))
+    assert found == load_target("puma")
+    assert (found.crossbar.adc_keeps, found.chip.resident) == ("low bits", "all layers")
     assert found.sources["chip", "resident"] == UNSAID != found.sources["chip", "tiles"]
-    assert 'resident = { value = "all layers", source = "assumed: what cimc takes' in write_target(
-        found.target, found.sources
-    )
+    assert 'resident = { value = "all layers", source = "assumed: what cimc takes' in write_target(found)
