@@ -22,9 +22,8 @@ from cimc.isa.table import FORM
 from cimc.numerics.quant import may_be_infinite, saturate
 from cimc.runtime.crossbar import Mvmu, compile_mvmu
 from cimc.runtime.machine import Action, AnyArray, Argument, CoreState, Counters, Machine, Register, TileState
-from cimc.runtime.transfers import compile_load, compile_store
 from cimc.runtime.vector import compile_scalar, compile_vector
-from cimc.runtime.windows import BoundWindow, compile_window
+from cimc.runtime.windows import BoundWindow, compile_load, compile_store, compile_window
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Windows of rings: how a running stream reads and writes them.
+"""Windows of rings, and the instructions that move words through them: load, store, send, receive.
 
 Pixel (row y, column x) of the present input lies at slot ((image * height + y) * width + x) mod pixels of its ring.
 The common case, a window inside the map whose rows do not wrap around the ring, is one slice of one array; all others
@@ -9,10 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
+
+from cimc.base.diagnostics import Place, fail
 from cimc.isa.operands import Window
-from cimc.runtime.machine import IMAGE, Counters, Number, RingState, Words, compile_affine
+from cimc.runtime.machine import (
+    IMAGE,
+    Action,
+    Counters,
+    FifoState,
+    Number,
+    RingState,
+    Thing,
+    Words,
+    compile_affine,
+    limits,
+)
+from cimc.runtime.sites import Site
 
+Step = Callable[[], Site | None]
+Wake = Callable[[Thing], None]
 Span = tuple[int, int, int]
 """Indices of a window along one axis that lie inside of the map: first, one past the last, and where the first is."""
 
@@ -136,3 +154,95 @@ def _rows(reach: BoundWindow) -> Callable[[], Words | None]:
         return None
 
     return view
+
+
+def compile_load(reach: BoundWindow, dest: Words, fill: int, bits: int | None = None) -> Action:
+    """dest = the window; `fill` where it leaves the map. dest: (words, lanes). bits: what dest saturates to, where it
+    is narrower than a word."""
+    view = compile_view(reach)
+    block = dest.reshape(reach.shape)
+
+    def load() -> None:
+        source = view()
+        if source is not None:
+            block[...] = source
+            return
+        dest.fill(fill)
+        for piece, rows, columns in reach.pieces():
+            block[rows, columns] = piece
+
+    if bits is None:
+        return load
+    low, high = limits(bits)
+
+    def load_limited() -> None:
+        load()
+        np.clip(dest, low, high, out=dest)
+
+    return load_limited
+
+
+def compile_store(reach: BoundWindow, source: Words, bits: int | None = None) -> Action:
+    """The window = source, (words, lanes). bits: what it saturates to, where source is wider than a word."""
+    view = compile_view(reach)
+    if bits is not None:
+        wide, source = source, np.empty_like(source)
+        low, high = limits(bits)
+        limit = partial(np.clip, wide, low, high, out=source)
+        store_limited = compile_store(reach, source)
+
+        def limit_and_store() -> None:
+            limit()
+            store_limited()
+
+        return limit_and_store
+    block = source.reshape(reach.shape)
+
+    def store() -> None:
+        target = view()
+        if target is not None:
+            target[...] = block
+            return
+        for piece, rows, columns in reach.pieces():
+            piece[...] = block[rows, columns]
+
+    return store
+
+
+def compile_send(reach: BoundWindow, fifo: FifoState, wake: Wake, site: Site) -> Step:
+    """Put the window into a FIFO; gives `site` while it is full."""
+    words, lanes = reach.window.words, reach.shape[3]
+    queue, depth = fifo.queue, fifo.depth
+
+    def send() -> Site | None:
+        if len(queue) >= depth:
+            return site
+        message = np.empty((words, lanes), np.int32)
+        compile_load(reach, message, 0)()
+        queue.append(message)
+        if fifo.sleepers:
+            wake(fifo)
+        return None
+
+    return send
+
+
+def compile_receive(reach: BoundWindow, fifo: FifoState, wake: Wake, site: Site) -> Step:
+    """The window = the oldest message of a FIFO; gives `site` while there is none."""
+    queue, words = fifo.queue, reach.window.words
+
+    def receive() -> Site | None:
+        if not queue:
+            return site
+        message = queue.popleft()
+        if message.shape[0] != words:
+            what = f"a message of {message.shape[0]} words arrives where {words} are received"
+            raise fail(
+                "run.message", what, Place(item=f"tile {fifo.tile}, FIFO {fifo.name}"), "run `cimc verify` first"
+            )
+        compile_store(reach, message)()
+        if fifo.sleepers:
+            wake(fifo)
+        return None
+
+    return receive
