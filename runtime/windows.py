@@ -60,37 +60,27 @@ class BoundWindow:
         if first >= last or left >= right:
             return
         row += self.counters[IMAGE] * ring.height
-        if self.state.by_row is not None:
-            yield from self._blocks(self.state.by_row, (first, last, row), (left, right, column))
+        row_step, step, low = window.rows.step, window.columns.step, self.channel()
+        within = slice(low, low + window.channels.count)
+        if (by_row := self.state.by_row) is not None:
+            across = slice(column, column + (right - left - 1) * step + 1, step)
+            for slots, rows in _unwrapped(first, last, row, row_step, by_row.shape[0]):
+                yield by_row[slots, across, within], rows, slice(left, right)
             return
         for number in range(first, last):
-            start = (row + (number - first) * window.rows.step) * ring.width + column
-            yield from self._runs(number, (left, right, start))
+            start = (row + (number - first) * row_step) * ring.width + column
+            for slots, columns in _unwrapped(left, right, start, step, ring.pixels):
+                yield self.state.by_pixel[None, slots, within], slice(number, number + 1), columns
 
-    def _blocks(self, by_row: Words, rows: Span, columns: Span) -> Iterator[tuple[Words, slice, slice]]:
-        """The part of a window in a ring of whole rows: one piece up to the ring's end, one from its beginning on."""
-        (done, last, row), (left, right, column) = rows, columns
-        channel, step, row_step = self.channel(), self.window.columns.step, self.window.rows.step
-        across = slice(column, column + (right - left - 1) * step + 1, step)
-        within = slice(channel, channel + self.window.channels.count)
-        while done < last:
-            slot = row % by_row.shape[0]
-            count = min(last - done, (by_row.shape[0] - 1 - slot) // row_step + 1)
-            view = by_row[slot : slot + (count - 1) * row_step + 1 : row_step, across, within]
-            yield view, slice(done, done + count), slice(left, right)
-            done, row = done + count, row + count * row_step
 
-    def _runs(self, number: int, columns: Span) -> Iterator[tuple[Words, slice, slice]]:
-        """The part of one row of a window in a ring of any number of pixels. columns: the last counts pixels."""
-        done, last, pixel = columns
-        channel, step, pixels = self.channel(), self.window.columns.step, self.state.ring.pixels
-        while done < last:
-            slot = pixel % pixels
-            count = min(last - done, (pixels - 1 - slot) // step + 1)
-            end, high = slot + (count - 1) * step + 1, channel + self.window.channels.count
-            view = self.state.by_pixel[None, slot:end:step, channel:high]
-            yield view, slice(number, number + 1), slice(done, done + count)
-            done, pixel = done + count, pixel + count * step
+def _unwrapped(first: int, last: int, start: int, step: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Steps first .. last - 1 along a ring of so many slots, the first of them at `start`: pieces that do not reach
+    around its end, as slots and as steps."""
+    while first < last:
+        slot = start % size
+        count = min(last - first, (size - 1 - slot) // step + 1)
+        yield slice(slot, slot + (count - 1) * step + 1, step), slice(first, first + count)
+        first, start = first + count, start + count * step
 
 
 def compile_window(state: RingState, window: Window, counters: Counters, slots: Mapping[str, int]) -> BoundWindow:
@@ -109,40 +99,25 @@ def inside(start: int, count: int, step: int, size: int) -> Span:
 def compile_view(reach: BoundWindow) -> Callable[[], Words | None]:
     """A function that gives the window as one view of its ring, (rows, columns, channels, lanes), or None where it is
     not one: over the border, or around the ring's end."""
-    if reach.window.rows.count == 1:
-        return _one_row(reach)
-    return _rows(reach) if reach.state.by_row is not None else lambda: None
+    ring, by_pixel, by_row, counters = reach.state.ring, reach.state.by_pixel, reach.state.by_row, reach.counters
+    row, column, channel, window = reach.row, reach.column, reach.channel, reach.window
+    height, width, step, count = ring.height, ring.width, window.columns.step, window.channels.count
+    row_span, span = (window.rows.count - 1) * window.rows.step + 1, (window.columns.count - 1) * step + 1
+    last_row, last_column = height - row_span, width - span
+    if by_row is None:
+        pixels, last_pixel = ring.pixels, ring.pixels - span
 
+        def one_row() -> Words | None:
+            y, x = row(), column()
+            if 0 <= y < height and 0 <= x <= last_column:
+                slot = ((counters[IMAGE] * height + y) * width + x) % pixels
+                if slot <= last_pixel:
+                    first = channel()
+                    return by_pixel[None, slot : slot + span : step, first : first + count]
+            return None
 
-def _one_row(reach: BoundWindow) -> Callable[[], Words | None]:
-    ring, by_pixel, counters = reach.state.ring, reach.state.by_pixel, reach.counters
-    row, column, channel = reach.row, reach.column, reach.channel
-    height, width, pixels = ring.height, ring.width, ring.pixels
-    step, count = reach.window.columns.step, reach.window.channels.count
-    span = (reach.window.columns.count - 1) * step + 1
-    last_column, last_slot = width - span, pixels - span
-
-    def view() -> Words | None:
-        y, x = row(), column()
-        if 0 <= y < height and 0 <= x <= last_column:
-            slot = ((counters[IMAGE] * height + y) * width + x) % pixels
-            if slot <= last_slot:
-                first = channel()
-                return by_pixel[None, slot : slot + span : step, first : first + count]
-        return None
-
-    return view
-
-
-def _rows(reach: BoundWindow) -> Callable[[], Words | None]:
-    ring, by_row, counters = reach.state.ring, reach.state.by_row, reach.counters
-    assert by_row is not None, f"ring {ring.name} does not hold whole rows"
-    row, column, channel = reach.row, reach.column, reach.channel
-    height, rows, count = ring.height, by_row.shape[0], reach.window.channels.count
-    row_step, step = reach.window.rows.step, reach.window.columns.step
-    row_span = (reach.window.rows.count - 1) * row_step + 1
-    span = (reach.window.columns.count - 1) * step + 1
-    last_row, last_slot, last_column = height - row_span, rows - row_span, ring.width - span
+        return one_row if window.rows.count == 1 else lambda: None
+    rows, row_step, last_slot = by_row.shape[0], window.rows.step, by_row.shape[0] - row_span
 
     def view() -> Words | None:
         y, x = row(), column()

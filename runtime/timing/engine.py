@@ -12,26 +12,21 @@ has the inputs at hand and reaches tile memory over the chip's link alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Place, fail
 from cimc.base.tokens import RELEASE, SEND, SIGNAL, SPACE, WAIT
 from cimc.isa.cost.prices import PriceList
-from cimc.isa.program import Program, Ring, RingRef
+from cimc.isa.program import Program, RingRef
 from cimc.runtime.timing.account import Accounts, host_moves, link_seconds, settle
 from cimc.runtime.timing.operations import WORK, Costed, Lists, Op, cost_stream, pieces
 from cimc.runtime.timing.queue import TimedNetwork
 from cimc.runtime.timing.result import Player, Timing, name_of
-from cimc.runtime.timing.state import Step, Tickets, TimedFifo, TimedRing, TimedStream
+from cimc.runtime.timing.state import Step, TimedFifo, TimedRing, TimedStream
 from cimc.runtime.timing.steps import BEGINNING, Endpoints, Route, bind
 from cimc.runtime.timing.summary import summary
 from cimc.runtime.timing.unroll import Unroller
-from cimc.target.mesh import Link, Mesh
+from cimc.target.mesh import Mesh
 from cimc.target.model import Target
-
-Binder = Callable[[], Lists[Step]]
 
 MOST_PIECES = 250_000
 """Pieces of work an input; a program that runs more iterations has several of them taken as one."""
@@ -59,17 +54,17 @@ def _time(program: Program, target: Target, inputs: int, record: bool, grain: in
         grain = -(-max(1, sum(map(pieces, streams))) // MOST_PIECES)
     accounts = settle(streams, prices)
     build = _Build(program, prices, grain, record)
-    binders = [build.stream(number, costed) for number, costed in enumerate(streams)]
+    bound = [build.stream(number, costed) for number, costed in enumerate(streams)]
     players: list[Player] = [(c.tile.number, c.code.unit, c.code.number) for c in streams]
     drains = []
     for plug, fills in (*((p, True) for p in program.inputs), *((p, False) for p in program.outputs)):
         for ref in plug.rings:
             if not fills:
-                drains.append(len(binders))
-            binders.append(build.host(len(binders), ref, fills, accounts))
+                drains.append(len(bound))
+            bound.append(build.host(len(bound), ref, fills, accounts))
             players.append((ref.tile, f'{"input" if fills else "output"} "{plug.name}"', -1))
     prices.check()
-    under_way = [TimedStream(number, binder(), BEGINNING, inputs, record) for number, binder in enumerate(binders)]
+    under_way = [TimedStream(number, lists, BEGINNING, inputs, record) for number, lists in enumerate(bound)]
     network = TimedNetwork(under_way, len(build.units))
     stuck = network.run()
     if stuck:
@@ -85,10 +80,8 @@ def _time(program: Program, target: Target, inputs: int, record: bool, grain: in
 
 
 class _Build:
-    """Unrolls streams, and numbers the shared units, rings and FIFOs that they meet at as they come.
-
-    A stream's steps are bound to these by what `stream` and `host` give, once all of them are known.
-    """
+    """Unrolls streams, and binds their steps to the shared units, rings and FIFOs that they meet at, numbered as they
+    come."""
 
     def __init__(self, program: Program, prices: PriceList, grain: int, record: bool) -> None:
         self.prices, self.record = prices, record
@@ -99,14 +92,12 @@ class _Build:
         self.ring_number: dict[tuple[int, str], int] = {}
         self.fifos: list[TimedFifo] = []
         self.fifo_number: dict[tuple[int, int], int] = {}
-        self._ring: dict[tuple[int, str], Ring] = {}
         for tile in program.tiles:
             for ring in tile.rings:
                 self.ring_number[tile.number, ring.name] = len(self.rings)
                 self.rings.append(TimedRing(ring))
-                self._ring[tile.number, ring.name] = ring
 
-    def stream(self, number: int, costed: Costed) -> Binder:
+    def stream(self, number: int, costed: Costed) -> Lists[Step]:
         """A stream of the program."""
         tile = costed.tile.number
         lists, named = self.unroller.lists(costed)
@@ -127,11 +118,12 @@ class _Build:
             producer,
             routes,
         )
-        return partial(bind, lists, ends, self.record)
+        return bind(lists, ends, self.record)
 
-    def host(self, number: int, ref: RingRef, fills: bool, accounts: Accounts) -> Binder:
+    def host(self, number: int, ref: RingRef, fills: bool, accounts: Accounts) -> Lists[Step]:
         """The host at a ring: slot by slot over the chip's link and through the tile's memory."""
-        ring, thing = self._ring[ref.tile, ref.ring], self.ring_number[ref.tile, ref.ring]
+        thing = self.ring_number[ref.tile, ref.ring]
+        ring = self.rings[thing].ring
         chip = self.mesh.chip(ref.tile)
         link = self.mesh.way_in(chip) if fills else self.mesh.way_out(chip)
         words = ring.words // ring.capacity
@@ -149,24 +141,23 @@ class _Build:
         tickets = [ticket for ticket in range(1, ring.tickets + 1) for _ in ops]
         lists = Lists(ops, ((), ()), ([*range(len(ops))] * ring.tickets, tickets))
         producer = {thing: self._producer(ref.tile, ref.ring)} if fills else {}
-        return partial(
-            bind, lists, Endpoints(number, memory, [(thing, self.rings[thing])], (), producer, {}), self.record
-        )
+        return bind(lists, Endpoints(number, memory, [(thing, self.rings[thing])], (), producer, {}), self.record)
 
     def _producer(self, tile: int, ring: str) -> int:
         """The next number among a ring's producers."""
-        signalled = self.rings[self.ring_number[tile, ring]].signalled
-        signalled.append(Tickets([0.0]))
-        return len(signalled) - 1
+        timed = self.rings[self.ring_number[tile, ring]]
+        timed.found += 1
+        return timed.found - 1
 
     def _route(self, source: int, target: int, words: int) -> Route:
         return tuple(
-            (self._unit(link.name), self._delay(link), link_seconds(link, words, self.prices))
+            (
+                self._unit(link.name),
+                self.prices.seconds("network_hop") if link.router else 0.0,
+                link_seconds(link, words, self.prices),
+            )
             for link in self.mesh.route(source, target)
         )
-
-    def _delay(self, link: Link) -> float:
-        return self.prices.seconds("network_hop") if link.router else 0.0
 
     def _fifo(self, key: tuple[int, int]) -> int:
         if key not in self.fifo_number:

@@ -49,13 +49,13 @@ class Tickets:
 
 
 class TimedRing:
-    """A ring. signalled: by producer, as they are found; released: by port. Ticket 0 is given from the start."""
+    """A ring. signalled: by producer (found: so many so far); released: by port. Ticket 0 is given from the start."""
 
-    __slots__ = ("capacity", "released", "signalled", "tickets")
+    __slots__ = ("found", "released", "ring", "signalled")
 
     def __init__(self, ring: Ring) -> None:
-        self.tickets, self.capacity = ring.tickets, ring.capacity
-        self.signalled: list[Tickets] = []
+        self.ring, self.found = ring, 0
+        self.signalled = [Tickets([0.0]) for _ in range(ring.producers)]
         self.released = [Tickets([0.0]) for _ in range(ring.ports)]
 
 

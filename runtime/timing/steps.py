@@ -51,7 +51,7 @@ class Endpoints:
 
 def bind(lists: Lists[Op], ends: Endpoints, record: bool) -> Lists[Step]:
     """The steps of a stream."""
-    less = [ends.rings[op.thing][1].capacity if op.kind == tokens.SPACE else 0 for op in lists.ops]
+    less = [ends.rings[op.thing][1].ring.capacity if op.kind == tokens.SPACE else 0 for op in lists.ops]
     causes: dict[tuple[int, int], Cause] = {}
     steps = [_step(op, ends, causes) for op in lists.ops]
     woven = record or not all(op.lead for op in lists.ops)
@@ -108,10 +108,10 @@ def _step(op: Op, ends: Endpoints, causes: dict[tuple[int, int], Cause]) -> Step
     if kind in (tokens.RELEASE, tokens.SIGNAL):
         given = ring.released[op.number] if kind == tokens.RELEASE else ring.signalled[ends.producer[number]]
         given.key = (ends.number,)
-        return GIVE, lead, given.times, given, ring.tickets, None, None, None
+        return GIVE, lead, given.times, given, ring.ring.tickets, None, None, None
     assert kind in (tokens.WAIT, tokens.SPACE), f"operation {kind}"
     cause = causes.setdefault((kind, number), Cause(kind, number))
     taken = ring.signalled if kind == tokens.WAIT else ring.released
     if len(taken) == 1:
-        return TAKE, lead, taken[0].times, taken[0], ring.tickets, cause, None, None
-    return TAKE_ALL, lead, taken, ring.tickets, cause, None, None, None
+        return TAKE, lead, taken[0].times, taken[0], ring.ring.tickets, cause, None, None
+    return TAKE_ALL, lead, taken, ring.ring.tickets, cause, None, None, None
