@@ -52,6 +52,13 @@ class BoundWindow:
         counts = self.window.rows.count, self.window.columns.count, self.window.channels.count
         return *counts, self.state.words.shape[1]
 
+    @property
+    def is_run(self) -> bool:
+        """Whether it is one run of memory, as long as it does not reach around the ring's end."""
+        window = self.window
+        whole = window.channels.count == self.state.ring.channels and window.columns.step == 1
+        return window.rows.count == 1 and (window.columns.count == 1 or whole)
+
     def pieces(self) -> Iterator[tuple[Words, slice, slice]]:
         """The window's part inside the map: views of the ring with the rows and columns of the window they are."""
         window, ring = self.window, self.state.ring
@@ -97,15 +104,28 @@ def inside(start: int, count: int, step: int, size: int) -> Span:
 
 
 def compile_view(reach: BoundWindow) -> Callable[[], Words | None]:
-    """A function that gives the window as one view of its ring, (rows, columns, channels, lanes), or None where it is
-    not one: over the border, or around the ring's end."""
+    """A function that gives the window as one view of its ring, (words, lanes) where it is a run, else (rows, columns,
+    channels, lanes) - or None where it is not one: over the border, or around the ring's end."""
     ring, by_pixel, by_row, counters = reach.state.ring, reach.state.by_pixel, reach.state.by_row, reach.counters
     row, column, channel, window = reach.row, reach.column, reach.channel, reach.window
     height, width, step, count = ring.height, ring.width, window.columns.step, window.channels.count
     row_span, span = (window.rows.count - 1) * window.rows.step + 1, (window.columns.count - 1) * step + 1
     last_row, last_column = height - row_span, width - span
+    pixels, last_pixel = ring.pixels, ring.pixels - span
+    if reach.is_run:
+        words, channels, length = reach.state.words, ring.channels, window.words
+
+        def run() -> Words | None:
+            y, x = row(), column()
+            if 0 <= y < height and 0 <= x <= last_column:
+                slot = ((counters[IMAGE] * height + y) * width + x) % pixels
+                if slot <= last_pixel:
+                    first = slot * channels + channel()
+                    return words[first : first + length]
+            return None
+
+        return run
     if by_row is None:
-        pixels, last_pixel = ring.pixels, ring.pixels - span
 
         def one_row() -> Words | None:
             y, x = row(), column()
@@ -136,11 +156,12 @@ def compile_load(reach: BoundWindow, dest: Words, fill: int, bits: int | None = 
     is narrower than a word."""
     view = compile_view(reach)
     block = dest.reshape(reach.shape)
+    target = dest if reach.is_run else block
 
     def load() -> None:
         source = view()
         if source is not None:
-            block[...] = source
+            target[...] = source
             return
         dest.fill(fill)
         for piece, rows, columns in reach.pieces():
@@ -172,11 +193,12 @@ def compile_store(reach: BoundWindow, source: Words, bits: int | None = None) ->
 
         return limit_and_store
     block = source.reshape(reach.shape)
+    taken = source if reach.is_run else block
 
     def store() -> None:
         target = view()
         if target is not None:
-            target[...] = block
+            target[...] = taken
             return
         for piece, rows, columns in reach.pieces():
             piece[...] = block[rows, columns]
