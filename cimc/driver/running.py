@@ -57,7 +57,7 @@ def package_of(folder: Path, program: Path | None = None) -> Package:
     if program is None:
         return package
     other = edited_program(program, package.program, package.target, str(folder))
-    return Package(other, package.weights, package.target, package.extra)
+    return Package(other, package.weights, package.target)
 
 
 def edited_program(file: Path, of: Program, target: Target, where: str) -> Program:
