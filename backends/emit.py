@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.backends.body import Body, Registers, write_code
-from cimc.backends.constants import Constants
+from cimc.backends.body import Body, Constants, Registers, write_code
 from cimc.backends.streams import core_stream, task_code, transfer_streams
 from cimc.ir.layers import Binding, Ints
 from cimc.ir.mapped import MappedLayer

@@ -16,16 +16,13 @@ from cimc.runtime.windows import BoundWindow
 
 
 class Capture:
-    """The tensors that a run keeps. wanted: their names, or True for all that cores store."""
+    """The tensors that a run keeps. wanted: their names, or True for all that cores store; nothing for none."""
 
-    def __init__(self, program: Program, wanted: Collection[str] | bool, images: int, lanes: int) -> None:
+    def __init__(self, program: Program, wanted: Collection[str] | bool | None, images: int, lanes: int) -> None:
         self.writers: dict[str, tuple[Writer, ...]] = {}
         self._maps: dict[str, Words] = {}
-        if wanted is False:
-            return
-        names = None if wanted is True else set(wanted)
-        for tensor, writer in _stores(program):
-            if names is None or tensor in names:
+        for tensor, writer in _stores(program) if wanted else ():
+            if wanted is True or (wanted and tensor in wanted):
                 self.writers[tensor] = (*self.writers.get(tensor, ()), writer)
         for tensor in self.writers:
             rings = [ring for tile in program.tiles for ring in tile.rings if ring.tensor == tensor]
@@ -58,10 +55,8 @@ class Capture:
         return {tensor: np.moveaxis(whole, 4, 1) for tensor, whole in self._maps.items()}
 
 
-def bytes_per_lane(program: Program, wanted: Collection[str] | bool, images: int) -> int:
+def bytes_per_lane(program: Program, wanted: Collection[str] | bool | None, images: int) -> int:
     """Bytes that one lane of the kept tensors takes."""
-    if wanted is False:
-        return 0
     return 4 * sum(array.size for array in Capture(program, wanted, images, 1).stored().values())
 
 

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import cast
 
 from cimc.base.tokens import RELEASE, SEND, SIGNAL, WAIT
 from cimc.isa.effects import message_of, token_of
@@ -19,18 +19,14 @@ from cimc.isa.program import Instruction
 from cimc.isa.table import FORM
 from cimc.isa.tree import Leaf, Loop, Node, build_tree, ends_stream
 from cimc.runtime.machine import IMAGE, Action, Counters, Machine, Number, RingState, Thing, compile_affine
-from cimc.runtime.probe import Probe
-from cimc.runtime.sites import Site
-from cimc.runtime.transfers import Step, Wake, compile_receive, compile_send
-from cimc.runtime.windows import compile_window
+from cimc.runtime.sites import Probe, Result, Site
+from cimc.runtime.windows import Step, Wake, compile_receive, compile_send, compile_window
 
 Handler = Callable[[int, Instruction, dict[str, int]], Action]
 """Makes the function of an instruction of a core: its index, itself, the places of the counters."""
 
 Running = Generator[Site | None, None, None]
 """A stream under way. It gives the site where it has to wait, or None where it merely could be interrupted."""
-
-Result = TypeVar("Result")
 
 _PLAIN, _STOPS, _NESTED = range(3)
 _Part = tuple[int, Callable[[], object]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cimc.runtime.machine import AnyArray, Words
-from cimc.runtime.probe import Probe
+from cimc.runtime.sites import Probe
 
 MOST_STATE = 2 << 30
 """Bytes of state that one lane may take where the user allows no more."""
@@ -68,6 +68,6 @@ class Engine(Protocol):
         """Run the program on lanes of inputs, each (lanes, *shape), or (images, lanes, *shape) for images > 1.
 
         capture: True, or names of tensors, to keep what cores store. probe: stop there, which raises Stopped
-        (cimc.runtime.probe). Raises Deadlock where streams wait for each other for ever, CimcError where the inputs are
+        (cimc.runtime.sites). Raises Deadlock where streams wait for each other for ever, CimcError where the inputs are
         wrong.
         """

@@ -22,9 +22,8 @@ from cimc.isa.table import FORM
 from cimc.numerics.quant import may_be_infinite, saturate
 from cimc.runtime.crossbar import Mvmu, compile_mvmu
 from cimc.runtime.machine import Action, AnyArray, Argument, CoreState, Counters, Machine, Register, TileState
-from cimc.runtime.transfers import compile_load, compile_store
 from cimc.runtime.vector import compile_scalar, compile_vector
-from cimc.runtime.windows import BoundWindow, compile_window
+from cimc.runtime.windows import BoundWindow, compile_load, compile_store, compile_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +52,29 @@ class CoreContext:
         return compile_window(self.tile_state.rings[window.ring], window, self.counters, self.slots)
 
     def argument(self, operand: Operand, is_scale: bool) -> Argument:
-        """What an operand of a meaning holds."""
+        """What an operand of a meaning holds: of a scale its factors."""
         match operand:
             case Reg():
                 return self.register(operand)
             case int():
                 return operand
-            case DataRef():
-                return self._factors(operand) if is_scale else self._vector(operand)
             case Name():
                 table = next(table for table in self.tile.tables if table.name == operand.name)
                 return Entries(np.asarray(self.weights[table.array], np.int64), table.first, table.step)
+            case DataRef() if is_scale:
+                scale = next(scale for scale in self.tile.scales if scale.name == operand.name)
+                array = np.asarray(self.weights[scale.array], np.float32).reshape(scale.rows, scale.entries, 1)
+                m, n = (array[row, operand.start : operand.start + operand.length] for row in (0, scale.rows - 1))
+                infinite = scale.rows > 1 and may_be_infinite(m, n)
+                return Factors(m, m if scale.rows == 1 else n, scale.zero, scale.low, scale.high, scale.a0, scale.b0,
+                               infinite)  # fmt: skip
+            case DataRef():  # of a vector, (entries, 1), as words of memory hold them
+                vector = next(vector for vector in self.tile.vectors if vector.name == operand.name)
+                entries = np.asarray(self.weights[vector.array], np.int64)[:, None]
+                word = self.machine.target.numbers.word
+                entries = saturate(entries[operand.start : operand.start + operand.length], word)
+                return Register(np.asarray(entries, np.int32), word)
         raise AssertionError(f"{operand} holds nothing")
-
-    def _factors(self, data: DataRef) -> Factors:
-        """Entries of a scale."""
-        scale = next(scale for scale in self.tile.scales if scale.name == data.name)
-        array = np.asarray(self.weights[scale.array], np.float32).reshape(scale.rows, scale.entries, 1)
-        m = array[0, data.start : data.start + data.length]
-        n = array[1, data.start : data.start + data.length] if scale.rows > 1 else m
-        infinite = scale.rows > 1 and may_be_infinite(m, n)
-        return Factors(m, n, scale.zero, scale.low, scale.high, scale.a0, scale.b0, infinite)
-
-    def _vector(self, data: DataRef) -> Register:
-        """Entries of a constant vector, (entries, 1), as words of memory hold them."""
-        vector = next(vector for vector in self.tile.vectors if vector.name == data.name)
-        entries = np.asarray(self.weights[vector.array], np.int64)[data.start : data.start + data.length, None]
-        word = self.machine.target.numbers.word
-        return Register(np.asarray(saturate(entries, word), np.int32), word)
 
 
 def compile_instruction(core: CoreContext, instruction: Instruction) -> Action:

@@ -13,7 +13,7 @@ from cimc.numerics.quant import Quant, dequantise, quantise
 from cimc.runtime.coroutines import Running
 from cimc.runtime.machine import IMAGE, AnyArray, Machine, Number, RingState, Wide, Words
 from cimc.runtime.sites import Site
-from cimc.runtime.transfers import Wake
+from cimc.runtime.windows import Wake
 
 _BLOCK = 1 << 10
 """Elements that are taken from one layout to another at once, so that they stay in the cache."""

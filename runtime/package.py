@@ -43,12 +43,11 @@ _TODO = "give a folder that `cimc compile` wrote"
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What a folder holds. extra: what its writer added to the manifest, as JSON has it."""
+    """What a folder holds."""
 
     program: Program
     weights: Mapping[str, AnyArray]
     target: Target
-    extra: Mapping[str, object]
 
 
 def save_package(
@@ -56,12 +55,11 @@ def save_package(
     program: Program,
     weights: Mapping[str, AnyArray],
     target_toml: str,
-    extra: Mapping[str, object] = MappingProxyType({}),
     forms: Collection[str] = (TEXT, BINARY),
     beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
-    """Write a compiled program. forms: TEXT, BINARY or both; extra: further keys of the manifest; beside: files by
-    name that lie beside the program and that load_package does not read.
+    """Write a compiled program. forms: TEXT, BINARY or both; beside: files by name that lie
+    beside the program and that load_package does not read.
 
     A compiled program that is in the folder already is replaced, whole or not at all; anything else is left alone.
     Raises CimcError (output.write) where that or the file system forbids it.
@@ -70,7 +68,7 @@ def save_package(
     strangers = weights.keys() ^ named_arrays(program).keys()
     assert not strangers, f"arrays that only the program or only the weights have: {sorted(strangers)}"
     assert forms and set(forms) <= {TEXT, BINARY}, f"forms {forms}"
-    write_folder(folder, strange_in, lambda new: _write_files(new, program, weights, target_toml, extra, forms, beside))
+    write_folder(folder, strange_in, lambda new: _write_files(new, program, weights, target_toml, forms, beside))
 
 
 def load_package(folder: Path) -> Package:
@@ -93,9 +91,7 @@ def load_package(folder: Path) -> Package:
     _require_its_own(manifest, program, Place(str(folder / MANIFEST)))
     weights = read_weights(files[WEIGHTS], program)
     check_arrays(program, weights, target, str(files[WEIGHTS]))
-    known = ("format", "isa", "program", "target", "weights", "files", "beside")
-    extra = {key: value for key, value in manifest.items() if key not in known}
-    return Package(program, weights, target, MappingProxyType(extra))
+    return Package(program, weights, target)
 
 
 def _require_its_own(manifest: Mapping[str, object], program: Program, place: Place) -> None:
@@ -111,7 +107,6 @@ def _write_files(
     program: Program,
     weights: Mapping[str, AnyArray],
     target_toml: str,
-    extra: Mapping[str, object],
     forms: Collection[str],
     beside: Mapping[str, bytes],
 ) -> None:
@@ -122,7 +117,7 @@ def _write_files(
     with (folder / WEIGHTS).open("wb") as file:
         write_weights(weights, file)
     (folder / TARGET).write_text(target_toml, encoding="utf-8", newline="\n")
-    own: dict[str, object] = {
+    own = {
         "format": FORMAT,
         "isa": ISA_VERSION,
         "program": program.name,
@@ -134,8 +129,7 @@ def _write_files(
     for name, data in beside.items():
         assert name != MANIFEST and not (folder / name).exists(), f"{name} is a file of the program"
         (folder / name).write_bytes(data)
-    assert not own.keys() & extra.keys(), f"keys of the manifest itself: {sorted(own.keys() & extra.keys())}"
-    text = json.dumps({**own, **extra}, indent=2, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(own, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / MANIFEST).write_text(in_json(text) + "\n", encoding="utf-8", newline="\n")
 
 

@@ -1,13 +1,18 @@
-"""Places where a stream may have to stop, and what is said when it never goes on."""
+"""Where a stream stops: places where it may have to wait, what is said when it never goes on, and a probe, at which a
+run is to stop so that one can look at the machine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from cimc.isa.program import Program, streams_of
-from cimc.isa.text.printer import line_of, print_instruction
-from cimc.runtime.machine import IMAGE, Counters, FifoState, RingState, Thing
+from cimc.isa.program import Instruction, Program, streams_of
+from cimc.isa.text.printer import Spot, line_of, print_instruction
+from cimc.isa.tree import nesting
+from cimc.runtime.machine import IMAGE, Counters, FifoState, Machine, RingState, Thing
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -74,31 +79,68 @@ class Deadlock(Exception):
 
 def deadlock(program: Program, sites: Sequence[Site]) -> Deadlock:
     """The exception for streams that stopped at these sites."""
-    lines = line_of(program)
-    streams = streams_of(program)
-    blocked = []
-    for site in sites:
-        image = site.counters[IMAGE]
-        text, line = "", 0
+    lines, streams = line_of(program), streams_of(program)
+
+    def blocked(site: Site) -> BlockedStream:
+        stream, image, thing = (site.tile, site.unit, site.number), site.counters[IMAGE], site.thing
+        line, text = 0, ""
         if site.index >= 0:
-            text = " ".join(print_instruction(streams[site.tile, site.unit, site.number][site.index]).split())
-            line = lines.get((site.tile, site.unit, site.number, site.index), 0)
-        wanted, reached, thing = _state(site, image)
-        blocked.append(
-            BlockedStream(
-                site.tile, site.unit, site.number, site.index, line, text, image, site.kind, thing, wanted, reached
-            )
-        )
-    return Deadlock(program.name, blocked)
+            line = lines[*stream, site.index]
+            text = " ".join(print_instruction(streams[stream][site.index]).split())
+        if isinstance(thing, FifoState):
+            name, reached = f"FIFO {thing.name} of tile {thing.tile}", len(thing.queue)
+            wanted = reached + 1 if site.kind == "send" else 1
+        else:
+            assert isinstance(thing, RingState), f"a stream waits for {thing}"
+            name, before = f"ring {thing.name} of tile {thing.tile}", image * thing.ring.tickets
+            reached = (thing.produced if site.kind == "wait" else thing.limit()) - before
+            wanted = site.wanted - before
+        return BlockedStream(*stream, site.index, line, text, image, site.kind, name, wanted, reached)
+
+    return Deadlock(program.name, [blocked(site) for site in sites])
 
 
-def _state(site: Site, image: int) -> tuple[int, int, str]:
-    """Ticket wanted and reached within the input, and the thing in words."""
-    thing = site.thing
-    if isinstance(thing, FifoState):
-        held = len(thing.queue)
-        return (held + 1 if site.kind == "send" else 1), held, f"FIFO {thing.name} of tile {thing.tile}"
-    assert isinstance(thing, RingState), f"a stream waits for {thing}"
-    before = image * thing.ring.tickets
-    reached = thing.produced if site.kind == "wait" else thing.limit()
-    return site.wanted - before, reached - before, f"ring {thing.name} of tile {thing.tile}"
+class Stopped(Exception):
+    """A run has come to its probe. machine: as it stands before the instruction; counters: of the stream's loops."""
+
+    def __init__(self, machine: Machine, counters: tuple[int, ...]) -> None:
+        super().__init__("stopped by a probe")
+        self.machine = machine
+        self.counters = counters
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Stop before the instruction at `spot` is executed for the count-th time. Waiting is no new time."""
+
+    spot: Spot
+    count: int = 1
+
+    def watched(
+        self, spot: Spot, function: Callable[[], Result], machine: Machine, counters: Counters
+    ) -> Callable[[], Result]:
+        """The function of the instruction at `spot`; where the probe stands, one that raises Stopped in time. A
+        result that is not None says that the instruction waits and is tried again."""
+        if spot != self.spot:
+            return function
+        times, waits = 0, False
+
+        def probed() -> Result:
+            nonlocal times, waits
+            if not waits:
+                times += 1
+                if times == self.count:
+                    raise Stopped(machine, tuple(counters))
+            result = function()
+            waits = result is not None
+            return result
+
+        return probed
+
+
+def loop_slots(stream: tuple[Instruction, ...], index: int) -> Mapping[str, int]:
+    """The loops around an instruction, outermost first: the place of each one's counter (cimc.runtime.coroutines)."""
+    for place, (_, around) in enumerate(nesting(stream)):
+        if place == index:
+            return {name: IMAGE if count == -1 else 1 + depth for depth, (name, count) in enumerate(around)}
+    return {}

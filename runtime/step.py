@@ -29,8 +29,7 @@ from cimc.runtime.execution import MOST_STATE, Execution, Writer
 from cimc.runtime.handlers import CoreContext, compile_instruction
 from cimc.runtime.host import Host, quantised_inputs
 from cimc.runtime.machine import Action, AnyArray, Counters, Machine, Wide, Words, build_machine, bytes_per_lane
-from cimc.runtime.probe import Probe
-from cimc.runtime.sites import deadlock
+from cimc.runtime.sites import Probe, deadlock
 from cimc.target.model import Target
 
 
@@ -81,19 +80,18 @@ class StepEngine:
         assert images >= 1, f"{images} inputs"
         values = quantised_inputs(self.program, inputs, images, self.target.numbers.word)
         lanes = next(iter(values.values())).shape[1] if values else 1
-        wanted = False if capture is None else capture
-        size = self._chunk(lanes, images, wanted)
+        size = self._chunk(lanes, images, capture)
         parts = []
         for start in range(0, lanes, size):
             part = {name: array[:, start : start + size] for name, array in values.items()}
-            parts.append(self._run_chunk(part, min(size, lanes - start), images, schedule_seed, wanted, probe))
+            parts.append(self._run_chunk(part, min(size, lanes - start), images, schedule_seed, capture, probe))
         outputs = _joined([part[0] for part in parts])
         stored = _joined([part[1] for part in parts])
         if images == 1:
             outputs = {name: array[0] for name, array in outputs.items()}
         return Execution(outputs, count_instructions(self.program, images), stored, parts[0][2])
 
-    def _chunk(self, lanes: int, images: int, capture: Collection[str] | bool) -> int:
+    def _chunk(self, lanes: int, images: int, capture: Collection[str] | bool | None) -> int:
         """How many lanes run at once."""
         plugs = 8 * images * sum(int(np.prod(p.shape)) for p in self.program.inputs + self.program.outputs)
         each = bytes_per_lane(self.program, self.target) + 2 * plugs
@@ -112,7 +110,7 @@ class StepEngine:
         lanes: int,
         images: int,
         seed: int | None,
-        wanted: Collection[str] | bool,
+        wanted: Collection[str] | bool | None,
         probe: Probe | None,
     ) -> tuple[dict[str, AnyArray], dict[str, Words], dict[str, tuple[Writer, ...]]]:
         machine = build_machine(self.program, self.target, lanes)

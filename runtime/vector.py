@@ -1,22 +1,23 @@
 """From the meaning of a vector instruction, a pure array function of the table, to a function without arguments.
 
-A NumPy ufunc works in place; any other meaning gives a new array, unless there is a quicker way to do it
-(cimc.runtime.quick). What it gives is limited, where it could leave the destination, or settled, and only then stored:
-operands may overlap the destination.
+A NumPy ufunc works in place; any other meaning gives a new array, unless QUICK has a quicker way to do it. What it
+gives is limited, where it could leave the destination, or settled, and only then stored: operands may overlap the
+destination.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
-from cimc.isa.form import ANY, NARROW, REDUCE, Form
+from cimc.isa import meaning
+from cimc.isa.form import ANY, NARROW, REDUCE, Form, Meaning
 from cimc.isa.meaning import Entries, Factors
 from cimc.numerics import quant
 from cimc.runtime.machine import Action, AnyArray, Argument, Reals, Register, Scratch, Wide, limits
-from cimc.runtime.quick import QUICK
 
 _UNKNOWN = 64
 _FEW_LANES = 16
@@ -80,11 +81,11 @@ def _compile_meaning(
     form: Form, dest: Register | None, arguments: Sequence[Argument], scratch: Scratch, s: Wide | None
 ) -> Callable[[], AnyArray]:
     """The meaning as a function without arguments."""
-    meaning = form.meaning
-    assert meaning is not None, f"{form.mnemonic} has no meaning"
+    compute = form.meaning
+    assert compute is not None, f"{form.mnemonic} has no meaning"
     ready = [_for_lanes(argument, scratch.lanes) for argument in arguments]
-    if meaning in QUICK and dest is not None:
-        return QUICK[meaning](dest.words.shape[0], scratch, *ready)
+    if compute in QUICK and dest is not None:
+        return QUICK[compute](dest.words.shape[0], scratch, *ready)
     values: list[object] = [argument.words if isinstance(argument, Register) else argument for argument in ready]
     if form.lengths is REDUCE:
         assert dest is not None, form.mnemonic
@@ -93,8 +94,8 @@ def _compile_meaning(
     if form.s:
         values.append(s)
     if form.takes == ANY or (form.takes == NARROW and _are_narrow(arguments)):
-        return partial(meaning, *values)
-    return lambda: meaning(*(value.astype(np.int64) if isinstance(value, np.ndarray) else value for value in values))
+        return partial(compute, *values)
+    return lambda: compute(*(value.astype(np.int64) if isinstance(value, np.ndarray) else value for value in values))
 
 
 def _are_narrow(arguments: Sequence[Argument]) -> bool:
@@ -189,3 +190,58 @@ def compile_settle(dest: Register, scale: Factors) -> Callable[[Reals], None]:
         words[...] = real
 
     return settle
+
+
+def _requant(length: int, scratch: Scratch, a: Register, scale: Factors) -> Callable[[], Reals]:
+    source, real, m = a.words, scratch.get(np.float32, length), scale.m
+
+    def requant() -> Reals:
+        real[...] = source
+        np.multiply(real, m, out=real)
+        return real
+
+    return requant
+
+
+def _requant2(length: int, scratch: Scratch, a: Register, b: Register, scale: Factors) -> Callable[[], Reals]:
+    real, other = scratch.get(np.float32, length), scratch.get(np.float32, length, 1)
+    left, right = _less(a, scale.a0, real, scratch), _less(b, scale.b0, other, scratch)
+    m, n, infinite = scale.m, scale.n, scale.infinite
+
+    def requant2() -> Reals:
+        left()
+        np.multiply(real, m, out=real)
+        right()
+        np.multiply(other, n, out=other)
+        np.add(real, other, out=real)
+        if infinite:
+            real[np.isnan(real)] = 0
+        return real
+
+    return requant2
+
+
+def _less(a: Register, zero: int, real: Reals, scratch: Scratch) -> Action:
+    """real = f32(a - zero); a of length 1 is broadcast."""
+    source = a.words
+    if zero == 0:
+
+        def convert() -> None:
+            real[...] = source
+
+        return convert
+    dtype = np.int32 if a.bits < 32 and abs(zero) < 1 << 30 else np.int64
+    difference, number = scratch.get(dtype, source.shape[0]), np.array(zero, dtype)
+
+    def subtract() -> None:
+        np.subtract(source, number, out=difference, dtype=dtype)
+        real[...] = difference
+
+    return subtract
+
+
+QUICK: Mapping[Meaning, Callable[..., Callable[[], Reals]]] = MappingProxyType(
+    {meaning.requant: _requant, meaning.requant2: _requant2}
+)
+"""Quicker ways to do what a meaning says, in buffers that are there already: networks spend most of their vector time
+on these few. A test holds each to its meaning, bit for bit."""

@@ -1,4 +1,4 @@
-"""Windows of rings: how a running stream reads and writes them.
+"""Windows of rings, and the instructions that move words through them: load, store, send, receive.
 
 Pixel (row y, column x) of the present input lies at slot ((image * height + y) * width + x) mod pixels of its ring.
 The common case, a window inside the map whose rows do not wrap around the ring, is one slice of one array; all others
@@ -9,10 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
+
+from cimc.base.diagnostics import Place, fail
 from cimc.isa.operands import Window
-from cimc.runtime.machine import IMAGE, Counters, Number, RingState, Words, compile_affine
+from cimc.runtime.machine import (
+    IMAGE,
+    Action,
+    Counters,
+    FifoState,
+    Number,
+    RingState,
+    Thing,
+    Words,
+    compile_affine,
+    limits,
+)
+from cimc.runtime.sites import Site
 
+Step = Callable[[], Site | None]
+Wake = Callable[[Thing], None]
 Span = tuple[int, int, int]
 """Indices of a window along one axis that lie inside of the map: first, one past the last, and where the first is."""
 
@@ -34,6 +52,13 @@ class BoundWindow:
         counts = self.window.rows.count, self.window.columns.count, self.window.channels.count
         return *counts, self.state.words.shape[1]
 
+    @property
+    def is_run(self) -> bool:
+        """Whether it is one run of memory, as long as it does not reach around the ring's end."""
+        window = self.window
+        whole = window.channels.count == self.state.ring.channels and window.columns.step == 1
+        return window.rows.count == 1 and (window.columns.count == 1 or whole)
+
     def pieces(self) -> Iterator[tuple[Words, slice, slice]]:
         """The window's part inside the map: views of the ring with the rows and columns of the window they are."""
         window, ring = self.window, self.state.ring
@@ -42,37 +67,27 @@ class BoundWindow:
         if first >= last or left >= right:
             return
         row += self.counters[IMAGE] * ring.height
-        if self.state.by_row is not None:
-            yield from self._blocks(self.state.by_row, (first, last, row), (left, right, column))
+        row_step, step, low = window.rows.step, window.columns.step, self.channel()
+        within = slice(low, low + window.channels.count)
+        if (by_row := self.state.by_row) is not None:
+            across = slice(column, column + (right - left - 1) * step + 1, step)
+            for slots, rows in _unwrapped(first, last, row, row_step, by_row.shape[0]):
+                yield by_row[slots, across, within], rows, slice(left, right)
             return
         for number in range(first, last):
-            start = (row + (number - first) * window.rows.step) * ring.width + column
-            yield from self._runs(number, (left, right, start))
+            start = (row + (number - first) * row_step) * ring.width + column
+            for slots, columns in _unwrapped(left, right, start, step, ring.pixels):
+                yield self.state.by_pixel[None, slots, within], slice(number, number + 1), columns
 
-    def _blocks(self, by_row: Words, rows: Span, columns: Span) -> Iterator[tuple[Words, slice, slice]]:
-        """The part of a window in a ring of whole rows: one piece up to the ring's end, one from its beginning on."""
-        (done, last, row), (left, right, column) = rows, columns
-        channel, step, row_step = self.channel(), self.window.columns.step, self.window.rows.step
-        across = slice(column, column + (right - left - 1) * step + 1, step)
-        within = slice(channel, channel + self.window.channels.count)
-        while done < last:
-            slot = row % by_row.shape[0]
-            count = min(last - done, (by_row.shape[0] - 1 - slot) // row_step + 1)
-            view = by_row[slot : slot + (count - 1) * row_step + 1 : row_step, across, within]
-            yield view, slice(done, done + count), slice(left, right)
-            done, row = done + count, row + count * row_step
 
-    def _runs(self, number: int, columns: Span) -> Iterator[tuple[Words, slice, slice]]:
-        """The part of one row of a window in a ring of any number of pixels. columns: the last counts pixels."""
-        done, last, pixel = columns
-        channel, step, pixels = self.channel(), self.window.columns.step, self.state.ring.pixels
-        while done < last:
-            slot = pixel % pixels
-            count = min(last - done, (pixels - 1 - slot) // step + 1)
-            end, high = slot + (count - 1) * step + 1, channel + self.window.channels.count
-            view = self.state.by_pixel[None, slot:end:step, channel:high]
-            yield view, slice(number, number + 1), slice(done, done + count)
-            done, pixel = done + count, pixel + count * step
+def _unwrapped(first: int, last: int, start: int, step: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """Steps first .. last - 1 along a ring of so many slots, the first of them at `start`: pieces that do not reach
+    around its end, as slots and as steps."""
+    while first < last:
+        slot = start % size
+        count = min(last - first, (size - 1 - slot) // step + 1)
+        yield slice(slot, slot + (count - 1) * step + 1, step), slice(first, first + count)
+        first, start = first + count, start + count * step
 
 
 def compile_window(state: RingState, window: Window, counters: Counters, slots: Mapping[str, int]) -> BoundWindow:
@@ -89,42 +104,40 @@ def inside(start: int, count: int, step: int, size: int) -> Span:
 
 
 def compile_view(reach: BoundWindow) -> Callable[[], Words | None]:
-    """A function that gives the window as one view of its ring, (rows, columns, channels, lanes), or None where it is
-    not one: over the border, or around the ring's end."""
-    if reach.window.rows.count == 1:
-        return _one_row(reach)
-    return _rows(reach) if reach.state.by_row is not None else lambda: None
+    """A function that gives the window as one view of its ring, (words, lanes) where it is a run, else (rows, columns,
+    channels, lanes) - or None where it is not one: over the border, or around the ring's end."""
+    ring, by_pixel, by_row, counters = reach.state.ring, reach.state.by_pixel, reach.state.by_row, reach.counters
+    row, column, channel, window = reach.row, reach.column, reach.channel, reach.window
+    height, width, step, count = ring.height, ring.width, window.columns.step, window.channels.count
+    row_span, span = (window.rows.count - 1) * window.rows.step + 1, (window.columns.count - 1) * step + 1
+    last_row, last_column = height - row_span, width - span
+    pixels, last_pixel = ring.pixels, ring.pixels - span
+    if reach.is_run:
+        words, channels, length = reach.state.words, ring.channels, window.words
 
+        def run() -> Words | None:
+            y, x = row(), column()
+            if 0 <= y < height and 0 <= x <= last_column:
+                slot = ((counters[IMAGE] * height + y) * width + x) % pixels
+                if slot <= last_pixel:
+                    first = slot * channels + channel()
+                    return words[first : first + length]
+            return None
 
-def _one_row(reach: BoundWindow) -> Callable[[], Words | None]:
-    ring, by_pixel, counters = reach.state.ring, reach.state.by_pixel, reach.counters
-    row, column, channel = reach.row, reach.column, reach.channel
-    height, width, pixels = ring.height, ring.width, ring.pixels
-    step, count = reach.window.columns.step, reach.window.channels.count
-    span = (reach.window.columns.count - 1) * step + 1
-    last_column, last_slot = width - span, pixels - span
+        return run
+    if by_row is None:
 
-    def view() -> Words | None:
-        y, x = row(), column()
-        if 0 <= y < height and 0 <= x <= last_column:
-            slot = ((counters[IMAGE] * height + y) * width + x) % pixels
-            if slot <= last_slot:
-                first = channel()
-                return by_pixel[None, slot : slot + span : step, first : first + count]
-        return None
+        def one_row() -> Words | None:
+            y, x = row(), column()
+            if 0 <= y < height and 0 <= x <= last_column:
+                slot = ((counters[IMAGE] * height + y) * width + x) % pixels
+                if slot <= last_pixel:
+                    first = channel()
+                    return by_pixel[None, slot : slot + span : step, first : first + count]
+            return None
 
-    return view
-
-
-def _rows(reach: BoundWindow) -> Callable[[], Words | None]:
-    ring, by_row, counters = reach.state.ring, reach.state.by_row, reach.counters
-    assert by_row is not None, f"ring {ring.name} does not hold whole rows"
-    row, column, channel = reach.row, reach.column, reach.channel
-    height, rows, count = ring.height, by_row.shape[0], reach.window.channels.count
-    row_step, step = reach.window.rows.step, reach.window.columns.step
-    row_span = (reach.window.rows.count - 1) * row_step + 1
-    span = (reach.window.columns.count - 1) * step + 1
-    last_row, last_slot, last_column = height - row_span, rows - row_span, ring.width - span
+        return one_row if window.rows.count == 1 else lambda: None
+    rows, row_step, last_slot = by_row.shape[0], window.rows.step, by_row.shape[0] - row_span
 
     def view() -> Words | None:
         y, x = row(), column()
@@ -136,3 +149,97 @@ def _rows(reach: BoundWindow) -> Callable[[], Words | None]:
         return None
 
     return view
+
+
+def compile_load(reach: BoundWindow, dest: Words, fill: int, bits: int | None = None) -> Action:
+    """dest = the window; `fill` where it leaves the map. dest: (words, lanes). bits: what dest saturates to, where it
+    is narrower than a word."""
+    view = compile_view(reach)
+    block = dest.reshape(reach.shape)
+    target = dest if reach.is_run else block
+
+    def load() -> None:
+        source = view()
+        if source is not None:
+            target[...] = source
+            return
+        dest.fill(fill)
+        for piece, rows, columns in reach.pieces():
+            block[rows, columns] = piece
+
+    if bits is None:
+        return load
+    low, high = limits(bits)
+
+    def load_limited() -> None:
+        load()
+        np.clip(dest, low, high, out=dest)
+
+    return load_limited
+
+
+def compile_store(reach: BoundWindow, source: Words, bits: int | None = None) -> Action:
+    """The window = source, (words, lanes). bits: what it saturates to, where source is wider than a word."""
+    view = compile_view(reach)
+    if bits is not None:
+        wide, source = source, np.empty_like(source)
+        low, high = limits(bits)
+        limit = partial(np.clip, wide, low, high, out=source)
+        store_limited = compile_store(reach, source)
+
+        def limit_and_store() -> None:
+            limit()
+            store_limited()
+
+        return limit_and_store
+    block = source.reshape(reach.shape)
+    taken = source if reach.is_run else block
+
+    def store() -> None:
+        target = view()
+        if target is not None:
+            target[...] = taken
+            return
+        for piece, rows, columns in reach.pieces():
+            piece[...] = block[rows, columns]
+
+    return store
+
+
+def compile_send(reach: BoundWindow, fifo: FifoState, wake: Wake, site: Site) -> Step:
+    """Put the window into a FIFO; gives `site` while it is full."""
+    words, lanes = reach.window.words, reach.shape[3]
+    queue, depth = fifo.queue, fifo.depth
+
+    def send() -> Site | None:
+        if len(queue) >= depth:
+            return site
+        message = np.empty((words, lanes), np.int32)
+        compile_load(reach, message, 0)()
+        queue.append(message)
+        if fifo.sleepers:
+            wake(fifo)
+        return None
+
+    return send
+
+
+def compile_receive(reach: BoundWindow, fifo: FifoState, wake: Wake, site: Site) -> Step:
+    """The window = the oldest message of a FIFO; gives `site` while there is none."""
+    queue, words = fifo.queue, reach.window.words
+
+    def receive() -> Site | None:
+        if not queue:
+            return site
+        message = queue.popleft()
+        if message.shape[0] != words:
+            what = f"a message of {message.shape[0]} words arrives where {words} are received"
+            raise fail(
+                "run.message", what, Place(item=f"tile {fifo.tile}, FIFO {fifo.name}"), "run `cimc verify` first"
+            )
+        compile_store(reach, message)()
+        if fifo.sleepers:
+            wake(fifo)
+        return None
+
+    return receive

@@ -68,7 +68,6 @@ FIRST: dict[str, tuple[str, ...]] = {
     "isa/table.py": ("tests/isa/test_actions.py", "tests/runtime/test_arithmetic.py"),
     "isa/meaning.py": ("tests/runtime/test_arithmetic.py",),
     "runtime/vector.py": ("tests/runtime/test_arithmetic.py",),
-    "runtime/quick.py": ("tests/runtime/test_arithmetic.py",),
     "runtime/crossbar.py": ("tests/runtime/test_crossbar.py",),
     "runtime/windows.py": ("tests/runtime/test_windows.py",),
     "runtime/timing": (

@@ -20,7 +20,7 @@ from cimc.report.view_table import table_of
 from cimc.runtime.engines import engine_for
 from cimc.runtime.machine import Machine, Words
 from cimc.runtime.package import Package
-from cimc.runtime.probe import Probe, Stopped, loop_slots
+from cimc.runtime.sites import Probe, Stopped, loop_slots
 from cimc.runtime.windows import compile_window
 
 Parts = Iterator[RenderableType]

@@ -12,26 +12,21 @@ has the inputs at hand and reaches tile memory over the chip's link alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Place, fail
 from cimc.base.tokens import RELEASE, SEND, SIGNAL, SPACE, WAIT
 from cimc.isa.cost.prices import PriceList
-from cimc.isa.program import Program, Ring, RingRef
+from cimc.isa.program import Program, RingRef
 from cimc.runtime.timing.account import Accounts, host_moves, link_seconds, settle
 from cimc.runtime.timing.operations import WORK, Costed, Lists, Op, cost_stream, pieces
 from cimc.runtime.timing.queue import TimedNetwork
 from cimc.runtime.timing.result import Player, Timing, name_of
-from cimc.runtime.timing.state import Step, Tickets, TimedFifo, TimedRing, TimedStream
-from cimc.runtime.timing.steps import BEGINNING, Endpoints, Route, bind
+from cimc.runtime.timing.state import Step, TimedFifo, TimedRing, TimedStream
+from cimc.runtime.timing.steps import BEGINNING, Route, bind
 from cimc.runtime.timing.summary import summary
 from cimc.runtime.timing.unroll import Unroller
-from cimc.target.mesh import Link, Mesh
+from cimc.target.mesh import Mesh
 from cimc.target.model import Target
-
-Binder = Callable[[], Lists[Step]]
 
 MOST_PIECES = 250_000
 """Pieces of work an input; a program that runs more iterations has several of them taken as one."""
@@ -59,17 +54,17 @@ def _time(program: Program, target: Target, inputs: int, record: bool, grain: in
         grain = -(-max(1, sum(map(pieces, streams))) // MOST_PIECES)
     accounts = settle(streams, prices)
     build = _Build(program, prices, grain, record)
-    binders = [build.stream(number, costed) for number, costed in enumerate(streams)]
+    bound = [build.stream(number, costed) for number, costed in enumerate(streams)]
     players: list[Player] = [(c.tile.number, c.code.unit, c.code.number) for c in streams]
     drains = []
     for plug, fills in (*((p, True) for p in program.inputs), *((p, False) for p in program.outputs)):
         for ref in plug.rings:
             if not fills:
-                drains.append(len(binders))
-            binders.append(build.host(len(binders), ref, fills, accounts))
+                drains.append(len(bound))
+            bound.append(build.host(len(bound), ref, fills, accounts))
             players.append((ref.tile, f'{"input" if fills else "output"} "{plug.name}"', -1))
     prices.check()
-    under_way = [TimedStream(number, binder(), BEGINNING, inputs, record) for number, binder in enumerate(binders)]
+    under_way = [TimedStream(number, lists, BEGINNING, inputs, record) for number, lists in enumerate(bound)]
     network = TimedNetwork(under_way, len(build.units))
     stuck = network.run()
     if stuck:
@@ -77,61 +72,46 @@ def _time(program: Program, target: Target, inputs: int, record: bool, grain: in
             f"{len(stuck)} streams wait for each other for ever, the first of them {name_of(players[stuck[0].number])}"
         )
         raise fail("time.deadlock", what, Place(program.name), "`cimc asm` or `cimc run` says who waits for what")
-    things = [f"ring {name} of tile {tile}" for tile, name in build.ring_number]
-    fifos = [f"FIFO {number} of tile {tile}" for tile, number in build.fifo_number]
+    things = [f"ring {name} of tile {tile}" for tile, name in build.rings]
+    fifos = [f"FIFO {number} of tile {tile}" for tile, number in build.fifos]
     ends = [network.streams[number].marks for number in drains] or [stream.marks for stream in network.streams]
     completions = tuple(max(marks[image].time for marks in ends if marks) for image in range(inputs))
     return summary(program, target, accounts, players, network.streams, completions, things, fifos, grain)
 
 
 class _Build:
-    """Unrolls streams, and numbers the shared units, rings and FIFOs that they meet at as they come.
-
-    A stream's steps are bound to these by what `stream` and `host` give, once all of them are known.
-    """
+    """Unrolls streams, and binds their steps to the shared units, rings and FIFOs that they meet at, numbered as they
+    come."""
 
     def __init__(self, program: Program, prices: PriceList, grain: int, record: bool) -> None:
         self.prices, self.record = prices, record
         self.unroller = Unroller(grain, record)
         self.mesh = Mesh.of(prices.target)
         self.units: dict[str, int] = {}
-        self.rings: list[TimedRing] = []
-        self.ring_number: dict[tuple[int, str], int] = {}
-        self.fifos: list[TimedFifo] = []
-        self.fifo_number: dict[tuple[int, int], int] = {}
-        self._ring: dict[tuple[int, str], Ring] = {}
-        for tile in program.tiles:
-            for ring in tile.rings:
-                self.ring_number[tile.number, ring.name] = len(self.rings)
-                self.rings.append(TimedRing(ring))
-                self._ring[tile.number, ring.name] = ring
+        self.fifos: dict[tuple[int, int], TimedFifo] = {}
+        places = ((tile.number, ring) for tile in program.tiles for ring in tile.rings)
+        self.rings = {(tile, ring.name): TimedRing(n, ring) for n, (tile, ring) in enumerate(places)}
 
-    def stream(self, number: int, costed: Costed) -> Binder:
+    def stream(self, number: int, costed: Costed) -> Lists[Step]:
         """A stream of the program."""
         tile = costed.tile.number
         lists, named = self.unroller.lists(costed)
-        rings = [self.ring_number[tile, name] for name in named.rings]
         places = list(named.fifos)
         fifos = [self._fifo(key) for key in places]
-        producer = {self.ring_number[tile, name]: self._producer(tile, name) for name in named.signals}
+        signalled = (self.rings[tile, name] for name in named.signals)
+        producer = {ring.number: ring.producer() for ring in signalled}
         routes = {
             (op.thing, op.number): self._route(tile, places[op.thing][0], op.number)
             for op in lists.ops
             if op.kind == SEND
         }
-        ends = Endpoints(
-            number,
-            self._unit(f"tile {tile} memory"),
-            [(ring, self.rings[ring]) for ring in rings],
-            [(fifo, self.fifos[fifo]) for fifo in fifos],
-            producer,
-            routes,
-        )
-        return partial(bind, lists, ends, self.record)
+        memory, rings = self._unit(f"tile {tile} memory"), [self.rings[tile, name] for name in named.rings]
+        return bind(lists, number, memory, rings, fifos, producer, routes, self.record)
 
-    def host(self, number: int, ref: RingRef, fills: bool, accounts: Accounts) -> Binder:
+    def host(self, number: int, ref: RingRef, fills: bool, accounts: Accounts) -> Lists[Step]:
         """The host at a ring: slot by slot over the chip's link and through the tile's memory."""
-        ring, thing = self._ring[ref.tile, ref.ring], self.ring_number[ref.tile, ref.ring]
+        timed = self.rings[ref.tile, ref.ring]
+        ring = timed.ring
         chip = self.mesh.chip(ref.tile)
         link = self.mesh.way_in(chip) if fills else self.mesh.way_out(chip)
         words = ring.words // ring.capacity
@@ -148,31 +128,23 @@ class _Build:
             ops = [Op(WAIT, -1, 0.0, 0, ref.port), *reversed(moves), Op(RELEASE, -1, 0.0, 0, ref.port)]
         tickets = [ticket for ticket in range(1, ring.tickets + 1) for _ in ops]
         lists = Lists(ops, ((), ()), ([*range(len(ops))] * ring.tickets, tickets))
-        producer = {thing: self._producer(ref.tile, ref.ring)} if fills else {}
-        return partial(
-            bind, lists, Endpoints(number, memory, [(thing, self.rings[thing])], (), producer, {}), self.record
-        )
-
-    def _producer(self, tile: int, ring: str) -> int:
-        """The next number among a ring's producers."""
-        signalled = self.rings[self.ring_number[tile, ring]].signalled
-        signalled.append(Tickets([0.0]))
-        return len(signalled) - 1
+        producer = {timed.number: timed.producer()} if fills else {}
+        return bind(lists, number, memory, [timed], (), producer, {}, self.record)
 
     def _route(self, source: int, target: int, words: int) -> Route:
         return tuple(
-            (self._unit(link.name), self._delay(link), link_seconds(link, words, self.prices))
+            (
+                self._unit(link.name),
+                self.prices.seconds("network_hop") if link.router else 0.0,
+                link_seconds(link, words, self.prices),
+            )
             for link in self.mesh.route(source, target)
         )
 
-    def _delay(self, link: Link) -> float:
-        return self.prices.seconds("network_hop") if link.router else 0.0
-
-    def _fifo(self, key: tuple[int, int]) -> int:
-        if key not in self.fifo_number:
-            self.fifo_number[key] = len(self.fifos)
-            self.fifos.append(TimedFifo(self.prices.target.tile.fifo_depth))
-        return self.fifo_number[key]
+    def _fifo(self, key: tuple[int, int]) -> TimedFifo:
+        if key not in self.fifos:
+            self.fifos[key] = TimedFifo(len(self.fifos), self.prices.target.tile.fifo_depth)
+        return self.fifos[key]
 
     def _unit(self, name: str) -> int:
         return self.units.setdefault(name, len(self.units))

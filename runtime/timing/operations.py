@@ -7,7 +7,6 @@ multipliers take together, and works on; its other instructions overlap with nob
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -101,17 +100,19 @@ class Costed:
     def executions(self) -> Iterator[tuple[Instruction, Cost, int, int]]:
         """(instruction, cost, times it runs before the first input, times it runs for each)."""
         for (instruction, around), cost in zip(nesting(self.code.stream), self.costs, strict=True):
-            times = math.prod(abs(count) for _, count in around)
-            each = any(count < 0 for _, count in around)
+            times, each = 1, False
+            for _, count in around:
+                times, each = times * abs(count), each or count < 0
             yield instruction, cost, 0 if each else times, times if each else 0
 
 
 def cost_stream(tile: TileCode, code: CoreCode | ChannelCode, prices: PriceList) -> Costed:
     """The costs of a stream's instructions."""
     setting = Setting(prices.target, tile, code if isinstance(code, CoreCode) else None)
-    steering = {i.mnemonic: i for i in code.stream if FORM[i.mnemonic].unit in STEERING}
-    known = {mnemonic: prices.cost(instruction, setting) for mnemonic, instruction in steering.items()}
-    return Costed(tile, code, [known.get(i.mnemonic) or prices.cost(i, setting) for i in code.stream])
+    steers = [FORM[instruction.mnemonic].unit in STEERING for instruction in code.stream]
+    fetch = prices.cost(code.stream[steers.index(True)], setting) if any(steers) else None
+    costs = ((steer and fetch) or prices.cost(i, setting) for i, steer in zip(code.stream, steers, strict=True))
+    return Costed(tile, code, tuple(costs))
 
 
 def pieces(costed: Costed) -> int:

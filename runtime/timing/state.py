@@ -49,14 +49,19 @@ class Tickets:
 
 
 class TimedRing:
-    """A ring. signalled: by producer, as they are found; released: by port. Ticket 0 is given from the start."""
+    """A ring. signalled: by producer (found: so many so far); released: by port. Ticket 0 is given from the start."""
 
-    __slots__ = ("capacity", "released", "signalled", "tickets")
+    __slots__ = ("found", "number", "released", "ring", "signalled")
 
-    def __init__(self, ring: Ring) -> None:
-        self.tickets, self.capacity = ring.tickets, ring.capacity
-        self.signalled: list[Tickets] = []
+    def __init__(self, number: int, ring: Ring) -> None:
+        self.number, self.ring, self.found = number, ring, 0
+        self.signalled = [Tickets([0.0]) for _ in range(ring.producers)]
         self.released = [Tickets([0.0]) for _ in range(ring.ports)]
+
+    def producer(self) -> int:
+        """The number of one producer more."""
+        self.found += 1
+        return self.found - 1
 
 
 @dataclass(slots=True)
@@ -64,6 +69,7 @@ class TimedFifo:
     """A FIFO. depth: messages it has room for; sent, taken: so far; arrived: when each message did; freed: when each
     was out and left room for another."""
 
+    number: int
     depth: int
     sent: int = 0
     taken: int = 0

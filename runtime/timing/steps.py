@@ -19,7 +19,6 @@ A space asks for the release of the ticket that is less by the ring's capacity.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cimc.base import tokens
 from cimc.runtime.timing import operations
@@ -35,25 +34,41 @@ BEGINNING: Step = (BEGIN, 0.0, None, None, None, None, None, None)
 _BEHIND: Step = (BEHIND, 0.0, None, None, None, None, None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """What a stream's operations ends. number: of the stream; memory: shared unit of its tile; rings, fifos: with
-    their numbers, in its own order; producer: by ring, which of its producers the stream is; routes: by place of the
-    FIFO and words."""
-
-    number: int
-    memory: int
-    rings: Sequence[tuple[int, TimedRing]]
-    fifos: Sequence[tuple[int, TimedFifo]]
-    producer: dict[int, int]
-    routes: dict[tuple[int, int], Route]
-
-
-def bind(lists: Lists[Op], ends: Endpoints, record: bool) -> Lists[Step]:
-    """The steps of a stream."""
-    less = [ends.rings[op.thing][1].capacity if op.kind == tokens.SPACE else 0 for op in lists.ops]
+def bind(
+    lists: Lists[Op], number: int, memory: int, rings: Sequence[TimedRing], fifos: Sequence[TimedFifo],
+    producer: dict[int, int], routes: dict[tuple[int, int], Route], record: bool,
+) -> Lists[Step]:  # fmt: skip
+    """The steps of stream `number`. memory: shared unit of its tile; rings, fifos: in its own order; producer: by the
+    number of a ring, which of its producers the stream is; routes: by place of the FIFO and words."""
     causes: dict[tuple[int, int], Cause] = {}
-    steps = [_step(op, ends, causes) for op in lists.ops]
+
+    def step(op: Op) -> Step:
+        kind, lead = op.kind, op.lead
+        if kind == operations.WORK:
+            unit = memory if op.thing < 0 else op.thing
+            if not op.hold:
+                return PASS, lead, op.after, None, None, None, None, None
+            return WORK, lead, unit, op.hold, op.after, op.times, op.gap, None
+        end = fifos[op.thing] if kind in (tokens.SEND, tokens.RECEIVE) else rings[op.thing]
+        cause = causes.setdefault((kind, end.number), Cause(kind, end.number))
+        if isinstance(end, TimedFifo):
+            if kind == tokens.SEND:
+                return SEND, lead, end, memory, op.hold, op.after, routes[op.thing, op.number], cause
+            end.freed.key = (number,)
+            return RECEIVE, lead, end, memory, op.hold, op.after, cause, None
+        tickets = end.ring.tickets
+        if kind in (tokens.RELEASE, tokens.SIGNAL):
+            given = end.released[op.number] if kind == tokens.RELEASE else end.signalled[producer[end.number]]
+            given.key = (number,)
+            return GIVE, lead, given.times, given, tickets, None, None, None
+        assert kind in (tokens.WAIT, tokens.SPACE), f"operation {kind}"
+        taken = end.signalled if kind == tokens.WAIT else end.released
+        if len(taken) == 1:
+            return TAKE, lead, taken[0].times, taken[0], tickets, cause, None, None
+        return TAKE_ALL, lead, taken, tickets, cause, None, None, None
+
+    less = [rings[op.thing].ring.capacity if op.kind == tokens.SPACE else 0 for op in lists.ops]
+    steps = [step(op) for op in lists.ops]
     woven = record or not all(op.lead for op in lists.ops)
 
     def part(places: Sequence[int], tickets: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
@@ -86,32 +101,3 @@ def _woven(
             woven.append((behind, 0))
         woven.append((place, ticket))
     return [place for place, _ in woven], [ticket for _, ticket in woven]
-
-
-def _step(op: Op, ends: Endpoints, causes: dict[tuple[int, int], Cause]) -> Step:
-    """The step of an operation."""
-    kind, lead = op.kind, op.lead
-    if kind == operations.WORK:
-        unit = ends.memory if op.thing < 0 else op.thing
-        if not op.hold:
-            return PASS, lead, op.after, None, None, None, None, None
-        return WORK, lead, unit, op.hold, op.after, op.times, op.gap, None
-    if kind in (tokens.SEND, tokens.RECEIVE):
-        number, fifo = ends.fifos[op.thing]
-        cause = causes.setdefault((kind, number), Cause(kind, number))
-        if kind == tokens.SEND:
-            route = ends.routes[op.thing, op.number]
-            return SEND, lead, fifo, ends.memory, op.hold, op.after, route, cause
-        fifo.freed.key = (ends.number,)
-        return RECEIVE, lead, fifo, ends.memory, op.hold, op.after, cause, None
-    number, ring = ends.rings[op.thing]
-    if kind in (tokens.RELEASE, tokens.SIGNAL):
-        given = ring.released[op.number] if kind == tokens.RELEASE else ring.signalled[ends.producer[number]]
-        given.key = (ends.number,)
-        return GIVE, lead, given.times, given, ring.tickets, None, None, None
-    assert kind in (tokens.WAIT, tokens.SPACE), f"operation {kind}"
-    cause = causes.setdefault((kind, number), Cause(kind, number))
-    taken = ring.signalled if kind == tokens.WAIT else ring.released
-    if len(taken) == 1:
-        return TAKE, lead, taken[0].times, taken[0], ring.tickets, cause, None, None
-    return TAKE_ALL, lead, taken, ring.tickets, cause, None, None, None

@@ -86,15 +86,14 @@ class _Builder:
         """All of them."""
         for node in build_tree(self.costed.code.stream):
             if isinstance(node, Loop) and node.count < 0:
-                self.steer(node)
+                self._plain(node.index)
                 setup = self.taken(node.index)
                 self.nodes(node.body)
-                self.steer(node)
+                self._plain(node.index)
                 each = self.taken(node.index)
                 return Lists(list(self._ops), setup, each)
             self.nodes((node,))
-        setup = self.taken(0)
-        return Lists(list(self._ops), setup, ((), ()))
+        return Lists(list(self._ops), self.taken(0), ((), ()))
 
     def taken(self, index: int) -> tuple[Sequence[int], Sequence[int]]:
         """Places and tickets of the operations so far, which are then forgotten."""
@@ -114,11 +113,8 @@ class _Builder:
             if isinstance(node, Leaf):
                 self._leaf(node)
                 continue
-            self.steer(node)
-            if not orders(node):
-                self._inner(node)
-                continue
-            self._unroll(node)
+            self._plain(node.index)
+            (self._unroll if orders(node) else self._inner)(node)
 
     def _unroll(self, loop: Loop) -> None:
         """A loop with synchronisation. An iteration follows from the work left before it and the counter. So where two
@@ -134,7 +130,7 @@ class _Builder:
                     return
             self.counters[loop.counter] = number
             self.nodes(loop.body)
-            self.steer(loop)
+            self._plain(loop.index)
 
     def _repeat(self, first: int, second: int, times: int) -> None:
         """What follows two iterations that did the same: so many more of them."""
@@ -145,11 +141,8 @@ class _Builder:
             self._places += places
             self._tickets += tickets
 
-    def steer(self, loop: Loop) -> None:
-        """A loop, or its end: both take a fetch."""
-        self._plain(loop.index)
-
     def _plain(self, index: int) -> None:
+        """An instruction that orders nothing; a loop's end takes what the loop does, a fetch."""
         cost = self.costed.costs[index]
         self._work.add(cost.fetch, cost.own, cost.memory)
 

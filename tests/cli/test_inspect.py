@@ -8,7 +8,7 @@ import pytest
 from cimc.cli.inspecting import cells_of, find_cell, find_weight, matrices_of
 from cimc.report.folder import load_report
 from cimc.runtime.package import Package, load_package
-from cimc.runtime.probe import Probe, Stopped
+from cimc.runtime.sites import Probe, Stopped
 from cimc.runtime.step import StepEngine
 from tests.cli.commands import INPUTS, TEST, cimc, compiled
 from tests.crossbar.small import stands_for

@@ -15,8 +15,7 @@ from cimc.isa.program import Scale
 from cimc.isa.table import FORM
 from cimc.numerics import quant
 from cimc.runtime.machine import Argument, Register, Scratch
-from cimc.runtime.quick import QUICK
-from cimc.runtime.vector import compile_scalar, compile_vector
+from cimc.runtime.vector import QUICK, compile_scalar, compile_vector
 
 Ints = npt.NDArray[np.int64]
 

@@ -28,7 +28,7 @@ TOML = write_target(PUMA)
 def saved(folder: Path, seed: int = 0, forms: tuple[str, ...] = (TEXT, BINARY)) -> Program:
     weights = small_weights(seed)
     program = replace(SMALL, weights=weights_digest(weights))
-    save_package(folder, program, weights, TOML, {"source": "small.onnx"}, forms)
+    save_package(folder, program, weights, TOML, forms)
     return program
 
 
@@ -44,7 +44,6 @@ def test_round_trip(tmp_path: Path, forms: tuple[str, ...]) -> None:
     package = load_package(tmp_path / "out" / "small")
     assert package.program == program
     assert package.target == PUMA
-    assert package.extra == {"source": "small.onnx"}
     assert package.weights.keys() == small_weights().keys()
     for name, array in small_weights().items():
         assert package.weights[name].dtype == array.dtype

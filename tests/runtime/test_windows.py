@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from cimc.isa.operands import Axis, Window
 from cimc.isa.program import Ring
 from cimc.runtime.machine import RingState
-from cimc.runtime.transfers import compile_load, compile_store
-from cimc.runtime.windows import compile_window
+from cimc.runtime.windows import compile_load, compile_store, compile_window
 from tests.runtime.programs import affine
 
 FILL = -77
