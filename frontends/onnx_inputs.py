@@ -1,9 +1,11 @@
-"""The network's inputs with static shapes: the batch bound to 1, other symbolic dimensions by the user."""
+"""What a graph lists: its inputs with static shapes - the batch bound to 1, other symbolic dimensions by the user - and
+everything under one name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from onnx import ModelProto, TensorProto, ValueInfoProto
 from onnx.helper import tensor_dtype_to_np_dtype
@@ -102,3 +104,27 @@ def _type_name(number: int) -> str:
         return tensor_dtype_to_np_dtype(number).name
     except KeyError:
         return TensorProto.DataType.Name(number) if number in TensorProto.DataType.values() else str(number)
+
+
+def wrong_names(model: ModelProto, place: Place) -> list[Diagnostic]:
+    """Inputs, outputs and initialisers that are listed twice or have no name."""
+    graph = model.graph
+    initialisers = [tensor.name for tensor in graph.initializer]
+    initialisers += [sparse.values.name for sparse in graph.sparse_initializer]
+    wrong: list[Diagnostic] = []
+    for kind, names in (
+        ("input", [info.name for info in graph.input]),
+        ("output", [info.name for info in graph.output]),
+        ("initialiser", initialisers),
+    ):
+        wrong += _wrong_list(kind, names, place)
+    return wrong
+
+
+def _wrong_list(kind: str, names: Iterable[str], place: Place) -> Iterator[Diagnostic]:
+    for name, count in Counter(names).items():
+        where = Place(file=place.file, item=f'{kind} "{name}"')
+        if not name:
+            yield Diagnostic("onnx.invalid", f"an {kind} has no name", Place(file=place.file), "name every one")
+        elif count > 1:
+            yield Diagnostic("onnx.invalid", f'the {kind} "{name}" is listed {count} times', where, "list it once")

@@ -7,6 +7,7 @@ activations of that shape, so that everything behind it is checked too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -20,13 +21,10 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.frontends.foreign import ForeignError, foreign
 from cimc.frontends.graph_builder import INVALID, GraphBuilder, Unsupported
 from cimc.frontends.onnx_file import ModelLike, array_of, dense_of, opset_of, place_of, read_model
-from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value
-from cimc.frontends.onnx_inputs import graph_inputs
-from cimc.frontends.onnx_names import wrong_names
+from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value, stand_ins
+from cimc.frontends.onnx_inputs import graph_inputs, wrong_names
 from cimc.frontends.onnx_node import OnnxNode
 from cimc.frontends.onnx_ops import OPERATORS, translation_of
-from cimc.frontends.onnx_outputs import finished
-from cimc.frontends.onnx_stand_in import stand_ins
 from cimc.ir.graph import Array, Graph
 from cimc.ir.verify_graph import verify_graph
 from cimc.numerics.integers import NARROW
@@ -58,7 +56,7 @@ def load_onnx(
     name = model.graph.name or Path(place.file).stem
     outputs = tuple(info.name for info in model.graph.output)
     if not walk.wrong:
-        graph = finished(walk.build, walk.values, name, tuple(tensor.name for tensor in inputs), outputs, place)
+        graph = _finished(walk.build, walk.values, name, tuple(tensor.name for tensor in inputs), outputs, place)
         verify_graph(graph)
         return graph
     raise CimcError(walk.wrong)
@@ -224,3 +222,67 @@ def _unknown_operators(model: ModelProto, place: Place) -> list[Diagnostic]:
             what = f'{proto.op_type} node "{origin}": {reason}'
             wrong.append(Diagnostic(code, what, Place(file=place.file, item=f'node "{origin}"'), todo))
     return wrong
+
+
+def _finished(
+    build: GraphBuilder,
+    values: Mapping[str, str],
+    name: str,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    place: Place,
+) -> Graph:
+    """The Graph of the nodes built; `values` maps ONNX names to Graph tensors."""
+    wrong = []
+    for output in outputs:
+        where = Place(file=place.file, item=f'output "{output}"')
+        if output not in values:
+            wrong.append(Diagnostic("onnx.invalid", f'nothing makes the output "{output}"', where))
+        elif build.is_known(values[output]):
+            what = f'the output "{output}" is a constant: it does not depend on any input'
+            wrong.append(Diagnostic("onnx.unsupported", what, where, "remove it from the network's outputs"))
+    if len(set(outputs)) != len(outputs) or not outputs:
+        wrong.append(
+            Diagnostic("onnx.invalid", f"the outputs are {list(outputs)}", place, "name each once, at least one")
+        )
+    if wrong:
+        raise CimcError(wrong)
+    for output in outputs:
+        _name_output(build, values[output], output, inputs, outputs)
+    graph = build.finish(name, inputs, outputs)
+    _refuse_nan(graph, place)
+    return graph
+
+
+def _name_output(
+    build: GraphBuilder, source: str, output: str, inputs: tuple[str, ...], outputs: tuple[str, ...]
+) -> None:
+    """Makes `source` known as `output`: by renaming it, or by a Reshape where its own name is needed too."""
+    if source == output:
+        return
+    if source in inputs or source in outputs:
+        build.reshape(source, build.shape(source), output, output)
+        return
+    for index, node in enumerate(build.nodes):
+        if node.output == source or source in node.inputs:
+            operands = tuple(output if operand == source else operand for operand in node.inputs)
+            made = output if node.output == source else node.output
+            build.nodes[index] = replace(node, inputs=operands, output=made)
+    build.tensors[output] = replace(build.tensors.pop(source), name=output)
+
+
+def _refuse_nan(graph: Graph, place: Place) -> None:
+    wrong = []
+    for name, array in graph.constants.items():
+        if array.size > 1 and not any(array.strides):  # one number, as often as the shape says
+            array = array.reshape(-1)[:1]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            bad = np.argwhere(~np.isfinite(array))
+            first = tuple(int(index) for index in bad[0])
+            what = (
+                f'the tensor "{name}" holds NaN or infinity: {len(bad)} of {array.size} elements, the first at {first}'
+            )
+            where = Place(file=place.file, item=f'tensor "{name}"')
+            wrong.append(Diagnostic("onnx.nan", what, where, "train or export the network again"))
+    if wrong:
+        raise CimcError(wrong)
