@@ -11,7 +11,7 @@ from onnx import ModelProto, TensorProto, ValueInfoProto
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from cimc.base.diagnostics import Diagnostic, Place, did_you_mean
-from cimc.frontends.graph_builder import ELEMENTS_LIMIT
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT, Unsupported
 from cimc.ir.graph import Tensor
 from cimc.numerics.integers import NARROW
 
@@ -28,36 +28,34 @@ def graph_inputs(model: ModelProto, bind: Mapping[str, int], place: Place) -> tu
     wrong = _wrong_bindings(infos, bind)
     tensors: list[Tensor] = []
     for info in infos:
-        where = Place(file=place.file, item=f'input "{info.name}"')
-        if info.type.WhichOneof("value") != "tensor_type":
-            what = f'input "{info.name}" is no tensor; sequences, maps and optionals are not supported'
-            wrong.append(Diagnostic("onnx.unsupported", what, where))
-            continue
-        dtype = _type_name(info.type.tensor_type.elem_type)
-        if dtype not in FLOATS + INTEGERS:
-            what = f'input "{info.name}" has type {dtype}'
-            todo = "supported: " + ", ".join((*FLOATS, *INTEGERS))
-            wrong.append(Diagnostic("onnx.unsupported", what, where, todo))
-            continue
-        if not info.type.tensor_type.HasField("shape"):
-            wrong.append(Diagnostic("onnx.shape", f'input "{info.name}" has no shape', where, "export it with one"))
-            continue
-        shape, unbound = _bound_shape(info, bound)
-        if unbound:
-            shown = "(" + ", ".join(str(dim) for dim in shape) + ")"
-            what = f'input "{info.name}" of shape {shown} has dimensions that are not fixed: {", ".join(unbound)}'
-            todo = "fix them: " + " ".join(f"--bind {name}=INT" for name in unbound if not name.startswith("axis "))
-            if todo.endswith(": "):
-                todo = "export the network with a fixed shape"
-            wrong.append(Diagnostic("onnx.shape", what, where, todo))
-            continue
-        static = tuple(dim for dim in shape if isinstance(dim, int))
-        if math.prod(static) > ELEMENTS_LIMIT:
-            what = f'input "{info.name}" of shape {static} has more than 2^28 elements'
-            wrong.append(Diagnostic("onnx.shape", what, where, "export or bind it with a smaller shape"))
-            continue
-        tensors.append(Tensor(info.name, static, "float32" if dtype in FLOATS else dtype))
+        try:
+            tensors.append(_input(info, bound))
+        except Unsupported as refusal:
+            where = Place(file=place.file, item=f'input "{info.name}"')
+            wrong.append(Diagnostic(refusal.code, f'input "{info.name}" {refusal.reason}', where, refusal.todo))
     return tensors, wrong
+
+
+def _input(info: ValueInfoProto, bound: Mapping[str, int]) -> Tensor:
+    """An input with its static shape. Raises Unsupported, the reason behind its name."""
+    if info.type.WhichOneof("value") != "tensor_type":
+        raise Unsupported("is no tensor; sequences, maps and optionals are not supported")
+    dtype = _type_name(info.type.tensor_type.elem_type)
+    if dtype not in FLOATS + INTEGERS:
+        raise Unsupported(f"has type {dtype}", todo="supported: " + ", ".join((*FLOATS, *INTEGERS)))
+    if not info.type.tensor_type.HasField("shape"):
+        raise Unsupported("has no shape", "onnx.shape", "export it with one")
+    shape, unbound = _bound_shape(info, bound)
+    if unbound:
+        what = f"of shape ({', '.join(map(str, shape))}) has dimensions that are not fixed: {', '.join(unbound)}"
+        named = [f"--bind {name}=INT" for name in unbound if not name.startswith("axis ")]
+        todo = f"fix them: {' '.join(named)}" if named else "export the network with a fixed shape"
+        raise Unsupported(what, "onnx.shape", todo)
+    static = tuple(dim for dim in shape if isinstance(dim, int))
+    if math.prod(static) > ELEMENTS_LIMIT:
+        what = f"of shape {static} has more than 2^28 elements"
+        raise Unsupported(what, "onnx.shape", "export or bind it with a smaller shape")
+    return Tensor(info.name, static, "float32" if dtype in FLOATS else dtype)
 
 
 def _batch_names(info: ValueInfoProto) -> list[str]:

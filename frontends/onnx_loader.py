@@ -81,26 +81,22 @@ class _Walk:
 
     def read_initialisers(self) -> None:
         """Every initialiser that something reads, as a constant; damaged ones are reported."""
-        made = {name for node in self.model.graph.node for name in node.output}
-        for name, array in self.stand_ins.items():
-            if name in self.used and name not in made:
-                self._initialiser(name, partial(np.asarray, array))
-        for tensor in self.model.graph.initializer:
-            if tensor.name in self.used and tensor.name not in self.stand_ins:
-                self._initialiser(tensor.name, partial(array_of, tensor, tensor.name))
-        for sparse in self.model.graph.sparse_initializer:
-            if sparse.values.name in self.used and sparse.values.name not in self.stand_ins:
-                self._initialiser(sparse.values.name, partial(dense_of, sparse))
-
-    def _initialiser(self, name: str, read: Callable[[], Array]) -> None:
-        try:
-            self.values[name] = self.build.constant(name, read())
-        except CimcError as error:
-            self.wrong += error.diagnostics
-            self.unknown.add(name)
-        except Unsupported as refusal:
-            self.wrong.append(Diagnostic(refusal.code, refusal.reason, self._where(f'tensor "{name}"'), refusal.todo))
-            self.unknown.add(name)
+        graph = self.model.graph
+        made = {name for node in graph.node for name in node.output}
+        held: dict[str, Callable[[], Array]] = {}
+        held |= {tensor.name: partial(array_of, tensor, tensor.name) for tensor in graph.initializer}
+        held |= {sparse.values.name: partial(dense_of, sparse) for sparse in graph.sparse_initializer}
+        held |= {name: partial(np.asarray, array) for name, array in self.stand_ins.items() if name not in made}
+        for name in (name for name in held if name in self.used):
+            try:
+                self.values[name] = self.build.constant(name, held[name]())
+            except CimcError as error:
+                self.wrong += error.diagnostics
+                self.unknown.add(name)
+            except Unsupported as refusal:
+                where = self._where(f'tensor "{name}"')
+                self.wrong.append(Diagnostic(refusal.code, refusal.reason, where, refusal.todo))
+                self.unknown.add(name)
 
     def visit(self, index: int, proto: NodeProto) -> None:
         """Translates one node, or notes why not."""
