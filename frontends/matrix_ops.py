@@ -29,12 +29,10 @@ def general_product(node: OnnxNode, a: str, b: str, c: str | None, output: str) 
         c = _scaled(node, c, node.real("beta", 1.0))
     kind: type[MatMul | MatMulDynamic] = MatMul if build.is_known(b) else MatMulDynamic
     if node.integer("transB", 0):
-        known = kind is MatMul
-        b = (
-            build.transpose_known(b, (1, 0), node.origin)
-            if known
-            else node.transpose(b, (1, 0), node.fresh("b_transposed"))
-        )
+        if kind is MatMul:
+            b = build.transpose_known(b, (1, 0), node.origin)
+        else:
+            b = node.transpose(b, (1, 0), node.fresh("b_transposed"))
     if kind is MatMul:
         b, alpha = _scaled(node, b, alpha), 1.0
         columns = build.shape(b)[1]

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from cimc.base.tokens import RELEASE, SIGNAL, SPACE, WAIT, Event
 from cimc.isa.effects import Message, Token, access_of, event_of, message_of, orders, token_of
-from cimc.isa.operands import Affine
 from cimc.isa.program import Ring
 from cimc.isa.tree import Loop, Node, build_tree, leaves
 from cimc.isa.verify.findings import Findings
@@ -141,20 +140,21 @@ class _Walker:
             elif isinstance(step, Reached):
                 self.access(index, step)
             elif isinstance(step, Token):
-                self.synchronise(index, *step)
+                self.synchronise(index, step)
             else:
                 fifo = self.named.fifos[step.fifo]
                 self.messages[fifo].append(step.window.words)
                 self.events.append(Event(step.kind, fifo, mark=index))
 
-    def synchronise(self, index: int, kind: int, ring: str, port: int, said: Affine) -> None:
+    def synchronise(self, index: int, token: Token) -> None:
         """A wait, space, release or signal."""
-        ticket = said.constant
-        for name, coefficient in said.terms:
+        kind, ring, port, affine = token
+        ticket, key = affine.constant, (kind, ring, port)
+        for name, coefficient in affine.terms:
             ticket += coefficient * self.counters[name]
         ticket = 0 if ticket < 0 else min(ticket, self.tickets[ring])
-        if ticket > self.reached.get((kind, ring, port), 0):
-            self.reached[kind, ring, port] = ticket
+        if ticket > self.reached.get(key, 0):
+            self.reached[key] = ticket
         self.events.append(Event(kind, self.named.rings[ring], port, ticket, index))
 
     def access(self, index: int, access: Reached) -> None:

@@ -38,17 +38,18 @@ def check_records(program: Program, target: Target, findings: Findings) -> bool:
     """Whether every number of every directive is one that the target can have, and those of one directive go together;
     complains about those that are not."""
     before = len(findings)
+    ranges = {
+        name: [(key.attribute, limits) for key in directive.all if (limits := range_of(key, target))]
+        for name, directive in DIRECTIVE.items()
+    }
     for directive, record, item in _records_of(program):
         code, so_far = _CODES.get(directive, directive), len(findings)
-        for key in DIRECTIVE[directive].all:
-            limits = range_of(key, target)
-            if limits is None:
-                continue
-            value, (low, high) = getattr(record, key.attribute), limits
+        for attribute, (low, high) in ranges[directive]:
+            value = getattr(record, attribute)
             for number in value if isinstance(value, tuple) else (value,):
                 if not low <= number <= high:
-                    what = f"{key.attribute} is {number}; it must be {low} to {high}"
-                    findings.add(code, what, f"{item}, {key.attribute}")
+                    what = f"{attribute} is {number}; it must be {low} to {high}"
+                    findings.add(code, what, f"{item}, {attribute}")
         if len(findings) == so_far:
             for what, todo in _errors(directive, record):
                 findings.add(code, what, item, todo)
