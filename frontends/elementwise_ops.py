@@ -12,49 +12,32 @@ from cimc.frontends.onnx_node import OnnxNode
 from cimc.ir.graph import Dequantize
 from cimc.numerics.integers import NARROW, storage_of
 
-Translation = Callable[[OnnxNode], None]
+Translation = Callable[[OnnxNode], object]
 
 
-def simple(function: str) -> Translation:
-    """An operator that is a Unary function without parameters."""
-
-    def translate(node: OnnxNode) -> None:
-        node.unary(function, node.operand(0), node.output)
-
-    return translate
-
-
-def parametric(function: str, **defaults: float) -> Translation:
-    """An operator that is a Unary function of one or two float attributes, with their default values."""
-
-    def translate(node: OnnxNode) -> None:
-        values = [node.real(name, default) for name, default in defaults.items()]
-        node.unary(function, node.operand(0), node.output, *values)
-
-    return translate
+def unary(function: str, **defaults: float) -> Translation:
+    """An operator that is a Unary function, of up to two float attributes with these default values."""
+    return lambda node: node.unary(function, node.operand(0), node.output, *node.reals(defaults))
 
 
 def chain(function: str) -> Translation:
     """An operator of any number of operands that is a chain of one Binary function."""
-
-    def translate(node: OnnxNode) -> None:
-        count = len(node.proto.input)
-        x = node.operand(0)
-        if count == 1:
-            node.result(x)
-        for index in range(1, count):
-            output = node.output if index == count - 1 else node.fresh(f"part{index}")
-            x = node.binary(function, x, node.operand(index), output)
-
-    return translate
+    return lambda node: node.result(_chained(node, function, node.output))
 
 
 def mean(node: OnnxNode) -> None:
     """Mean of any number of operands: their sum, scaled."""
-    count, x = len(node.proto.input), node.operand(0)
-    for index in range(1, count):
-        x = node.binary("add", x, node.operand(index), node.fresh(f"part{index}"))
-    node.binary("mul", x, node.scalar(1 / count, "factor"), node.output)
+    count = len(node.proto.input)
+    total = _chained(node, "add", node.fresh(f"part{count - 1}"))
+    node.binary("mul", total, node.scalar(1 / count, "factor"), node.output)
+
+
+def _chained(node: OnnxNode, function: str, output: str) -> str:
+    """x0 f x1 f x2 ..., from the left."""
+    x, last = node.operand(0), len(node.proto.input) - 1
+    for index in range(1, last + 1):
+        x = node.binary(function, x, node.operand(index), output if index == last else node.fresh(f"part{index}"))
+    return x
 
 
 def clip(node: OnnxNode) -> None:
@@ -135,27 +118,21 @@ def mish(node: OnnxNode) -> None:
     node.binary("mul", x, node.unary("tanh", soft, node.fresh("tanh")), node.output)
 
 
-def elu(node: OnnxNode) -> None:
-    """Elu: relu(x) + alpha * (exp(min(x, 0)) - 1)."""
-    exponential(node, node.real("alpha", 1.0), 1.0)
+def exponential(alpha: float, gamma: float = 1.0) -> Translation:
+    """Elu and Selu: gamma * relu(x) + gamma * alpha * (exp(min(x, 0)) - 1), with the attributes' default values."""
 
+    def translate(node: OnnxNode) -> None:
+        x, (a, g) = node.operand(0), node.reals({"alpha": alpha, "gamma": gamma})
+        below = node.unary("clip", x, node.fresh("below"), -math.inf, 0.0)
+        power = node.unary("exp", below, node.fresh("exp"))
+        lowered = node.binary("sub", power, node.scalar(1.0, "one"), node.fresh("lowered"))
+        curve = node.binary("mul", lowered, node.scalar(a * g, "alpha"), node.fresh("curve"))
+        above = node.unary("relu", x, node.fresh("relu"))
+        if g != 1.0:
+            above = node.binary("mul", above, node.scalar(g, "gamma"), node.fresh("above"))
+        node.binary("add", above, curve, node.output)
 
-def selu(node: OnnxNode) -> None:
-    """Selu: a scaled Elu."""
-    exponential(node, node.real("alpha", 1.6732632423543772), node.real("gamma", 1.0507009873554805))
-
-
-def exponential(node: OnnxNode, alpha: float, gamma: float) -> None:
-    """gamma * relu(x) + gamma * alpha * (exp(min(x, 0)) - 1)."""
-    x = node.operand(0)
-    below = node.unary("clip", x, node.fresh("below"), -math.inf, 0.0)
-    power = node.unary("exp", below, node.fresh("exp"))
-    lowered = node.binary("sub", power, node.scalar(1.0, "one"), node.fresh("lowered"))
-    curve = node.binary("mul", lowered, node.scalar(alpha * gamma, "alpha"), node.fresh("curve"))
-    above = node.unary("relu", x, node.fresh("relu"))
-    if gamma != 1.0:
-        above = node.binary("mul", above, node.scalar(gamma, "gamma"), node.fresh("above"))
-    node.binary("add", above, curve, node.output)
+    return translate
 
 
 def softsign(node: OnnxNode) -> None:

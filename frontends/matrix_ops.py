@@ -27,26 +27,28 @@ def general_product(node: OnnxNode, a: str, b: str, c: str | None, output: str) 
         a = node.transpose(a, (1, 0), node.fresh("a_transposed"))
     if c is not None:
         c = _scaled(node, c, node.real("beta", 1.0))
-    if not build.is_known(b):
-        if node.integer("transB", 0):
-            b = node.transpose(b, (1, 0), node.fresh("b_transposed"))
-        _dynamic_gemm(node, a, b, c, alpha, output)
-        return
+    kind: type[MatMul | MatMulDynamic] = MatMul if build.is_known(b) else MatMulDynamic
     if node.integer("transB", 0):
-        b = build.transpose_known(b, (1, 0), node.origin)
-    b = _scaled(node, b, alpha)
-    columns = build.shape(b)[1]
-    if c is not None and build.is_known(c) and build.shape(c)[-1:] in ((columns,), (1,), ()):
-        if math.prod(build.shape(c)) == columns:
-            c = build.reshape_known(c, (columns,), node.origin)
-        elif math.prod(build.shape(c)) == 1:
-            value = build.array(c)
-            assert value is not None, c
-            c = node.vector(np.full(columns, value.reshape(()), np.float32), "bias")
-        if build.shape(c) == (columns,):
-            node.emit(MatMul, (a, b, c), output)
-            return
-    name = node.emit(MatMul, (a, b), output if c is None else node.fresh("product"))
+        if kind is MatMul:
+            b = build.transpose_known(b, (1, 0), node.origin)
+        else:
+            b = node.transpose(b, (1, 0), node.fresh("b_transposed"))
+    if kind is MatMul:
+        b, alpha = _scaled(node, b, alpha), 1.0
+        columns = build.shape(b)[1]
+        if c is not None and build.is_known(c) and build.shape(c)[-1:] in ((columns,), (1,), ()):
+            if math.prod(build.shape(c)) == columns:
+                c = build.reshape_known(c, (columns,), node.origin)
+            elif math.prod(build.shape(c)) == 1:
+                value = build.array(c)
+                assert value is not None, c
+                c = node.vector(np.full(columns, value.reshape(()), np.float32), "bias")
+            if build.shape(c) == (columns,):
+                node.emit(MatMul, (a, b, c), output)
+                return
+    name = node.emit(kind, (a, b), output if alpha == 1.0 and c is None else node.fresh("product"))
+    if alpha != 1.0:
+        name = node.binary("mul", name, node.scalar(alpha, "alpha"), output if c is None else node.fresh("scaled"))
     if c is not None:
         node.binary("add", name, c, output)
 
@@ -107,16 +109,6 @@ def _constant_left(node: OnnxNode, a: str, b: str, output: str) -> str:
     turned = node.transpose(b, swap, node.fresh("input_transposed"))
     made = node.emit(MatMul, (turned, weight), node.fresh("transposed"))
     return node.transpose(made, swap, output)
-
-
-def _dynamic_gemm(node: OnnxNode, a: str, b: str, c: str | None, alpha: float, output: str) -> None:
-    plain = alpha == 1.0 and c is None
-    product_name = output if plain else node.fresh("product")
-    name = node.emit(MatMulDynamic, (a, b), product_name)
-    if alpha != 1.0:
-        name = node.binary("mul", name, node.scalar(alpha, "alpha"), output if c is None else node.fresh("scaled"))
-    if c is not None:
-        node.binary("add", name, c, output)
 
 
 def _scaled(node: OnnxNode, name: str, factor: float) -> str:

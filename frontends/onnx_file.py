@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import onnx.helper
 import onnx.inliner
 import onnx.numpy_helper
 import onnx.version_converter
-from onnx import AttributeProto, GraphProto, ModelProto, SparseTensorProto, TensorProto
+from onnx import (
+    AttributeProto,
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    OperatorSetIdProto,
+    SparseTensorProto,
+    TensorProto,
+)
 
-from cimc.base.diagnostics import Place, fail
-from cimc.base.reading import MODEL_LIMIT, read_bytes
-from cimc.frontends.external_data import with_external_data
+from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
+from cimc.base.reading import MODEL_LIMIT, open_regular, read_bytes
 from cimc.frontends.foreign import ForeignError, foreign
 from cimc.frontends.graph_builder import ELEMENTS_LIMIT
-from cimc.frontends.onnx_names import with_plain_domains
 from cimc.ir.graph import Array
 
 OLDEST_OPSET = 7
 """The oldest opset whose operators are translated as they are; models of before are converted to it."""
-
+LONG_DOMAIN = "ai.onnx"
+"""Another way to write onnx's own domain, ""."""
+EXTERNAL_LIMIT = 1 << 34
+"""Bytes of external weights in all (16 GiB)."""
 
 ModelLike = str | os.PathLike[str] | bytes | ModelProto
 """The path of an ONNX file, its bytes, or a model in memory. The last two have no folder for external data."""
@@ -73,7 +84,7 @@ def prepare_model(model: ModelProto, folder: Path | None, place: Place) -> Model
         raise fail("onnx.file", "this is not an ONNX file: it holds no graph", place, todo)
     if any(isinstance(name, bytes) for name in _names(model)):
         raise fail("onnx.file", "the file holds names that are no text", place, "it is damaged; export it again")
-    model = with_plain_domains(model)
+    model = _with_plain_domains(model)
     opset, newest = opset_of(model), onnx.defs.onnx_opset_version()
     if opset > newest:
         what = f"the model uses opset {opset}; this onnx package knows opsets up to {newest}"
@@ -82,10 +93,8 @@ def prepare_model(model: ModelProto, folder: Path | None, place: Place) -> Model
         model = _upgraded(model, opset, place)
     if model.functions:
         model = _inlined(model, place)
-    tensors = [tensor for tensor in _tensors(model.graph) if tensor.data_location == TensorProto.EXTERNAL]
-    if tensors:
-        model = with_external_data(model, _tensors, folder, place)
-    return model
+    external = any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph))
+    return _with_external_data(model, folder, place) if external else model
 
 
 def opset_of(model: ModelProto, domain: str = "") -> int:
@@ -151,14 +160,117 @@ def _names(model: ModelProto) -> Iterator[object]:
         yield from (dim.dim_param for dim in info.type.tensor_type.shape.dim)
 
 
-def _tensors(graph: GraphProto) -> list[TensorProto]:
-    """Every dense tensor held by the graph and its subgraphs."""
-    found = list(graph.initializer)
+def _graphs(graph: GraphProto | FunctionProto) -> Iterator[GraphProto | FunctionProto]:
+    """The graph, or function, and all subgraphs in it."""
+    yield graph
     for node in graph.node:
         for attribute in node.attribute:
-            if attribute.type == AttributeProto.TENSOR:
-                found.append(attribute.t)
-            found += attribute.tensors
-            for subgraph in (attribute.g, *attribute.graphs) if attribute.type >= AttributeProto.GRAPH else ():
-                found += _tensors(subgraph)
-    return found
+            for subgraph in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
+                yield from _graphs(subgraph)
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Every dense tensor held by the graph and its subgraphs."""
+    for one in _graphs(graph):
+        yield from one.initializer if isinstance(one, GraphProto) else ()
+        for attribute in (attribute for node in one.node for attribute in node.attribute):
+            yield from ([attribute.t] if attribute.type == AttributeProto.TENSOR else attribute.tensors)
+
+
+def _domain_holders(model: ModelProto) -> Iterator[OperatorSetIdProto | NodeProto | FunctionProto]:
+    """Everything in a model that has a domain: opset imports, functions, nodes."""
+    yield from model.opset_import
+    for function in model.functions:
+        yield function
+        yield from function.opset_import
+    for graph in (*model.functions, model.graph):
+        yield from (node for one in _graphs(graph) for node in one.node)
+
+
+def _with_plain_domains(model: ModelProto) -> ModelProto:
+    """The model with onnx's own domain written "" everywhere; a copy, where it is written in the long way."""
+    if LONG_DOMAIN not in {holder.domain for holder in _domain_holders(model)}:
+        return model
+    plain = ModelProto()
+    plain.CopyFrom(model)
+    for holder in _domain_holders(plain):
+        if holder.domain == LONG_DOMAIN:
+            holder.domain = ""
+    return plain
+
+
+class _Outside(Exception):
+    """What is wrong with the external data of a tensor."""
+
+
+def _with_external_data(model: ModelProto, folder: Path | None, place: Place) -> ModelProto:
+    """A copy of the model with every external tensor in memory: only the bytes that it declares, and only from regular
+    files in the folder (None: from nowhere)."""
+    loaded = ModelProto()
+    loaded.CopyFrom(model)
+    wrong: list[Diagnostic] = []
+    total = 0
+    for tensor in _tensors(loaded.graph):
+        if tensor.data_location != TensorProto.EXTERNAL:
+            continue
+        where = Place(file=place.file, item=f'tensor "{tensor.name}"')
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        try:
+            data = _external_data(folder, entries, tensor, EXTERNAL_LIMIT - total)
+        except _Outside as error:
+            wrong.append(
+                Diagnostic("onnx.file", str(error), where, "keep the whole weights file beside the .onnx file")
+            )
+            continue
+        total += len(data)
+        tensor.raw_data = data
+        tensor.data_location = TensorProto.DEFAULT
+        del tensor.external_data[:]
+    if wrong:
+        raise CimcError(wrong)
+    return loaded
+
+
+def _external_data(folder: Path | None, entries: Mapping[str, str], tensor: TensorProto, limit: int) -> bytes:
+    """The bytes of an external tensor; _Outside where they are not in the model's own folder, or not as declared."""
+    location = entries.get("location", "")
+    if folder is None:
+        raise _Outside(f'the weights lie in "{location}", but a model given as an object has no folder')
+    if not location or "\0" in location:
+        raise _Outside("the external data has no location")
+    try:
+        base = Path(os.path.realpath(folder))
+        file = Path(os.path.realpath(base / location))
+        if not file.is_relative_to(base):
+            raise _Outside(f'the external data "{location}" lies outside the model\'s folder')
+        with open_regular(file) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            offset, length = _extent(entries, size)
+            if offset < 0 or length < 0 or offset + length > size:
+                what = f'bytes {entries.get("offset", "0")} + {entries.get("length", "?")} lie outside "{location}"'
+                raise _Outside(f"{what}, which holds {size}")
+            if length > min(most := _most_bytes(tensor), limit):
+                what = f'{length} bytes of "{location}" are declared; the shape takes {most} at most'
+                raise _Outside(what if length > most else f"{what}, and 16 GiB in all are the most that is read")
+            stream.seek(offset)
+            return stream.read(length)
+    except OSError as error:
+        raise _Outside(f'the external data "{location}" cannot be read: {error.strerror}') from None
+
+
+def _extent(entries: Mapping[str, str], size: int) -> tuple[int, int]:
+    """(offset, length) of external data in a file of so many bytes; a length below 0 where they are no numbers."""
+    try:
+        offset = int(entries.get("offset", "0"))
+        return offset, int(entries.get("length", str(size - offset)))
+    except ValueError:
+        return 0, -1
+
+
+def _most_bytes(tensor: TensorProto) -> int:
+    """Bytes that a tensor's elements take at most; those of less than a byte may be packed."""
+    try:
+        itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    except KeyError:
+        return 0  # no type that there is
+    return int(max(0, math.prod(tensor.dims)) * itemsize)

@@ -1,15 +1,17 @@
-"""The network's inputs with static shapes: the batch bound to 1, other symbolic dimensions by the user."""
+"""What a graph lists: its inputs with static shapes - the batch bound to 1, other symbolic dimensions by the user - and
+everything under one name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from onnx import ModelProto, TensorProto, ValueInfoProto
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from cimc.base.diagnostics import Diagnostic, Place, did_you_mean
-from cimc.frontends.graph_builder import ELEMENTS_LIMIT
+from cimc.frontends.graph_builder import ELEMENTS_LIMIT, Unsupported
 from cimc.ir.graph import Tensor
 from cimc.numerics.integers import NARROW
 
@@ -26,36 +28,34 @@ def graph_inputs(model: ModelProto, bind: Mapping[str, int], place: Place) -> tu
     wrong = _wrong_bindings(infos, bind)
     tensors: list[Tensor] = []
     for info in infos:
-        where = Place(file=place.file, item=f'input "{info.name}"')
-        if info.type.WhichOneof("value") != "tensor_type":
-            what = f'input "{info.name}" is no tensor; sequences, maps and optionals are not supported'
-            wrong.append(Diagnostic("onnx.unsupported", what, where))
-            continue
-        dtype = _type_name(info.type.tensor_type.elem_type)
-        if dtype not in FLOATS + INTEGERS:
-            what = f'input "{info.name}" has type {dtype}'
-            todo = "supported: " + ", ".join((*FLOATS, *INTEGERS))
-            wrong.append(Diagnostic("onnx.unsupported", what, where, todo))
-            continue
-        if not info.type.tensor_type.HasField("shape"):
-            wrong.append(Diagnostic("onnx.shape", f'input "{info.name}" has no shape', where, "export it with one"))
-            continue
-        shape, unbound = _bound_shape(info, bound)
-        if unbound:
-            shown = "(" + ", ".join(str(dim) for dim in shape) + ")"
-            what = f'input "{info.name}" of shape {shown} has dimensions that are not fixed: {", ".join(unbound)}'
-            todo = "fix them: " + " ".join(f"--bind {name}=INT" for name in unbound if not name.startswith("axis "))
-            if todo.endswith(": "):
-                todo = "export the network with a fixed shape"
-            wrong.append(Diagnostic("onnx.shape", what, where, todo))
-            continue
-        static = tuple(dim for dim in shape if isinstance(dim, int))
-        if math.prod(static) > ELEMENTS_LIMIT:
-            what = f'input "{info.name}" of shape {static} has more than 2^28 elements'
-            wrong.append(Diagnostic("onnx.shape", what, where, "export or bind it with a smaller shape"))
-            continue
-        tensors.append(Tensor(info.name, static, "float32" if dtype in FLOATS else dtype))
+        try:
+            tensors.append(_input(info, bound))
+        except Unsupported as refusal:
+            where = Place(file=place.file, item=f'input "{info.name}"')
+            wrong.append(Diagnostic(refusal.code, f'input "{info.name}" {refusal.reason}', where, refusal.todo))
     return tensors, wrong
+
+
+def _input(info: ValueInfoProto, bound: Mapping[str, int]) -> Tensor:
+    """An input with its static shape. Raises Unsupported, the reason behind its name."""
+    if info.type.WhichOneof("value") != "tensor_type":
+        raise Unsupported("is no tensor; sequences, maps and optionals are not supported")
+    dtype = _type_name(info.type.tensor_type.elem_type)
+    if dtype not in FLOATS + INTEGERS:
+        raise Unsupported(f"has type {dtype}", todo="supported: " + ", ".join((*FLOATS, *INTEGERS)))
+    if not info.type.tensor_type.HasField("shape"):
+        raise Unsupported("has no shape", "onnx.shape", "export it with one")
+    shape, unbound = _bound_shape(info, bound)
+    if unbound:
+        what = f"of shape ({', '.join(map(str, shape))}) has dimensions that are not fixed: {', '.join(unbound)}"
+        named = [f"--bind {name}=INT" for name in unbound if not name.startswith("axis ")]
+        todo = f"fix them: {' '.join(named)}" if named else "export the network with a fixed shape"
+        raise Unsupported(what, "onnx.shape", todo)
+    static = tuple(dim for dim in shape if isinstance(dim, int))
+    if math.prod(static) > ELEMENTS_LIMIT:
+        what = f"of shape {static} has more than 2^28 elements"
+        raise Unsupported(what, "onnx.shape", "export or bind it with a smaller shape")
+    return Tensor(info.name, static, "float32" if dtype in FLOATS else dtype)
 
 
 def _batch_names(info: ValueInfoProto) -> list[str]:
@@ -102,3 +102,27 @@ def _type_name(number: int) -> str:
         return tensor_dtype_to_np_dtype(number).name
     except KeyError:
         return TensorProto.DataType.Name(number) if number in TensorProto.DataType.values() else str(number)
+
+
+def wrong_names(model: ModelProto, place: Place) -> list[Diagnostic]:
+    """Inputs, outputs and initialisers that are listed twice or have no name."""
+    graph = model.graph
+    initialisers = [tensor.name for tensor in graph.initializer]
+    initialisers += [sparse.values.name for sparse in graph.sparse_initializer]
+    wrong: list[Diagnostic] = []
+    for kind, names in (
+        ("input", [info.name for info in graph.input]),
+        ("output", [info.name for info in graph.output]),
+        ("initialiser", initialisers),
+    ):
+        wrong += _wrong_list(kind, names, place)
+    return wrong
+
+
+def _wrong_list(kind: str, names: Iterable[str], place: Place) -> Iterator[Diagnostic]:
+    for name, count in Counter(names).items():
+        where = Place(file=place.file, item=f'{kind} "{name}"')
+        if not name:
+            yield Diagnostic("onnx.invalid", f"an {kind} has no name", Place(file=place.file), "name every one")
+        elif count > 1:
+            yield Diagnostic("onnx.invalid", f'the {kind} "{name}" is listed {count} times', where, "list it once")

@@ -7,6 +7,7 @@ activations of that shape, so that everything behind it is checked too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -20,13 +21,10 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
 from cimc.frontends.foreign import ForeignError, foreign
 from cimc.frontends.graph_builder import INVALID, GraphBuilder, Unsupported
 from cimc.frontends.onnx_file import ModelLike, array_of, dense_of, opset_of, place_of, read_model
-from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value
-from cimc.frontends.onnx_inputs import graph_inputs
-from cimc.frontends.onnx_names import wrong_names
+from cimc.frontends.onnx_fold import FOLDABLE, constant_value, folded, shape_value, stand_ins
+from cimc.frontends.onnx_inputs import graph_inputs, wrong_names
 from cimc.frontends.onnx_node import OnnxNode
 from cimc.frontends.onnx_ops import OPERATORS, translation_of
-from cimc.frontends.onnx_outputs import finished
-from cimc.frontends.onnx_stand_in import stand_ins
 from cimc.ir.graph import Array, Graph
 from cimc.ir.verify_graph import verify_graph
 from cimc.numerics.integers import NARROW
@@ -58,7 +56,7 @@ def load_onnx(
     name = model.graph.name or Path(place.file).stem
     outputs = tuple(info.name for info in model.graph.output)
     if not walk.wrong:
-        graph = finished(walk.build, walk.values, name, tuple(tensor.name for tensor in inputs), outputs, place)
+        graph = _finished(walk.build, walk.values, name, tuple(tensor.name for tensor in inputs), outputs, place)
         verify_graph(graph)
         return graph
     raise CimcError(walk.wrong)
@@ -83,26 +81,22 @@ class _Walk:
 
     def read_initialisers(self) -> None:
         """Every initialiser that something reads, as a constant; damaged ones are reported."""
-        made = {name for node in self.model.graph.node for name in node.output}
-        for name, array in self.stand_ins.items():
-            if name in self.used and name not in made:
-                self._initialiser(name, partial(np.asarray, array))
-        for tensor in self.model.graph.initializer:
-            if tensor.name in self.used and tensor.name not in self.stand_ins:
-                self._initialiser(tensor.name, partial(array_of, tensor, tensor.name))
-        for sparse in self.model.graph.sparse_initializer:
-            if sparse.values.name in self.used and sparse.values.name not in self.stand_ins:
-                self._initialiser(sparse.values.name, partial(dense_of, sparse))
-
-    def _initialiser(self, name: str, read: Callable[[], Array]) -> None:
-        try:
-            self.values[name] = self.build.constant(name, read())
-        except CimcError as error:
-            self.wrong += error.diagnostics
-            self.unknown.add(name)
-        except Unsupported as refusal:
-            self.wrong.append(Diagnostic(refusal.code, refusal.reason, self._where(f'tensor "{name}"'), refusal.todo))
-            self.unknown.add(name)
+        graph = self.model.graph
+        made = {name for node in graph.node for name in node.output}
+        held: dict[str, Callable[[], Array]] = {}
+        held |= {tensor.name: partial(array_of, tensor, tensor.name) for tensor in graph.initializer}
+        held |= {sparse.values.name: partial(dense_of, sparse) for sparse in graph.sparse_initializer}
+        held |= {name: partial(np.asarray, array) for name, array in self.stand_ins.items() if name not in made}
+        for name in (name for name in held if name in self.used):
+            try:
+                self.values[name] = self.build.constant(name, held[name]())
+            except CimcError as error:
+                self.wrong += error.diagnostics
+                self.unknown.add(name)
+            except Unsupported as refusal:
+                where = self._where(f'tensor "{name}"')
+                self.wrong.append(Diagnostic(refusal.code, refusal.reason, where, refusal.todo))
+                self.unknown.add(name)
 
     def visit(self, index: int, proto: NodeProto) -> None:
         """Translates one node, or notes why not."""
@@ -224,3 +218,67 @@ def _unknown_operators(model: ModelProto, place: Place) -> list[Diagnostic]:
             what = f'{proto.op_type} node "{origin}": {reason}'
             wrong.append(Diagnostic(code, what, Place(file=place.file, item=f'node "{origin}"'), todo))
     return wrong
+
+
+def _finished(
+    build: GraphBuilder,
+    values: Mapping[str, str],
+    name: str,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    place: Place,
+) -> Graph:
+    """The Graph of the nodes built; `values` maps ONNX names to Graph tensors."""
+    wrong = []
+    for output in outputs:
+        where = Place(file=place.file, item=f'output "{output}"')
+        if output not in values:
+            wrong.append(Diagnostic("onnx.invalid", f'nothing makes the output "{output}"', where))
+        elif build.is_known(values[output]):
+            what = f'the output "{output}" is a constant: it does not depend on any input'
+            wrong.append(Diagnostic("onnx.unsupported", what, where, "remove it from the network's outputs"))
+    if len(set(outputs)) != len(outputs) or not outputs:
+        wrong.append(
+            Diagnostic("onnx.invalid", f"the outputs are {list(outputs)}", place, "name each once, at least one")
+        )
+    if wrong:
+        raise CimcError(wrong)
+    for output in outputs:
+        _name_output(build, values[output], output, inputs, outputs)
+    graph = build.finish(name, inputs, outputs)
+    _refuse_nan(graph, place)
+    return graph
+
+
+def _name_output(
+    build: GraphBuilder, source: str, output: str, inputs: tuple[str, ...], outputs: tuple[str, ...]
+) -> None:
+    """Makes `source` known as `output`: by renaming it, or by a Reshape where its own name is needed too."""
+    if source == output:
+        return
+    if source in inputs or source in outputs:
+        build.reshape(source, build.shape(source), output, output)
+        return
+    for index, node in enumerate(build.nodes):
+        if source in (*node.outputs, *node.inputs):
+            reads, made = (tuple(output if name == source else name for name in names)
+                           for names in (node.inputs, node.outputs))  # fmt: skip
+            build.nodes[index] = replace(node, inputs=reads, outputs=made)
+    build.tensors[output] = replace(build.tensors.pop(source), name=output)
+
+
+def _refuse_nan(graph: Graph, place: Place) -> None:
+    wrong = []
+    for name, array in graph.constants.items():
+        if array.size > 1 and not any(array.strides):  # one number, as often as the shape says
+            array = array.reshape(-1)[:1]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            bad = np.argwhere(~np.isfinite(array))
+            first = tuple(int(index) for index in bad[0])
+            what = (
+                f'the tensor "{name}" holds NaN or infinity: {len(bad)} of {array.size} elements, the first at {first}'
+            )
+            where = Place(file=place.file, item=f'tensor "{name}"')
+            wrong.append(Diagnostic("onnx.nan", what, where, "train or export the network again"))
+    if wrong:
+        raise CimcError(wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,10 @@ class OnnxNode:
     def real(self, name: str, default: float) -> float:
         """A float attribute."""
         return float(self._attribute(name, AttributeProto.FLOAT).f) if name in self.attributes else default
+
+    def reals(self, defaults: Mapping[str, float]) -> list[float]:
+        """Float attributes by their default values."""
+        return [self.real(name, default) for name, default in defaults.items()]
 
     def real_operand(self, name: str, index: int, default: float) -> float:
         """A float from attribute `name` or, in later opsets, from operand `index`, which holds one element."""

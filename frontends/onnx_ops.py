@@ -9,7 +9,8 @@ from cimc.frontends import normalise_ops as normalise
 from cimc.frontends import quantised_ops as quantised
 from cimc.frontends import resize_ops as resize
 from cimc.frontends import windows_ops as windows
-from cimc.frontends.elementwise_ops import Translation, chain, parametric, simple
+from cimc.frontends.elementwise_ops import Translation, chain, unary
+from cimc.frontends.matrix_ops import product
 
 ONNX: dict[str, Translation] = {
     # matrices, to be stored on crossbars
@@ -37,32 +38,32 @@ ONNX: dict[str, Translation] = {
     "ReduceSumSquare": normalise.reduce_of("square", "identity"),
     "Softmax": normalise.softmax,
     # elementwise functions of one tensor
-    "Abs": simple("abs"),
-    "Ceil": simple("ceil"),
+    "Abs": unary("abs"),
+    "Ceil": unary("ceil"),
     "Clip": elementwise.clip,
-    "Elu": elementwise.elu,
-    "Erf": simple("erf"),
-    "Exp": simple("exp"),
-    "Floor": simple("floor"),
+    "Elu": elementwise.exponential(alpha=1.0),
+    "Erf": unary("erf"),
+    "Exp": unary("exp"),
+    "Floor": unary("floor"),
     "Gelu": elementwise.gelu,
-    "HardSigmoid": parametric("hard_sigmoid", alpha=0.2, beta=0.5),
-    "HardSwish": simple("hard_swish"),
-    "LeakyRelu": parametric("leaky_relu", alpha=0.01),
-    "Log": simple("log"),
+    "HardSigmoid": unary("hard_sigmoid", alpha=0.2, beta=0.5),
+    "HardSwish": unary("hard_swish"),
+    "LeakyRelu": unary("leaky_relu", alpha=0.01),
+    "Log": unary("log"),
     "Mish": elementwise.mish,
-    "Neg": simple("neg"),
+    "Neg": unary("neg"),
     "PRelu": elementwise.prelu,
     "Pow": elementwise.pow_,
-    "Reciprocal": simple("reciprocal"),
-    "Relu": simple("relu"),
-    "Round": simple("round"),
-    "Selu": elementwise.selu,
-    "Sigmoid": simple("sigmoid"),
-    "Softplus": simple("softplus"),
+    "Reciprocal": unary("reciprocal"),
+    "Relu": unary("relu"),
+    "Round": unary("round"),
+    "Selu": elementwise.exponential(alpha=1.6732632423543772, gamma=1.0507009873554805),
+    "Sigmoid": unary("sigmoid"),
+    "Softplus": unary("softplus"),
     "Softsign": elementwise.softsign,
-    "Sqrt": simple("sqrt"),
+    "Sqrt": unary("sqrt"),
     "Swish": elementwise.swish,
-    "Tanh": simple("tanh"),
+    "Tanh": unary("tanh"),
     # elementwise functions of several tensors
     "Add": chain("add"),
     "Div": chain("div"),
@@ -97,7 +98,7 @@ ONNX: dict[str, Translation] = {
     # quantisation
     "DequantizeLinear": quantised.dequantize_linear,
     "QLinearConv": quantised.qlinear_conv,
-    "QLinearMatMul": quantised.qlinear_matmul,
+    "QLinearMatMul": quantised.qlinear(product, 2),
     "QuantizeLinear": quantised.quantize_linear,
 }
 
@@ -113,7 +114,7 @@ MICROSOFT: dict[str, Translation] = {
     "QLinearLeakyRelu": quantised.qlinear_unary("leaky_relu", alpha=0.01),
     "QLinearMul": quantised.qlinear_binary("mul"),
     "QLinearSigmoid": quantised.qlinear_unary("sigmoid"),
-    "QLinearSoftmax": quantised.qlinear_softmax,
+    "QLinearSoftmax": quantised.qlinear(quantised.softmax, 1),
     "QuantizeLinear": quantised.quantize_linear,
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.frontends.graph_builder import Unsupported
-from cimc.frontends.matrix_ops import general_product, product
+from cimc.frontends.matrix_ops import general_product
 from cimc.frontends.onnx_node import OnnxNode, positive_axis
 from cimc.frontends.windows_ops import convolution
 from cimc.ir.graph import Array, Concat, Dequantize, Quantize, Softmax
@@ -147,10 +147,15 @@ def qlinear_conv(node: OnnxNode) -> None:
     _written(node, lambda real: convolution(node, x, weight, bias, real), 6)
 
 
-def qlinear_matmul(node: OnnxNode) -> None:
-    """QLinearMatMul with a constant right side, or of two activations."""
-    a, b = _read(node, 0), _read(node, 3, -1)
-    _written(node, lambda real: product(node, a, b, real), 6)
+def qlinear(make: Callable[..., object], count: int) -> Callable[[OnnxNode], None]:
+    """An operator of so many operands, each with scale and zero point behind it, and those of the result last. make:
+    the operation, from the node, the operands as real numbers, and the result's name."""
+
+    def translate(node: OnnxNode) -> None:
+        operands = [_read(node, 3 * index) for index in range(count)]
+        _written(node, lambda real: make(node, *operands, real), 3 * count)
+
+    return translate
 
 
 def qgemm(node: OnnxNode) -> None:
@@ -165,44 +170,32 @@ def qgemm(node: OnnxNode) -> None:
 
 def qlinear_binary(function: str) -> Callable[[OnnxNode], None]:
     """com.microsoft QLinearAdd and QLinearMul."""
-
-    def translate(node: OnnxNode) -> None:
-        a, b = _read(node, 0), _read(node, 3)
-        _written(node, lambda real: node.binary(function, a, b, real), 6)
-
-    return translate
+    return qlinear(lambda node, a, b, real: node.binary(function, a, b, real), 2)
 
 
 def qlinear_unary(function: str, **defaults: float) -> Callable[[OnnxNode], None]:
     """com.microsoft QLinearSigmoid and QLinearLeakyRelu."""
-
-    def translate(node: OnnxNode) -> None:
-        values = [node.real(name, default) for name, default in defaults.items()]
-        x = _read(node, 0)
-        _written(node, lambda real: node.unary(function, x, real, *values), 3)
-
-    return translate
+    return qlinear(lambda node, x, real: node.unary(function, x, real, *node.reals(defaults)), 1)
 
 
 def qlinear_pool(pool: Callable[[OnnxNode, str, str, str], None]) -> Callable[[OnnxNode], None]:
     """com.microsoft QLinearAveragePool and QLinearGlobalAveragePool, channels first."""
 
-    def translate(node: OnnxNode) -> None:
+    def make(node: OnnxNode, x: str, real: str) -> None:
         if node.integer("channels_last", 0):
             raise Unsupported("channels_last is on")
-        _written(node, lambda real: pool(node, _read(node, 0), "average", real), 3)
+        pool(node, x, "average", real)
 
-    return translate
+    return qlinear(make, 1)
 
 
-def qlinear_softmax(node: OnnxNode) -> None:
+def softmax(node: OnnxNode, x: str, real: str) -> None:
     """com.microsoft QLinearSoftmax along its axis."""
-    shape = node.shape(0)
+    shape = node.build.shape(x)
     axis = node.axis(-1, len(shape))
     if node.integer("opset", 13) < 13 and any(dim > 1 for dim in shape[axis + 1 :]):
         raise Unsupported("the flattening softmax of opset 12 and before")
-    x = _read(node, 0)
-    _written(node, lambda real: node.emit(Softmax, (x,), real, axis=axis), 3)
+    node.emit(Softmax, (x,), real, axis=axis)
 
 
 def qlinear_concat(node: OnnxNode) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from cimc.isa.binary.bytestream import Reader, signed, unsigned
 from cimc.isa.cost.products import Counts, Setting, product_counts
@@ -43,9 +44,11 @@ class Counter(Kind[str]):
 
 
 class Number(Kind[int]):
-    """A number that is not negative. thing: in messages."""
+    """A number. thing: in messages; least: value; wide: it is stored with its sign, not from the least value on."""
 
-    thing: str
+    thing: ClassVar[str]
+    least: ClassVar[int] = 0
+    wide: ClassVar[bool] = False
 
     def write(self, operand: int) -> str:
         return str(operand)
@@ -54,19 +57,19 @@ class Number(Kind[int]):
         return shape.constant if isinstance(shape, Affine) and not shape.terms else None
 
     def encode(self, operand: int, scope: Scope) -> bytes:
-        return unsigned(operand)
+        return signed(operand) if self.wide else unsigned(operand - self.least)
 
     def decode(self, code: Reader, scope: Scope) -> int:
-        return code.unsigned()
+        return code.signed() if self.wide else code.unsigned() + self.least
 
     def problems(self, operand: int, scope: Scope) -> Iterable[Complaint]:
-        return number_problems(operand, 0, self.thing)
+        return number_problems(operand, self.least, self.thing)
 
 
 class Count(Number):
     """How often a loop runs; -1 is the number of inputs of the run."""
 
-    name, thing = "count", "the count of a loop"
+    name, thing, least = "count", "the count of a loop", -1
     what, example = "how often a loop runs; * is the number of inputs of the run", "24"
     layout = "count + 1, and 0 for *"
 
@@ -81,41 +84,27 @@ class Count(Number):
             raise Refused("number", f"the count of a loop is {count}", "write * for the number of inputs")
         return count
 
-    def encode(self, operand: int, scope: Scope) -> bytes:
-        return unsigned(operand + 1)
-
-    def decode(self, code: Reader, scope: Scope) -> int:
-        return code.unsigned() - 1
-
     def problems(self, operand: int, scope: Scope) -> Iterable[Complaint]:
-        return () if operand == -1 else super().problems(operand, scope)
+        return () if operand == -1 else number_problems(operand, 0, self.thing)
 
 
 class Imm(Number):
     """A signed number, which saturates."""
 
-    name, thing = "imm", "the value"
+    name, thing, least, wide = "imm", "the value", -LARGEST, True
     what, example, layout = "a signed number", "-128", "zigzag(number)"
-
-    def encode(self, operand: int, scope: Scope) -> bytes:
-        return signed(operand)
-
-    def decode(self, code: Reader, scope: Scope) -> int:
-        return code.signed()
-
-    def problems(self, operand: int, scope: Scope) -> Iterable[Complaint]:
-        return number_problems(operand, -LARGEST, self.thing)
 
 
 class Shift(Imm):
     """An imm that shifts by least to most bits."""
 
     def __init__(self, least: int, most: int) -> None:
-        self.least, self.most = least, most
+        self.by = least, most
 
     def check(self, operand: int, look: Look) -> None:
-        if not self.least <= operand <= self.most:
-            look.complain("shift", f"a shift by {operand}; it must be {self.least} to {self.most}", "")
+        least, most = self.by
+        if not least <= operand <= most:
+            look.complain("shift", f"a shift by {operand}; it must be {least} to {most}", "")
 
 
 class Mask(Number):

@@ -30,22 +30,67 @@ class Ticket(Kind[Affine]):
     )
 
     def write(self, operand: Affine) -> str:
-        return write_affine(operand)
+        text = ""
+        for name, coefficient in operand.terms:
+            text += "-" if coefficient < 0 else "+" if text else ""
+            text += write_name(name)
+            if abs(coefficient) != 1:
+                text += f"*{abs(coefficient)}"
+        if not text:
+            return str(operand.constant)
+        return f"{text}{operand.constant:+d}" if operand.constant else text
 
     def read(self, shape: OperandShape) -> Affine | None:
         return shape if isinstance(shape, Affine) else None
 
     def encode(self, operand: Affine, scope: Scope) -> bytes:
-        return _encode_affine(operand, scope)
+        """The number of terms in the two low bits of the constant, then the terms: depth in the three low bits."""
+        terms = len(operand.terms)
+        out = unsigned(zigzag(operand.constant) << 2 | min(terms, _MANY_TERMS))
+        if terms >= _MANY_TERMS:
+            out += unsigned(terms - _MANY_TERMS)
+        for name, coefficient in operand.terms:
+            depth = scope.counters.index(name)
+            out += unsigned(zigzag(coefficient) << 3 | min(depth, _DEEP))
+            if depth >= _DEEP:
+                out += unsigned(depth - _DEEP)
+        return out
 
     def decode(self, code: Reader, scope: Scope) -> Affine:
-        return _decode_affine(code, scope)
+        head = code.unsigned()
+        count = head & _MANY_TERMS
+        if count == _MANY_TERMS:
+            count += code.count()
+        terms = []
+        for _ in range(count):
+            term = code.unsigned()
+            depth = term & _DEEP
+            if depth == _DEEP:
+                depth += code.unsigned()
+            if depth >= len(scope.counters):
+                raise code.fail("operand", f"counter {depth} inside {len(scope.counters)} loops")
+            terms.append((scope.counters[depth], unzigzag(term >> 3)))
+        return Affine(unzigzag(head >> 2), tuple(terms))
 
     def problems(self, operand: Affine, scope: Scope) -> Iterable[Complaint]:
-        return _affine_problems(operand, scope)
+        yield from number_problems(operand.constant, -LARGEST, "the constant")
+        if not operand.terms:
+            return
+        counters = scope.counters
+        for name, coefficient in operand.terms:
+            yield from number_problems(coefficient, -LARGEST, f"the coefficient of {name}")
+            if name not in counters:
+                yield "unknown-counter", f'no enclosing loop counts "{name}"', did_you_mean(name, counters), STREAM
+        names = [name for name, coefficient in operand.terms if coefficient]
+        depths = [counters.index(name) for name in names if name in counters]
+        if len(names) < len(operand.terms) or depths != sorted(set(depths)):
+            yield "terms", "each counter may stand once in an affine number, the outermost first, not times 0", "", ""
 
     def check(self, operand: Affine, look: Look) -> None:
         look.affine(operand)
+
+
+TICKET = Ticket()
 
 
 class Window(Kind[operands.Window]):
@@ -70,7 +115,7 @@ class Window(Kind[operands.Window]):
     def encode(self, operand: operands.Window, scope: Scope) -> bytes:
         out = unsigned(scope.encode("ring", operand.ring))
         for axis in (operand.rows, operand.columns, operand.channels):
-            out += _encode_affine(axis.start, scope) + unsigned(axis.count - 1 << 1 | (axis.step != 1))
+            out += TICKET.encode(axis.start, scope) + unsigned(axis.count - 1 << 1 | (axis.step != 1))
             if axis.step != 1:
                 out += signed(axis.step)
         return out
@@ -83,7 +128,7 @@ class Window(Kind[operands.Window]):
         yield from scope.unknown("ring", operand.ring)
         axes = ("rows", operand.rows), ("columns", operand.columns), ("channels", operand.channels)
         for name, axis in axes:
-            yield from _affine_problems(axis.start, scope)
+            yield from TICKET.problems(axis.start, scope)
             yield from number_problems(axis.count, 1, f"the number of {name}")
             yield from number_problems(axis.step, 1, f"the step of {name}")
 
@@ -175,19 +220,6 @@ class Table(Whole):
     name, what, example, layout = "table", "a lookup table", "sigmoid", "table"
 
 
-def write_affine(value: Affine) -> str:
-    """An affine number: "oy*2-1"."""
-    text = ""
-    for name, coefficient in value.terms:
-        text += "-" if coefficient < 0 else "+" if text else ""
-        text += write_name(name)
-        if abs(coefficient) != 1:
-            text += f"*{abs(coefficient)}"
-    if not text:
-        return str(value.constant)
-    return f"{text}{value.constant:+d}" if value.constant else text
-
-
 def axis_of(index: Index) -> Axis:
     """An axis of a window, or a run of entries; from:to stands between constants alone. Raises Refused."""
     if index.stop is None:
@@ -204,7 +236,7 @@ def axis_of(index: Index) -> Axis:
 
 def _write_axis(axis: Axis) -> str:
     """An index, a range from:to where that can be, else start:+count or start:+count:step."""
-    start = write_affine(axis.start)
+    start = TICKET.write(axis.start)
     if axis.step != 1:
         return f"{start}:+{axis.count}:{axis.step}"
     if axis.count == 1:
@@ -212,56 +244,10 @@ def _write_axis(axis: Axis) -> str:
     return f"{start}:+{axis.count}" if axis.start.terms else f"{start}:{axis.start.constant + axis.count}"
 
 
-def _encode_affine(value: Affine, scope: Scope) -> bytes:
-    """The number of terms in the two low bits of the constant, then the terms: depth in the three low bits."""
-    terms = len(value.terms)
-    out = unsigned(zigzag(value.constant) << 2 | min(terms, _MANY_TERMS))
-    if terms >= _MANY_TERMS:
-        out += unsigned(terms - _MANY_TERMS)
-    for name, coefficient in value.terms:
-        depth = scope.counters.index(name)
-        out += unsigned(zigzag(coefficient) << 3 | min(depth, _DEEP))
-        if depth >= _DEEP:
-            out += unsigned(depth - _DEEP)
-    return out
-
-
-def _decode_affine(code: Reader, scope: Scope) -> Affine:
-    head = code.unsigned()
-    count = head & _MANY_TERMS
-    if count == _MANY_TERMS:
-        count += code.count()
-    terms = []
-    for _ in range(count):
-        term = code.unsigned()
-        depth = term & _DEEP
-        if depth == _DEEP:
-            depth += code.unsigned()
-        if depth >= len(scope.counters):
-            raise code.fail("operand", f"counter {depth} inside {len(scope.counters)} loops")
-        terms.append((scope.counters[depth], unzigzag(term >> 3)))
-    return Affine(unzigzag(head >> 2), tuple(terms))
-
-
 def _decode_axis(code: Reader, scope: Scope) -> Axis:
-    start = _decode_affine(code, scope)
+    start = TICKET.decode(code, scope)
     count = code.unsigned()
     return Axis(start, (count >> 1) + 1, code.signed() if count & 1 else 1)
-
-
-def _affine_problems(value: Affine, scope: Scope) -> Iterable[Complaint]:
-    yield from number_problems(value.constant, -LARGEST, "the constant")
-    if not value.terms:
-        return
-    counters = scope.counters
-    for name, coefficient in value.terms:
-        yield from number_problems(coefficient, -LARGEST, f"the coefficient of {name}")
-        if name not in counters:
-            yield "unknown-counter", f'no enclosing loop counts "{name}"', did_you_mean(name, counters), STREAM
-    names = [name for name, coefficient in value.terms if coefficient]
-    depths = [counters.index(name) for name in names if name in counters]
-    if len(names) < len(value.terms) or depths != sorted(set(depths)):
-        yield "terms", "each counter may stand once in an affine number, the outermost first, not times 0", "", ""
 
 
 def _dimensions(window: operands.Window, ring: RingRecord) -> int:

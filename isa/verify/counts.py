@@ -5,11 +5,12 @@ Control does not depend on data: a loop's body runs as often as the loops around
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from cimc.isa.program import Instruction, Program
-from cimc.isa.tree import ends_loop, loop_of
+from cimc.isa.tree import loop_of, nesting
 from cimc.isa.verify.findings import Findings
 from cimc.isa.verify.wiring import Wiring
 
@@ -54,11 +55,5 @@ def _longest(stream: Sequence[Instruction]) -> int | None:
 
 def _times(stream: Sequence[Instruction], images: int) -> Iterator[tuple[str, int]]:
     """Each instruction's mnemonic, and how often it runs."""
-    times = [1]
-    for instruction in stream:
-        yield instruction.mnemonic, times[-1]
-        loop = loop_of(instruction)
-        if loop is not None:
-            times.append(times[-1] * (images if loop[1] < 0 else loop[1]))
-        elif ends_loop(instruction):
-            times.pop()
+    for instruction, around in nesting(stream):
+        yield instruction.mnemonic, math.prod(images if count < 0 else count for _, count in around)

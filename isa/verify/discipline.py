@@ -1,7 +1,8 @@
 """The local discipline: every access is covered by the stream's own last wait or space and not yet released.
 
-A stream is walked through one input, step by step (cimc.isa.verify.steps). The walk also gives the stream's events for
-the token game and its messages.
+A stream is walked through one input, step by step: waits and tickets, transfers, and accesses to rings. Loops with
+synchronisation or transfers inside are unrolled, all others are taken at once (cimc.isa.verify.reach). The walk also
+gives the stream's events for the token game and its messages.
 """
 
 from __future__ import annotations
@@ -9,19 +10,40 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cimc.base.tokens import RELEASE, SIGNAL, SPACE, WAIT, Event
-from cimc.isa.effects import Token, token_of
-from cimc.isa.operands import Affine
+from cimc.isa.effects import Message, Token, access_of, event_of, message_of, orders, token_of
 from cimc.isa.program import Ring
+from cimc.isa.tree import Loop, Node, build_tree, leaves
 from cimc.isa.verify.findings import Findings
 from cimc.isa.verify.reach import Reach
-from cimc.isa.verify.steps import Reached, Step, Unrolled, body_of, prepare
 from cimc.isa.verify.wiring import FifoKey, RingKey, Stream
 
 LONGEST_WALK = 250_000
 """Events and accesses of one stream and input beyond which a program is refused."""
+
+
+class Reached(NamedTuple):
+    """What a load, store, send or receive reaches while its inner loops run."""
+
+    ring: Ring
+    rows: Reach
+    columns: Reach
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unrolled:
+    """A loop that is walked iteration by iteration."""
+
+    counter: str
+    count: int
+    body: tuple[Step, ...]
+
+
+Step = tuple[int, Reached | Token | Message | Unrolled]
+"""What happens, behind the index of its instruction."""
 
 
 @dataclass(slots=True)
@@ -63,12 +85,12 @@ class TooLong(Exception):
 def walk(stream: Stream, rings: Mapping[RingKey, Ring], named: Named, findings: Findings) -> Walk:
     """Walk a stream through one input; complain about accesses that are not covered and tickets never reached."""
     before = len(findings)
-    body = body_of(stream, findings)
+    body = _body_of(stream, findings)
     complete = len(findings) == before
     walker = _Walker(stream, rings, named, findings)
     if body is not None:
         try:
-            walker.run(prepare(stream, body, rings, {}))
+            walker.run(_prepare(stream, body, rings, {}))
         except TooLong:
             complete = False
             what = f"more than {LONGEST_WALK} waits, transfers and accesses an input"
@@ -118,20 +140,21 @@ class _Walker:
             elif isinstance(step, Reached):
                 self.access(index, step)
             elif isinstance(step, Token):
-                self.synchronise(index, *step)
+                self.synchronise(index, step)
             else:
                 fifo = self.named.fifos[step.fifo]
                 self.messages[fifo].append(step.window.words)
                 self.events.append(Event(step.kind, fifo, mark=index))
 
-    def synchronise(self, index: int, kind: int, ring: str, port: int, said: Affine) -> None:
+    def synchronise(self, index: int, token: Token) -> None:
         """A wait, space, release or signal."""
-        ticket = said.constant
-        for name, coefficient in said.terms:
+        kind, ring, port, affine = token
+        ticket, key = affine.constant, (kind, ring, port)
+        for name, coefficient in affine.terms:
             ticket += coefficient * self.counters[name]
         ticket = 0 if ticket < 0 else min(ticket, self.tickets[ring])
-        if ticket > self.reached.get((kind, ring, port), 0):
-            self.reached[kind, ring, port] = ticket
+        if ticket > self.reached.get(key, 0):
+            self.reached[key] = ticket
         self.events.append(Event(kind, self.named.rings[ring], port, ticket, index))
 
     def access(self, index: int, access: Reached) -> None:
@@ -211,3 +234,49 @@ def _inside(reach: Reach, counters: Mapping[str, int], size: int) -> tuple[int, 
     base = reach.base(counters)
     first, last = base + reach.offsets[0], base + reach.offsets[-1]
     return (first, last) if first >= 0 and last < size else reach.inside(base, size)
+
+
+def _body_of(stream: Stream, findings: Findings) -> tuple[Node, ...] | None:
+    """The body of the loop over inputs; None where there is none and nothing that would need one."""
+    nodes = build_tree(stream.instructions)
+    outer = [node for node in nodes if isinstance(node, Loop) and node.count < 0]
+    inside = leaves(outer[0].body) if outer else ()
+    nested = [loops[-1] for loops, _ in inside if any(loop.count < 0 for loop in loops)]
+    if len(outer) > 1 or nested:
+        wrong = nested[0] if nested else outer[1]
+        what, todo = "a second loop over the inputs", "let there be one, outermost"
+        findings.at(stream.spot(wrong.index), "image-loop", what, todo)
+        return None
+    outside = [leaf for loops, leaf in leaves(nodes) if not (outer and outer[0] in loops[:1])]
+    for leaf in outside:
+        if event_of(leaf.instruction) is not None or access_of(leaf.instruction) is not None:
+            what, todo = "this stands outside of the loop over the inputs", "put it inside `loop image, *`"
+            findings.at(stream.spot(leaf.index), "image-loop", what, todo)
+    after = nodes[nodes.index(outer[0]) + 1 :] if outer else ()
+    if len(after) > 1:
+        what = "this stands after the loop over the inputs"
+        findings.at(stream.spot(after[0].index), "image-loop", what, "only hlt stands there")
+    return outer[0].body if outer else None
+
+
+def _prepare(
+    stream: Stream, nodes: Sequence[Node], rings: Mapping[RingKey, Ring], inner: Mapping[str, int]
+) -> tuple[Step, ...]:
+    """The steps of a walk: loops without synchronisation give way to their accesses."""
+    steps: list[Step] = []
+    for node in nodes:
+        if isinstance(node, Loop):
+            if orders(node):
+                steps.append(
+                    (node.index, Unrolled(node.counter, node.count, _prepare(stream, node.body, rings, inner)))
+                )
+            else:
+                steps += _prepare(stream, node.body, rings, {**inner, node.counter: node.count})
+            continue
+        access, message = access_of(node.instruction), message_of(node.instruction, stream.tile)
+        if access is not None:
+            window, ring = access.window, rings[stream.tile, access.window.ring]
+            reaches = Reach.of(window.rows, inner), Reach.of(window.columns, inner)
+            steps.append((node.index, Reached(ring, *reaches, access.writes)))
+        steps += [(node.index, order) for order in (message, token_of(node.instruction)) if order is not None]
+    return tuple(steps)

@@ -64,8 +64,9 @@ def _place_of(stream: Stream, name: str, wiring: Wiring, named: Named, parts: li
     """The place of a ring, whose shape is part of the key where it is named first."""
     if name not in named.rings:
         key = stream.tile, name
-        ring, producers = wiring.rings[key], list(wiring.producers.get(key, ()))
-        number = producers.index(str(stream)) if ring.producers > 1 and str(stream) in producers else 0
+        ring = wiring.rings[key]
+        producers = list(wiring.producers.get(key, ())) if ring.producers > 1 else []
+        number = producers.index(str(stream)) if producers and str(stream) in producers else 0
         named.rings[name] = named.add(wiring.ring_numbers[key], number)
         parts.append((ring.height, ring.width, ring.segments))
     return named.rings[name]

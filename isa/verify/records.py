@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterator
 
 from cimc.isa.directives import DIRECTIVE, Key
-from cimc.isa.program import MOST_ELEMENTS, REGISTER, WORD, Plug, Program, Ring, TileCode
+from cimc.isa.program import MOST_ELEMENTS, REGISTER, WORD, Plug, Program, Ring, Scale, Table
 from cimc.isa.verify.findings import Findings
 from cimc.target.model import Target
 
@@ -37,31 +38,49 @@ def check_records(program: Program, target: Target, findings: Findings) -> bool:
     """Whether every number of every directive is one that the target can have, and those of one directive go together;
     complains about those that are not."""
     before = len(findings)
-    _check("program", program, ".program", "program", target, findings)
+    ranges = {
+        name: [(key.attribute, limits) for key in directive.all if (limits := range_of(key, target))]
+        for name, directive in DIRECTIVE.items()
+    }
+    for directive, record, item in _records_of(program):
+        code, so_far = _CODES.get(directive, directive), len(findings)
+        for attribute, (low, high) in ranges[directive]:
+            value = getattr(record, attribute)
+            for number in value if isinstance(value, tuple) else (value,):
+                if not low <= number <= high:
+                    what = f"{attribute} is {number}; it must be {low} to {high}"
+                    findings.add(code, what, f"{item}, {attribute}")
+        if len(findings) == so_far:
+            for what, todo in _errors(directive, record):
+                findings.add(code, what, item, todo)
     for name in ("word", "accumulator"):
         made_for, there = getattr(program, name), getattr(target.numbers, name)
         if made_for not in (0, there):
             what = f"the program is made for {name}s of {made_for} bits, those of {target.name} have {there}"
             findings.add("target", what, f".program, {name}", "compile the model for this target")
     for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
-        for plug in plugs:
-            if not _check(kind, plug, f'{kind} "{plug.name}"', "plug", target, findings):
-                continue
-            for what in _plug_errors(plug):
-                findings.add("plug", what, f'{kind} "{plug.name}"')
-            if kind == "output" and not plug.rings:
-                findings.add("plug", "the output is read from no ring", f'{kind} "{plug.name}"')
-            if kind == "input" and plug.scale == 0 and plug.dtype == "float32":
-                what = "its scale is 0, which hands integers through, and its dtype float32"
-                findings.add("plug", what, f'{kind} "{plug.name}"')
-        names = [plug.name for plug in plugs]
-        for name in dict.fromkeys(names):
-            if names.count(name) > 1:
-                findings.add("plug", f"{names.count(name)} {kind}s have this name", f'{kind} "{name}"')
-    for tile in program.tiles:
-        _check_tile(tile, target, findings)
+        for name, count in Counter(plug.name for plug in plugs).items():
+            if count > 1:
+                findings.add("plug", f"{count} {kind}s have this name", f'{kind} "{name}"')
     _check_origins(program, findings)
     return len(findings) == before
+
+
+_CODES = {"input": "plug", "output": "plug", "mvmu": "matrix"}
+"""Codes of findings about records, where they are not their directive's name."""
+
+
+def _records_of(program: Program) -> Iterator[tuple[str, object, str]]:
+    """The directive of each record, the record, and the item of a finding about it."""
+    yield "program", program, ".program"
+    for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
+        yield from ((kind, plug, f'{kind} "{plug.name}"') for plug in plugs)
+    for tile in program.tiles:
+        for thing, records in tile.things.items():
+            yield from ((thing, record, f"tile {tile.number}, {thing} {record.name}") for record in records)
+        for core in tile.cores:
+            where = f"tile {tile.number} core {core.number}"
+            yield from (("mvmu", matrix, f"{where}, mvmu {matrix.mvmu}") for matrix in core.matrices)
 
 
 def _check_origins(program: Program, findings: Findings) -> None:
@@ -77,42 +96,18 @@ def _check_origins(program: Program, findings: Findings) -> None:
                     findings.at(spot, "origin", what, "give the number of a string, or -1")
 
 
-def _check_tile(tile: TileCode, target: Target, findings: Findings) -> None:
-    for ring in tile.rings:
-        item = f"tile {tile.number}, ring {ring.name}"
-        error = _ring_error(ring) if _check("ring", ring, item, "ring", target, findings) else ""
-        if error:
-            findings.add("ring", error, item)
-    for scale in tile.scales:
-        item = f"tile {tile.number}, scale {scale.name}"
-        if _check("scale", scale, item, "scale", target, findings) and scale.low > scale.high:
-            findings.add("scale", f"low is {scale.low} and high {scale.high}", item, "low is the smaller of the two")
-    for table in tile.tables:
-        item = f"tile {tile.number}, table {table.name}"
-        sound = _check("table", table, item, "table", target, findings)
-        if sound and (table.entries - 1) << table.step > 1 << 32:
-            what = f"{table.entries} entries 2^{table.step} apart reach further than any register"
-            findings.add("table", what, item)
-    for core in tile.cores:
-        for matrix in core.matrices:
-            item = f"tile {tile.number} core {core.number}, mvmu {matrix.mvmu}"
-            _check("mvmu", matrix, item, "matrix", target, findings)
-
-
-def _check(directive: str, record: object, item: str, code: str, target: Target, findings: Findings) -> bool:
-    """Whether all numbers of a record are in their ranges; complains about each that is not."""
-    right = True
-    for key in DIRECTIVE[directive].all:
-        value, limits = getattr(record, key.attribute), range_of(key, target)
-        if limits is None:
-            continue
-        low, high = limits
-        for number in value if isinstance(value, tuple) else (value,):
-            if not low <= number <= high:
-                right = False
-                what = f"{key.attribute} is {number}; it must be {low} to {high}"
-                findings.add(code, what, f"{item}, {key.attribute}")
-    return right
+def _errors(directive: str, record: object) -> Iterator[tuple[str, str]]:
+    """What is wrong with a record whose numbers are all in their ranges, and what to do."""
+    match record:
+        case Plug():
+            yield from ((what, "") for what in _plug_errors(record, directive))
+        case Ring():
+            error = _ring_error(record)
+            yield from [(error, "")] if error else []
+        case Scale() if record.low > record.high:
+            yield f"low is {record.low} and high {record.high}", "low is the smaller of the two"
+        case Table() if (record.entries - 1) << record.step > 1 << 32:
+            yield f"{record.entries} entries 2^{record.step} apart reach further than any register", ""
 
 
 def _ring_error(ring: Ring) -> str:
@@ -126,7 +121,7 @@ def _ring_error(ring: Ring) -> str:
     return "" if words <= MOST_WORDS else f"a map of {words} words; at most {MOST_WORDS}"
 
 
-def _plug_errors(plug: Plug) -> Iterator[str]:
+def _plug_errors(plug: Plug, kind: str) -> Iterator[str]:
     if plug.dtype not in DTYPES:
         yield f'its dtype is "{plug.dtype}"; it must be one of {", ".join(DTYPES)}'
     if math.prod(plug.shape) > MOST_ELEMENTS:
@@ -137,6 +132,10 @@ def _plug_errors(plug: Plug) -> Iterator[str]:
         yield f"its low is {plug.low} and its high {plug.high}"
     if len(set(plug.rings)) < len(plug.rings):
         yield "it names a ring twice"
+    if kind == "output" and not plug.rings:
+        yield "the output is read from no ring"
+    if kind == "input" and plug.scale == 0 and plug.dtype == "float32":
+        yield "its scale is 0, which hands integers through, and its dtype float32"
 
 
 def _is_single(value: float) -> bool:

@@ -17,9 +17,9 @@ from cimc.isa.verify.deadlock import play
 from cimc.isa.verify.discipline import Walk
 from cimc.isa.verify.findings import Findings
 from cimc.isa.verify.instructions import check_tile
-from cimc.isa.verify.memory import check_capacity
 from cimc.isa.verify.patterns import walk_all
 from cimc.isa.verify.records import check_records
+from cimc.isa.verify.usage import check_capacity
 from cimc.isa.verify.wellformed import problems
 from cimc.isa.verify.wiring import Wiring, check_wiring, wire
 from cimc.target.model import Target

@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from cimc.base.diagnostics import CimcError
-from cimc.frontends import external_data
+from cimc.frontends import onnx_file
 from cimc.frontends.onnx_file import read_model
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -91,8 +91,8 @@ def test_no_more_is_read_than_the_shape_takes(tmp_path: Path) -> None:
 
 def test_all_tensors_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = saved(tmp_path)
-    monkeypatch.setattr(external_data, "EXTERNAL_LIMIT", 63)
+    monkeypatch.setattr(onnx_file, "EXTERNAL_LIMIT", 63)
     (what,) = said(file)
     assert "16 bytes of" in what
-    monkeypatch.setattr(external_data, "EXTERNAL_LIMIT", 64)
+    monkeypatch.setattr(onnx_file, "EXTERNAL_LIMIT", 64)
     read_model(file)
