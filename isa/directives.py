@@ -80,10 +80,10 @@ _PLUG = """
 dtype:name NumPy's name of its type in the network, such as float32
 shape:ints of one lane, as the network has it
 scale:float real = (word - zero) * scale; 0: words are the integers themselves
-zero:int the word that stands for 0; in an input also for what an index of -1 names
+zero:int the word that stands for 0
 low:int the least word
 high:int the largest word
-index:name array, (n,): the element behind each word of an input (-1: none), or the word behind each output element
+index:name array of boxes: which element is which word
 rings:rings rings that the host fills (input), or ports that it drains (output)
 """
 

@@ -209,9 +209,8 @@ class Plug:
 
     shape, dtype: of one lane as the ONNX network has it. scale, zero, low, high: q = sat(round(x / scale) + zero),
     x = (q - zero) * scale, in float32; a scale of 0 hands integers through. rings: where the host writes, or reads.
-    index: array of the weights file, int64, flat: an input's element p of ring maps laid end to end (each height x
-    width x channels) is element index[p] of the tensor (-1: the zero point); an output's element i is element
-    index[i] of the maps laid end to end.
+    index: array of the weights file: moves (cimc.base.moves) between the tensor's elements, in C order, and the words
+    of the rings' maps laid end to end (each height x width x channels).
     """
 
     name: str

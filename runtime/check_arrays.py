@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place
+from cimc.base.moves import ELEMENTS, WORDS, Moves
 from cimc.isa.program import Matrix, Program, Scale, Table, Vector
 from cimc.isa.verify.records import signed_range
 from cimc.runtime.machine import AnyArray
@@ -38,14 +39,21 @@ def check_emulated(program: Program, target: Target) -> None:
         require_emulated(target, max(widths))
 
 
+class Ends(NamedTuple):
+    """What moves are between: so many elements and words, each of one side with one partner."""
+
+    side: int
+    sizes: tuple[int, int]
+
+
 class Named(NamedTuple):
-    """An array that a program names, its shape, and the directive that names it, in words and as data; of a plug's
-    index: what its values may be."""
+    """An array that a program names, its shape (of moves: the most numbers), and the directive that names it, in words
+    and as data."""
 
     name: str
     shape: tuple[int, ...]
     item: str
-    holds: Scale | Vector | Table | Matrix | range
+    holds: Scale | Vector | Table | Matrix | Ends
 
 
 def arrays_of(program: Program) -> Iterator[Named]:
@@ -55,11 +63,8 @@ def arrays_of(program: Program) -> Iterator[Named]:
         for plug in plugs:
             maps = [rings[ref.tile, ref.ring] for ref in plug.rings if (ref.tile, ref.ring) in rings]
             words = sum(ring.height * ring.width * ring.channels for ring in maps)
-            elements, item = math.prod(plug.shape), f'{kind} "{plug.name}"'
-            if kind == "input":
-                yield Named(plug.index, (words,), item, range(-1, elements))
-            else:
-                yield Named(plug.index, (elements,), item, range(words))
+            ends = Ends(WORDS if kind == "input" else ELEMENTS, (math.prod(plug.shape), words))
+            yield Named(plug.index, (3 * ends.sizes[ends.side],), f'{kind} "{plug.name}"', ends)
     for tile in program.tiles:
         where = f"tile {tile.number}"
         for scale in tile.scales:
@@ -86,15 +91,16 @@ class _Check:
     def look(self, array: Named) -> None:
         """The array is there, has its shape, and holds what it may hold."""
         kinds = "f" if isinstance(array.holds, Scale) else "iu"
-        if not self._check(array.name, array.shape, kinds, array.item):
+        shape = None if isinstance(array.holds, Ends) else array.shape
+        if not self._check(array.name, shape, kinds, array.item):
             return
         match array.holds:
             case Scale():
                 self._check_multipliers(array.name, array.item)
             case Matrix():
                 self._check_weights(array.holds, array.item)
-            case range():
-                self._check_index(array.name, array.holds, array.item)
+            case Ends():
+                self._check_moves(array.name, array.holds, array.item)
             case _:
                 self._check_values(array.name, array.item)
 
@@ -122,10 +128,13 @@ class _Check:
             what = f'array "{matrix.array}" has weights {low} to {high}, which {way} do not hold'
             self._add(what, item)
 
-    def _check_index(self, name: str, places: range, item: str) -> None:
-        low, high = self._span(name)
-        if self._weights[name].size and (low < places.start or high >= places.stop):
-            self._add(f'array "{name}" has indices {low} to {high} for {places.stop} elements', item)
+    def _check_moves(self, name: str, ends: Ends, item: str) -> None:
+        try:
+            problem = Moves.read(self._weights[name]).problem(*ends)
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            self._add(f'array "{name}" {problem}', item)
 
     def _span(self, name: str) -> tuple[int, int]:
         """The least and the largest value of an array of integers; many matrices may name the same."""
@@ -134,8 +143,8 @@ class _Check:
             self._spans[name] = (int(values.min()), int(values.max())) if values.size else (0, 0)
         return self._spans[name]
 
-    def _check(self, name: str, shape: tuple[int, ...], kinds: str, item: str) -> bool:
-        """Whether an array is there, has the shape, and is of integers or reals."""
+    def _check(self, name: str, shape: tuple[int, ...] | None, kinds: str, item: str) -> bool:
+        """Whether an array is there, has the shape, which may be any, and is of integers or reals."""
         if name not in self._weights:
             self._add(f'there is no array "{name}"', item)
             return False
@@ -143,7 +152,7 @@ class _Check:
         if array.dtype.kind not in kinds:
             self._add(f'array "{name}" is of {array.dtype}, not of {"reals" if kinds == "f" else "integers"}', item)
             return False
-        if array.shape != shape and not (shape[0:1] == (1,) and array.shape == shape[1:]):
+        if shape is not None and array.shape != shape and not (shape[0:1] == (1,) and array.shape == shape[1:]):
             self._add(f'array "{name}" has the shape {array.shape}, not {shape}', item)
             return False
         return True
