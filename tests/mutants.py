@@ -51,6 +51,8 @@ FIRST: dict[str, tuple[str, ...]] = {
     "cimc/numerics/functions.py": ("tests/numerics/test_functions.py",),
     "cimc/numerics/keys.py": ("tests/numerics/test_keys.py",),
     "cimc/numerics/": ("tests/numerics",),
+    "backends/": ("tests/backends",),
+    "cimc/base/moves.py": ("tests/base/test_moves.py",),
     "cimc/base/tokens.py": ("tests/isa/test_tokens.py",),
     "cimc/target/mesh.py": ("tests/target/test_mesh.py",),
     "cimc/passes/crossbars/split": ("tests/passes/test_split.py", "tests/passes/test_partial_sums.py"),
