@@ -84,6 +84,7 @@ FIRST: dict[str, tuple[str, ...]] = {
 WIDER: dict[str, tuple[str, ...]] = {
     "cimc/crossbar/": ("tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
     "cimc/numerics/": ("tests/numerics", "tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
+    "backends/": ("tests/passes", "tests/oracles"),
     "cimc/base/": ("tests/isa", "tests/passes/test_settle_depths.py"),
     "cimc/target/": ("tests/target", "tests/runtime", "tests/passes/test_chips.py"),
     "cimc/layer_kinds/": ("tests/passes", "tests/driver", "tests/laws"),
