@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from cimc.backends.body import Body, Constants, Registers, write_code
 from cimc.backends.streams import core_stream, task_code, transfer_streams
-from cimc.ir.layers import Binding, Ints
+from cimc.base.moves import WORDS, Box, Moves
+from cimc.ir.layers import Binding
 from cimc.ir.mapped import MappedLayer
 from cimc.ir.scheduled import RingPlan, ScheduledGraph, ScheduledTask
 from cimc.isa.operands import Reg
@@ -153,19 +155,14 @@ def _channels(graph: ScheduledGraph) -> defaultdict[int, list[tuple[Instruction,
 
 
 def _input(graph: ScheduledGraph, binding: Binding, feed: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
-    m = graph.mapped.maps[binding.maps[0]]
-    if binding.index is not None:
-        whole = binding.index.reshape(m.height, m.width, m.channels)
-        rings = [graph.rings[tile, name] for tile, name, _ in feed]
-        index = [whole[:, r.column : r.column + r.width, r.channel : r.channel + r.channels].ravel() for r in rings]
-        arrays[f"input/{binding.tensor}"] = np.concatenate(index) if index else np.zeros(0, np.int64)
+    if binding.moves is not None:
+        arrays[f"input/{binding.tensor}"] = _in_rings(graph, binding, binding.moves, feed)
     return _plug(graph, binding, feed, f"input/{binding.tensor}")
 
 
 def _output(graph: ScheduledGraph, binding: Binding, drain: tuple[tuple[int, str, int], ...], arrays: Arrays) -> Plug:
-    if binding.index is not None:
-        rings = [graph.rings[tile, name] for tile, name, _ in drain]
-        arrays[f"output/{binding.tensor}"] = _in_rings(graph, binding, binding.index, rings)
+    if binding.moves is not None:
+        arrays[f"output/{binding.tensor}"] = _in_rings(graph, binding, binding.moves, drain)
     return _plug(graph, binding, drain, f"output/{binding.tensor}")
 
 
@@ -176,18 +173,23 @@ def _plug(graph: ScheduledGraph, binding: Binding, ends: tuple[tuple[int, str, i
     return Plug(binding.tensor, binding.dtype, binding.shape, scale, quant.zero, quant.low, quant.high, index, refs)
 
 
-def _in_rings(graph: ScheduledGraph, binding: Binding, index: Ints, rings: list[RingPlan]) -> Ints:
-    """Where each output element is, with the rings laid end to end instead of the maps."""
-    maps: Mapping[str, int] = {name: i for i, name in enumerate(binding.maps)}
-    starts = np.cumsum([0, *(graph.mapped.maps[name].words for name in binding.maps)])
-    position = np.full(int(starts[-1]), -1, np.int64)
+def _in_rings(
+    graph: ScheduledGraph, binding: Binding, moves: Moves, ends: tuple[tuple[int, str, int], ...]
+) -> npt.NDArray[Any]:
+    """A tensor's moves to the words of rings that hold its maps, or parts of them, laid end to end."""
+    sizes = accumulate((graph.mapped.maps[name].words for name in binding.maps), initial=0)
+    starts = dict(zip(binding.maps, sizes, strict=False))
+    boxes: list[Box] = []
     at = 0
-    for ring in rings:
+    for tile, name, _ in ends:
+        ring = graph.rings[tile, name]
         m = graph.mapped.maps[ring.tensor]
-        numbers = np.arange(m.words).reshape(m.height, m.width, m.channels) + starts[maps[m.name]]
-        taken = numbers[:, :, ring.channel : ring.channel + ring.channels].ravel()
-        position[taken] = np.arange(at, at + taken.size)
-        at += taken.size
-    found = position[index]
-    assert (found >= 0).all(), f"output {binding.tensor} is not all in rings"
-    return found
+        inside = range(starts[m.name], starts[m.name] + m.words)
+        there = tuple(box for box in moves.boxes if box.starts[WORDS] in inside)
+        own = Moves(there).shifted(-inside.start).within(m.channels, ring.channel, ring.channel + ring.channels)
+        columns = [column * ring.channels for column in (m.width, ring.column, ring.column + ring.width)]
+        boxes += own.within(*columns).shifted(at).boxes
+        at += ring.height * ring.width * ring.channels
+    count = sum(box.count for box in boxes)
+    assert count in (at, math.prod(binding.shape)), f"{count} moves of {binding.tensor} to {at} words"
+    return Moves(tuple(boxes)).numbers()

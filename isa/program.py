@@ -232,22 +232,18 @@ class Plug:
 
     shape, dtype: of one lane as the ONNX network has it. scale, zero, low, high: q = sat(round(x / scale) + zero),
     x = (q - zero) * scale, in float32; a scale of 0 hands integers through. rings: where the host writes, or reads.
-    index: array of the weights file, int64, flat: an input's element p of ring maps laid end to end (each height x
-    width x channels) is element index[p] of the tensor (-1: the zero point); an output's element i is element
-    index[i] of the maps laid end to end.
+    index: array of the weights file: moves (cimc.base.moves) between the tensor's elements, in C order, and the words
+    of the rings' maps laid end to end (each height x width x channels).
     """
 
     name: Annotated[str, Key("as the network has it")]
     dtype: Annotated[str, Key("NumPy's name of its type in the network, such as float32")]
     shape: Annotated[tuple[int, ...], Key("of one lane, as the network has it", (1, MOST_ELEMENTS))]
     scale: Annotated[float, Key("real = (word - zero) * scale; 0: words are the integers themselves")]
-    zero: Annotated[int, Key("the word that stands for 0; in an input also for what an index of -1 names", WORD)]
+    zero: Annotated[int, Key("the word that stands for 0", WORD)]
     low: Annotated[int, Key("the least word", WORD)]
     high: Annotated[int, Key("the largest word", WORD)]
-    index: Annotated[
-        str,
-        Key("array, (n,): the element behind each word of an input (-1: none), or the word behind each output element"),
-    ]
+    index: Annotated[str, Key("array of boxes: which element is which word")]
     rings: Annotated[tuple[RingRef, ...], Key("rings that the host fills (input), or ports that it drains (output)")]
 
 

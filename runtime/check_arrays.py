@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cimc.base.diagnostics import Diagnostic, Place
+from cimc.base.moves import ELEMENTS, WORDS, Moves
 from cimc.base.options import require
 from cimc.isa.program import Matrix, Program, Scale, Table, Vector
 from cimc.isa.verify.records import signed_range
@@ -48,14 +49,21 @@ def check_emulated(program: Program, target: Target) -> None:
         require_emulated(target, max(widths))
 
 
+class Ends(NamedTuple):
+    """What moves are between: so many elements and words, each of one side with one partner."""
+
+    side: int
+    sizes: tuple[int, int]
+
+
 class Named(NamedTuple):
-    """An array that a program names, its shape, and the directive that names it, in words and as data; of a plug's
-    index: what its values may be."""
+    """An array that a program names, its shape (of moves: the most numbers), and the directive that names it, in words
+    and as data."""
 
     name: str
     shape: tuple[int, ...]
     item: str
-    holds: Scale | Vector | Table | Matrix | range
+    holds: Scale | Vector | Table | Matrix | Ends
 
 
 def arrays_of(program: Program) -> Iterator[Named]:
@@ -65,11 +73,8 @@ def arrays_of(program: Program) -> Iterator[Named]:
         for plug in plugs:
             maps = [rings[ref.tile, ref.ring] for ref in plug.rings if (ref.tile, ref.ring) in rings]
             words = sum(ring.height * ring.width * ring.channels for ring in maps)
-            elements, item = math.prod(plug.shape), f'{kind} "{plug.name}"'
-            if kind == "input":
-                yield Named(plug.index, (words,), item, range(-1, elements))
-            else:
-                yield Named(plug.index, (elements,), item, range(words))
+            ends = Ends(WORDS if kind == "input" else ELEMENTS, (math.prod(plug.shape), words))
+            yield Named(plug.index, (3 * ends.sizes[ends.side],), f'{kind} "{plug.name}"', ends)
     for tile in program.tiles:
         where = f"tile {tile.number}"
         for scale in tile.scales:
@@ -92,6 +97,12 @@ def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable
         return f'there is no array "{array.name}"'
     if values.dtype.kind not in ("f" if reals else "iu"):
         return f'array "{array.name}" is of {values.dtype}, not of {"reals" if reals else "integers"}'
+    if isinstance(array.holds, Ends):
+        try:
+            problem = Moves.read(values).problem(*array.holds)
+        except ValueError as error:
+            problem = str(error)
+        return problem and f'array "{array.name}" {problem}'
     if values.shape != array.shape and not (array.shape[0:1] == (1,) and values.shape == array.shape[1:]):
         return f'array "{array.name}" has the shape {values.shape}, not {array.shape}'
     if reals:  # multipliers may be 0 or negative, as gains may be
@@ -107,9 +118,6 @@ def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable
         if low < -limit or high >= limit or (pair and max(-low, high) >= 1 << cells):
             way = f"{bits} bits" + (" in differential pairs" if pair else "")
             return f'array "{array.name}" has weights {low} to {high}, which {way} do not hold'
-    elif isinstance(array.holds, range):
-        if values.size and (low < array.holds.start or high >= array.holds.stop):
-            return f'array "{array.name}" has indices {low} to {high} for {array.holds.stop} elements'
     else:  # entries saturate to the register that they go to; no target has one of more than WIDEST bits
         least, most = signed_range(WIDEST)
         if low < least or high > most:

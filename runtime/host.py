@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
+from cimc.base.moves import ELEMENTS, WORDS, Moves
 from cimc.isa.program import Plug, Program, Ring, RingRef
 from cimc.numerics.integers import integer_range
 from cimc.numerics.quant import Quant, dequantise, quantise
 from cimc.runtime.coroutines import Running
-from cimc.runtime.machine import IMAGE, AnyArray, Machine, Number, RingState, Wide, Words
+from cimc.runtime.machine import IMAGE, AnyArray, Machine, Number, RingState, Words
 from cimc.runtime.sites import Site
 from cimc.runtime.windows import Wake
 
 _BLOCK = 1 << 10
-"""Elements that are taken from one layout to another at once, so that they stay in the cache."""
+"""Words of each lane that are dequantised at once, so that they stay in the cache."""
 
 
 def quantised_inputs(program: Program, inputs: Mapping[str, AnyArray], images: int, word: int) -> dict[str, Words]:
-    """Every input as words, (images, lanes, elements and the zero point). Raises CimcError with all that is wrong."""
+    """Every input as words, (images, lanes, elements). Raises CimcError with all that is wrong."""
     found = list(_problems(program, inputs, images, word))
     if found:
         raise CimcError(found)
@@ -31,12 +34,12 @@ def _quantise(plug: Plug, values: AnyArray, images: int) -> Words:
     elements = int(np.prod(plug.shape, dtype=np.int64))
     lanes = values.shape[1] if images > 1 else values.shape[0]
     flat = values.reshape(images, lanes, elements)
-    words = np.full((images, lanes, elements + 1), plug.zero, np.int32)
+    words = np.empty((images, lanes, elements), np.int32)
     quant = Quant(plug.scale, plug.zero, plug.low, plug.high)
     for image in range(images):
         for lane in range(lanes):  # one by one: what is in the cache is not fetched again
             lane_values = flat[image, lane]
-            words[image, lane, :elements] = quantise(lane_values, quant) if plug.scale else lane_values
+            words[image, lane] = quantise(lane_values, quant) if plug.scale else lane_values
     return words
 
 
@@ -84,20 +87,15 @@ def _value_problems(plug: Plug, values: AnyArray, word: int, place: Place) -> It
         yield Diagnostic("run.inputs", "values that are not numbers (NaN)", place)
 
 
-def laid_out(index: Wide, values: Words, rings: Sequence[Ring]) -> list[Words]:
+def laid_out(moves: Moves, values: Words, rings: Sequence[Ring]) -> list[Words]:
     """An input as its rings hold it, for each (images, height * width, channels, lanes). values: (images, lanes,
-    elements and the zero point); index: see Plug."""
+    elements)."""
     images, lanes, _ = values.shape
-    result, start = [], 0
-    for ring in rings:
-        words = ring.height * ring.width * ring.channels
-        part = np.empty((images, words, lanes), np.int32)
-        for first in range(0, words, _BLOCK):
-            some = index[start + first : start + min(first + _BLOCK, words)]
-            part[:, first : first + _BLOCK] = np.moveaxis(values[:, :, some], 1, 2)
-        result.append(part.reshape(images, -1, ring.channels, lanes))
-        start += words
-    return result
+    ends = [0, *accumulate(ring.height * ring.width * ring.channels for ring in rings)]
+    words = np.empty((images, ends[-1], lanes), np.int32)
+    moves.fill(WORDS, np.moveaxis(words, 1, 2), values)
+    parts = [words[:, low:high] for low, high in pairwise(ends)]
+    return [part.reshape(images, -1, ring.channels, lanes) for part, ring in zip(parts, rings, strict=True)]
 
 
 def feed(plug: Plug, ref: RingRef, ring: RingState, maps: Words, wake: Wake) -> Running:
@@ -148,17 +146,17 @@ class Host:
         self,
         program: Program,
         machine: Machine,
-        indices: Mapping[str, Wide],
+        moves: Mapping[str, Moves],
         values: Mapping[str, Words],
         images: int,
         wake: Wake,
     ) -> None:
         self.streams: list[Running] = []
-        self._indices = indices
+        self._moves = moves
         self._drained: list[tuple[Plug, list[Words]]] = []
         for plug in program.inputs:
             states = [machine.tiles[ref.tile].rings[ref.ring] for ref in plug.rings]
-            maps = laid_out(indices[plug.index], values[plug.name], [state.ring for state in states])
+            maps = laid_out(moves[plug.index], values[plug.name], [state.ring for state in states])
             for ref, state, part in zip(plug.rings, states, maps, strict=True):
                 self.streams.append(feed(plug, ref, state, part, wake))
         for plug in program.outputs:
@@ -177,11 +175,11 @@ class Host:
     def _output(self, plug: Plug, maps: list[Words]) -> AnyArray:
         images, lanes = maps[0].shape[0], maps[0].shape[3]
         flat = np.concatenate([part.reshape(images, -1, lanes) for part in maps], axis=1)
-        index = self._indices[plug.index]
-        quant = Quant(plug.scale, plug.zero, plug.low, plug.high)
-        values = np.empty((images, lanes, len(index)), plug.dtype)
-        for first in range(0, len(index), _BLOCK):
-            words = flat[:, index[first : first + _BLOCK]]
-            real: AnyArray = dequantise(words, quant) if plug.scale else words
-            values[:, :, first : first + _BLOCK] = np.moveaxis(real, 2, 1)
+        real: AnyArray = flat
+        if plug.scale:
+            quant, real = Quant(plug.scale, plug.zero, plug.low, plug.high), np.empty(flat.shape, np.float32)
+            for first in range(0, flat.shape[1], _BLOCK):
+                real[:, first : first + _BLOCK] = dequantise(flat[:, first : first + _BLOCK], quant)
+        values = np.empty((images, lanes, math.prod(plug.shape)), plug.dtype)
+        self._moves[plug.index].fill(ELEMENTS, values, np.moveaxis(real, 1, 2))
         return values.reshape(images, lanes, *plug.shape)

@@ -33,7 +33,7 @@ from cimc.target.model import Target
 
 __all__ = ["BINARY", "FORMAT", "TEXT", "Package", "load_package", "save_package", "strange_in", "weights_digest"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout."""
 TEXT, BINARY = "program.casm", "program.cimb"
 WEIGHTS, TARGET, MANIFEST = "weights.npz", "target.toml", "manifest.json"

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from cimc.base.diagnostics import Place, fail
+from cimc.base.moves import Moves
 from cimc.crossbar.device import Device
 from cimc.isa.effects import access_of
 from cimc.isa.kinds.runs import Source
@@ -28,7 +29,7 @@ from cimc.runtime.crossbar import Mvmu, joined, program_mvmu
 from cimc.runtime.execution import MOST_STATE, Execution, Writer
 from cimc.runtime.handlers import CoreContext, compile_instruction
 from cimc.runtime.host import Host, quantised_inputs
-from cimc.runtime.machine import Action, AnyArray, Counters, Machine, Wide, Words, build_machine, bytes_per_lane
+from cimc.runtime.machine import Action, AnyArray, Counters, Machine, Words, build_machine, bytes_per_lane
 from cimc.runtime.sites import Probe, deadlock
 from cimc.target.model import Target
 
@@ -58,7 +59,7 @@ class StepEngine:
         check_arrays(program, weights, target, program.name)
         self._weights = weights
         plugs = program.inputs + program.outputs
-        self._indices: dict[str, Wide] = {plug.index: np.asarray(weights[plug.index], np.int64) for plug in plugs}
+        self._moves = {plug.index: Moves.read(weights[plug.index]) for plug in plugs}
         self._mvmus: dict[tuple[int, int], dict[int, Mvmu]] = {}
         for tile in program.tiles:
             for core in tile.cores:
@@ -116,7 +117,7 @@ class StepEngine:
         machine = build_machine(self.program, self.target, lanes)
         scheduler = RunQueue()
         capture = Capture(self.program, wanted, images, lanes)
-        host = Host(self.program, machine, self._indices, values, images, scheduler.wake)
+        host = Host(self.program, machine, self._moves, values, images, scheduler.wake)
         streams = list(host.streams)
         for tile in self.program.tiles:
             for code in tile.codes:

@@ -51,6 +51,8 @@ FIRST: dict[str, tuple[str, ...]] = {
     "cimc/numerics/functions.py": ("tests/numerics/test_functions.py",),
     "cimc/numerics/keys.py": ("tests/numerics/test_keys.py",),
     "cimc/numerics/": ("tests/numerics",),
+    "backends/": ("tests/backends",),
+    "cimc/base/moves.py": ("tests/base/test_moves.py",),
     "cimc/base/tokens.py": ("tests/isa/test_tokens.py",),
     "cimc/target/mesh.py": ("tests/target/test_mesh.py",),
     "cimc/passes/crossbars/split": ("tests/passes/test_split.py", "tests/passes/test_partial_sums.py"),
@@ -82,12 +84,12 @@ FIRST: dict[str, tuple[str, ...]] = {
 WIDER: dict[str, tuple[str, ...]] = {
     "cimc/crossbar/": ("tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
     "cimc/numerics/": ("tests/numerics", "tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
+    "backends/": ("tests/passes", "tests/oracles"),
     "cimc/base/": ("tests/isa", "tests/passes/test_settle_depths.py"),
     "cimc/target/": ("tests/target", "tests/runtime", "tests/passes/test_chips.py"),
     "cimc/layer_kinds/": ("tests/passes", "tests/driver", "tests/laws"),
     "cimc/ir/": ("tests/ir", "tests/passes"),
     "cimc/passes/": ("tests/passes", "tests/driver", "tests/laws"),
-    "backends/": ("tests/backends", "tests/report", "tests/passes"),
     "isa/": ("tests/isa", "tests/runtime", "tests/report", "tests/passes/test_chips.py"),
     "runtime/": ("tests/runtime", "tests/isa", "tests/oracles", "tests/report"),
 }

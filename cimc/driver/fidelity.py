@@ -17,7 +17,7 @@ from cimc.driver.arrays import Arrays
 from cimc.driver.compile import Compiled
 from cimc.driver.options import Limits
 from cimc.ir.evaluate import evaluate
-from cimc.ir.layers import Ints
+from cimc.ir.layers import Words
 from cimc.ir.mapped import MappedLayer
 from cimc.ir.reference import windows_of
 from cimc.layer_kinds.matrix.mapped import matrices_of
@@ -105,7 +105,7 @@ class _Layer:
     count: int = 0
     silent: bool = True
 
-    def add(self, quant: Quant, right: npt.NDArray[Any], got: Ints, given: Quant | None) -> None:
+    def add(self, quant: Quant, right: npt.NDArray[Any], got: Words, given: Quant | None) -> None:
         """Account for the integers of some lanes, beside the float Graph's values. given: the format that the network
         fixes for them."""
         real = dequantise(got, quant)
@@ -129,9 +129,9 @@ class LayerBook:
         self._graph, self._mapped = compiled.graph, compiled.mapped
         layers = zip(compiled.mapped.layers, compiled.names.shown, strict=True)
         self._layers = {mapped.layer.output: _Layer(mapped, name) for mapped, name in layers}
-        self._probe: dict[str, Ints] = {}
+        self._probe: dict[str, Words] = {}
 
-    def add(self, inputs: Arrays, reference: Mapping[str, Ints]) -> None:
+    def add(self, inputs: Arrays, reference: Mapping[str, Words]) -> None:
         """Account for lanes: the network's inputs and the reference's maps."""
         if not self._probe:
             self._probe = {name: values[:PROBED] for name, values in reference.items()}

@@ -30,7 +30,7 @@ from cimc.frontends.onnx_file import ModelLike, place_of
 from cimc.ir.borders import from_maps, onto_map
 from cimc.ir.graph import Graph
 from cimc.ir.lanes import lanes_of
-from cimc.ir.layers import Ints
+from cimc.ir.layers import Words
 from cimc.ir.reference import evaluate_mapped
 from cimc.isa.program import Program
 from cimc.isa.text.printer import line_of
@@ -173,7 +173,7 @@ def _require_finite(name: str, values: npt.NDArray[Any]) -> None:
         raise fail("data.range", what, Place(item=name), "give data for which the network's values are finite")
 
 
-def reference_maps(compiled: Compiled, inputs: Arrays) -> dict[str, Ints]:
+def reference_maps(compiled: Compiled, inputs: Arrays) -> dict[str, Words]:
     """Every map's integers by the reference, (lanes, height, width, channels)."""
     mapped = compiled.mapped
     borders = {
@@ -183,7 +183,9 @@ def reference_maps(compiled: Compiled, inputs: Arrays) -> dict[str, Ints]:
     return evaluate_mapped(mapped, borders)
 
 
-def differences(compiled: Compiled, reference: Mapping[str, Ints], execution: Execution) -> tuple[int, Mismatch | None]:
+def differences(
+    compiled: Compiled, reference: Mapping[str, Words], execution: Execution
+) -> tuple[int, Mismatch | None]:
     """(elements in which the emulator differs from the reference - stored maps and outputs -, the first of them)."""
     mapped, count, first = compiled.mapped, 0, None
     stored = [one.layer.output for one in mapped.layers]

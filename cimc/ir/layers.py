@@ -14,12 +14,14 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from cimc.base.moves import Moves
 from cimc.ir.widths import Widths
 from cimc.numerics.quant import Quant
 from cimc.target.model import Target
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.integer[Any]]
 Reals = npt.NDArray[np.floating[Any]]
 Weights = npt.NDArray[np.int32]
 Size = tuple[int, int, int]
@@ -208,15 +210,14 @@ class Layer(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """How a network tensor lies on maps: flat element i of the tensor is element `index[i]` of `maps` laid end to end
-    (an input: of its one map); None in an estimate. quant: the format at the border where the network fixes one;
-    float32 outside."""
+    """How a network tensor lies on `maps`, of an input on its one map: `moves` between its elements, in C order, and
+    the words of the maps laid end to end; None in an estimate."""
 
     tensor: str
     shape: tuple[int, ...]
     dtype: str
     maps: tuple[str, ...]
-    index: Ints | None
+    moves: Moves | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from cimc.base.layer_names import LayerNames
 from cimc.crossbar.chain import Chain
 from cimc.ir.epilogue import Epilogue
 from cimc.ir.formats import Formats
-from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, Weights
+from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, Weights, Words
 from cimc.numerics.quant import Quant
 from cimc.target.model import Crossbar, Numbers, Target
 
@@ -212,7 +212,7 @@ def quantise_layer(layer: Layer, formats: Formats) -> MappedLayer:
 
 
 @singledispatch
-def evaluate_layer(mapped: MappedLayer, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
+def evaluate_layer(mapped: MappedLayer, graph: MappedGraph, maps: Mapping[str, Words]) -> Ints:
     """The integers of a layer's map, (lanes, height, width, channels), from those of the maps that it reads. Every kind
     registers its own."""
     raise AssertionError(f"{type(mapped).__name__} computes nothing")

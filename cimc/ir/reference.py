@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cimc.ir.layers import Ints, Layer, Operand
+from cimc.ir.layers import Ints, Layer, Operand, Words
 from cimc.ir.mapped import MappedGraph, evaluate_layer
 
 
-def evaluate_mapped(graph: MappedGraph, inputs: Mapping[str, Ints]) -> dict[str, Ints]:
+def evaluate_mapped(graph: MappedGraph, inputs: Mapping[str, Words]) -> dict[str, Words]:
     """Every map's integers, given the input maps' (lanes, height, width, channels)."""
     maps = dict(inputs)
     for mapped in graph.layers:
@@ -27,7 +27,7 @@ def evaluate_mapped(graph: MappedGraph, inputs: Mapping[str, Ints]) -> dict[str,
 def read_operand(
     graph: MappedGraph,
     operand: Operand,
-    maps: Mapping[str, Ints],
+    maps: Mapping[str, Words],
     outside: int | None = None,
     band: range | None = None,
 ) -> Ints:
@@ -60,7 +60,7 @@ def zero_of(graph: MappedGraph, operand: Operand) -> int:
 
 
 def windows_of(
-    graph: MappedGraph, layer: Layer, maps: Mapping[str, Ints], outside: int | None = None, band: range | None = None
+    graph: MappedGraph, layer: Layer, maps: Mapping[str, Words], outside: int | None = None, band: range | None = None
 ) -> Ints:
     """The windows of a layer's first operand: (lanes, rows, columns, kernel rows, kernel columns, channels). band: the
     rows of the layer's result that are wanted, None for all."""
@@ -80,7 +80,7 @@ def windows_of(
     return np.asarray(view.transpose(0, 1, 2, 4, 5, 3))
 
 
-def empty_output(graph: MappedGraph, layer: Layer, maps: Mapping[str, Ints]) -> Ints:
+def empty_output(graph: MappedGraph, layer: Layer, maps: Mapping[str, Words]) -> Ints:
     """Room for a layer's integers on the lanes of the maps."""
     out = graph.maps[layer.output]
     return np.empty((len(next(iter(maps.values()))), *out.size), np.int64)

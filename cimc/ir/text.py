@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cimc.base import moves
 from cimc.base.diagnostics import fail
 from cimc.ir import epilogue, graph, layers, mapped, placed, scheduled
 from cimc.numerics import quant
@@ -50,7 +51,7 @@ def _classes() -> dict[str, type]:
     """The classes that a stage is made of, by name: those of the stages, and what stands beside the kinds of layers."""
     bases = layers.Layer, mapped.MappedLayer
     kinds = (sys.modules[kind.__module__] for base in bases for kind in _subclasses(base))
-    return _records(graph, layers, epilogue, mapped, placed, scheduled, quant, model, *kinds)
+    return _records(graph, layers, epilogue, mapped, placed, scheduled, quant, model, moves, *kinds)
 
 
 def print_stage(stage: object) -> tuple[str, Arrays]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from cimc.base.moves import ELEMENTS, WORDS
 from cimc.ir.layers import Binding, FeatureMap, LayerGraph, Operand
 
 Maps = Mapping[str, FeatureMap]
@@ -22,7 +23,7 @@ def verify_layers(graph: LayerGraph) -> None:
         assert name in maps, f'{label}: there is no map "{name}"'
         assert name not in made, f'{label}: another input lies on map "{name}"'
         made.add(name)
-        _verify_index(label, binding, maps[name].words, math.prod(binding.shape))
+        _verify_moves(label, binding, maps, WORDS)
     names, later = set[str](), {layer.output for layer in graph.layers}
     for layer in graph.layers:
         label = f'{type(layer).__name__} "{layer.name}"'
@@ -40,16 +41,15 @@ def verify_layers(graph: LayerGraph) -> None:
         label = f'output "{binding.tensor}"'
         missing = [name for name in binding.maps if name not in made]
         assert binding.maps and not missing, f"{label}: nobody makes {missing or 'its maps'}"
-        _verify_index(label, binding, math.prod(binding.shape), sum(maps[name].words for name in binding.maps))
+        _verify_moves(label, binding, maps, ELEMENTS)
 
 
-def _verify_index(label: str, binding: Binding, count: int, elements: int) -> None:
-    """An index names one of so many elements `count` times; an estimate's is not known."""
-    if binding.index is None:
-        return
-    assert binding.index.size == count, f"{label}: {binding.index.size} indices, not {count}"
-    low, high = binding.index.min(initial=0), binding.index.max(initial=0)
-    assert low >= 0 and high < elements, f"{label}: indices {low} to {high} of {elements} elements"
+def _verify_moves(label: str, binding: Binding, maps: Maps, side: int) -> None:
+    """Moves fill all of a side; an estimate's are not known."""
+    if binding.moves is not None:
+        sizes = math.prod(binding.shape), sum(maps[name].words for name in binding.maps)
+        problem = binding.moves.problem(side, sizes)
+        assert not problem, f"{label} {problem}"
 
 
 def _verify_operand(label: str, operand: Operand, maps: Maps, made: set[str]) -> None:

@@ -18,8 +18,8 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 T = TypeVar("T", bound=np.generic)
 
-COLUMNS_LIMIT = 1 << 23
-"""Elements of the unfolded input that may be in memory at once (64 MiB of float64), at least one row of the result."""
+COLUMNS_LIMIT = 1 << 21
+"""Elements of the unfolded input that may be in memory at once (16 MiB of float64), at least one row of the result."""
 
 
 def multiply(a: Floats, b: Floats | Doubles) -> Doubles:

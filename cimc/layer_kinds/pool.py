@@ -13,7 +13,7 @@ from cimc.backends.loads import affine, run_windows
 from cimc.base.diagnostics import Place, fail
 from cimc.ir.epilogue import Epilogue, ratio
 from cimc.ir.formats import Formats
-from cimc.ir.layers import Ints, Layer, Operand, Size, SlidingWindow
+from cimc.ir.layers import Ints, Layer, Operand, Size, SlidingWindow, Words
 from cimc.ir.mapped import MappedGraph, MappedLayer, evaluate_layer, quantise_layer
 from cimc.ir.reference import windows_of
 from cimc.isa.operands import Affine, Axis, DataRef, Reg, Window
@@ -118,7 +118,7 @@ def _quantise_inside(layer: PoolLayer, formats: Formats) -> MappedPool:
 
 
 @evaluate_layer.register
-def _evaluate(mapped: MappedPool, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
+def _evaluate(mapped: MappedPool, graph: MappedGraph, maps: Mapping[str, Words]) -> Ints:
     layer, epilogue = mapped.layer, mapped.epilogue
     if layer.kind == "max":
         lowest = min(graph.quants[name].low for name in layer.x.maps)

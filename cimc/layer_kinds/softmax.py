@@ -11,7 +11,7 @@ from cimc.backends.body import Body, piece, write_code
 from cimc.backends.loads import run_windows
 from cimc.ir.epilogue import Epilogue, TableValues
 from cimc.ir.formats import Formats
-from cimc.ir.layers import Ints, Layer, Operand, Size
+from cimc.ir.layers import Ints, Layer, Operand, Size, Words
 from cimc.ir.mapped import MappedGraph, MappedLayer, evaluate_layer, quantise_layer
 from cimc.ir.reference import read_operand
 from cimc.ir.widths import Widths, has_spare
@@ -97,7 +97,7 @@ def _exponents(source: Quant, stride: int, count: int, one: int) -> TableValues:
 
 
 @evaluate_layer.register
-def _evaluate(mapped: MappedSoftmax, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
+def _evaluate(mapped: MappedSoftmax, graph: MappedGraph, maps: Mapping[str, Words]) -> Ints:
     tables, epilogue, x = mapped.tables, mapped.epilogue, read_operand(graph, mapped.layer.x, maps)
     below = saturate(x.max(axis=-1, keepdims=True) - x, graph.arithmetic.word_bits)
     if tables.low is None:

@@ -11,7 +11,7 @@ import numpy as np
 from cimc.backends.body import Body, write_code
 from cimc.ir.epilogue import Epilogue, ratio
 from cimc.ir.formats import Formats
-from cimc.ir.layers import Floats, Ints, Layer, Operand, Reals, Size
+from cimc.ir.layers import Floats, Ints, Layer, Operand, Reals, Size, Words
 from cimc.ir.mapped import MappedGraph, MappedLayer, evaluate_layer, quantise_layer
 from cimc.ir.reference import read_operand
 
@@ -120,7 +120,7 @@ def _quantise(layer: VectorLayer, formats: Formats) -> MappedVector:
 
 
 @evaluate_layer.register
-def _evaluate(mapped: MappedVector, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
+def _evaluate(mapped: MappedVector, graph: MappedGraph, maps: Mapping[str, Words]) -> Ints:
     operands = [read_operand(graph, operand, maps) for operand in mapped.layer.operands]
     epilogue = mapped.epilogue
     if mapped.layer.kind == "sum":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cimc.base.moves import Box, Moves
 from cimc.ir.layers import (
     Binding,
     FeatureMap,
@@ -43,11 +44,15 @@ LAST = VectorLayer(
 """A state: row r of its map is row r of another one and row r - 1 of its own."""
 SIZES = {"x": (5, 4, 2), "r": (3, 4, 3), "a": (3, 4, 3), "b": (2, 2, 3), "c": (2, 2, 3), "y": (2, 2, 3)}
 MAPS = {name: FeatureMap(name, *size) for name, size in SIZES.items()}
-X = Binding("x", (1, 2, 5, 4), "float32", ("x",), np.arange(40))
+X = Binding("x", (1, 2, 5, 4), "float32", ("x",), Moves((Box.of((0, 0), [(2, 20, 1), (20, 1, 2)]),)))
 R = Binding("r", (36,), "float32", ("r",), None)
-Y = Binding("y", (1, 3, 2, 2), "float32", ("y",), np.arange(12))
+Y = Binding("y", (1, 3, 2, 2), "float32", ("y",), Moves((Box.of((0, 0), [(3, 4, 1), (4, 1, 3)]),)))
 GOOD = LayerGraph("good", (CONV, POOL, ADD, SOFT), MAPS, (X, R), (Y,))
 GIVEN = GivenWeights(np.zeros((3, 2, 3, 3), np.int64), np.ones(3, np.float32), None)
+
+
+def straight(count: int) -> Moves:
+    return Moves((Box.of((0, 0), [(count, 1, 1)]),))
 
 
 def with_layer(number: int, **changes: Any) -> LayerGraph:
@@ -116,10 +121,10 @@ def test_a_good_graph_passes(good: LayerGraph) -> None:
         (replace(GOOD, inputs=(X, R, R)), "another input lies on"),
         (replace(GOOD, inputs=(replace(X, maps=("x", "r")), R)), "not on one"),
         (replace(GOOD, inputs=(replace(X, maps=("z",)), R)), 'there is no map "z"'),
-        (replace(GOOD, inputs=(replace(X, index=np.arange(39)), R)), "39 indices, not 40"),
-        (replace(GOOD, inputs=(replace(X, index=np.arange(1, 41)), R)), "indices 0 to 40 of 40"),
-        (replace(GOOD, outputs=(replace(Y, index=np.arange(12) - 1),)), "indices -1 to 10 of 12"),
-        (replace(GOOD, outputs=(replace(Y, index=np.arange(11)),)), "11 indices, not 12"),
+        (replace(GOOD, inputs=(replace(X, moves=straight(39)), R)), "moves for 39 of 40 words"),
+        (replace(GOOD, inputs=(replace(X, moves=straight(41)), R)), "the elements 0 to 40; there are 40"),
+        (replace(GOOD, outputs=(replace(Y, moves=straight(12).shifted(-1)),)), "the words -1 to 10; there are 12"),
+        (replace(GOOD, outputs=(replace(Y, moves=straight(11)),)), "moves for 11 of 12 elements"),
         (with_layer(3, x=read("c", 2, 2, 3, first=1)), "of 3 channels"),
         (with_layer(3, x=read("c", 2, 2, 3, first=-1)), "channel=-1"),
         (with_layer(3, x=Operand((Part("c", 0, 3), Part("c", 0, 0)), 2, 2)), "count=0"),

@@ -15,7 +15,7 @@ from cimc.backends.body import Body, write_code
 from cimc.ir.epilogue import Epilogue, ratio
 from cimc.ir.formats import Formats
 from cimc.ir.graph import Graph
-from cimc.ir.layers import Ints, Layer, LayerGraph, Operand, Size
+from cimc.ir.layers import Ints, Layer, LayerGraph, Operand, Size, Words
 from cimc.ir.mapped import MappedGraph, MappedLayer, evaluate_layer, quantise_layer
 from cimc.ir.reference import read_operand
 from cimc.ir.text import parse_stage, print_stage
@@ -67,7 +67,7 @@ def _quantise(layer: DistanceLayer, formats: Formats) -> MappedDistance:
 
 
 @evaluate_layer.register
-def _evaluate(mapped: MappedDistance, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
+def _evaluate(mapped: MappedDistance, graph: MappedGraph, maps: Mapping[str, Words]) -> Ints:
     a, b = (read_operand(graph, operand, maps) for operand in mapped.layer.operands)
     return np.asarray(np.maximum(mapped.epilogue.of_pair(a, b), mapped.other.of_pair(a, b)))
 

@@ -61,7 +61,7 @@ ARRAYS: dict[str, npt.NDArray[Any]] = {
     "scale": np.array([[0.5, 0.25], [1, 2]], np.float32),
     "vector": np.array([1, 2, 300, -5], np.int32),
     "table": np.array([0, 10, 5], np.int32),
-    "ix": np.arange(4),
+    "ix": np.array([1, 0, 0, 4, 1, 1]),
 }
 X = np.array([[1, -2, 3, 100], [5, 6, -7, 8]], np.int8)
 
@@ -70,7 +70,7 @@ def run_body(body: str, out: int, index: list[int] | None = None) -> list[list[i
     """y of two inputs, one after the other."""
     text = TEXT.replace("BODY", body.replace("; ", "\n")).replace("@", str(out))
     toml = {section: {key: {"value": value} for key, value in keys.items()} for section, keys in TARGET.items()}
-    arrays = {**ARRAYS, "iy": np.arange(out), **({"ix": np.array(index)} if index else {})}
+    arrays = {**ARRAYS, "iy": np.array([1, 0, 0, out, 1, 1]), **({"ix": np.array(index)} if index else {})}
     words: list[list[int]] = run(load(text, arrays, toml), {"x": X})["y"].tolist()
     return words
 
@@ -106,8 +106,9 @@ def test_a_product_by_hand() -> None:
     assert run_body(body, 8)[0] == [-2, -8, 0, 0, -5, -16, 31, 31]
 
 
-def test_what_no_element_stands_behind_is_the_zero_point() -> None:
-    assert run_body("copy r[10:14], r[0:4]", 4, [3, -1, 0, 1])[0] == [100, 7, 1, -2]
+def test_boxes_of_an_index() -> None:
+    """Elements 3 and 2 at words 0 and 2, and elements 0 and 1 at words 3 and 1."""
+    assert run_body("copy r[10:14], r[0:4]", 4, [1, 3, 0, 2, -1, 2, 0, 0, 3, 0, 1, 1])[0] == [100, -2, 3, 1]
 
 
 def test_what_never_comes_is_a_deadlock() -> None:

@@ -33,7 +33,7 @@ from tests.oracles import interpreter
 from tests.oracles.interpreter.__main__ import load_folder, run_lanes
 from tests.passes.cases import CASES
 from tests.passes.end_to_end import IDEAL, PUMA, build, random_inputs
-from tests.runtime.programs import axis, i, pixel, relay_program, relay_weights, vector_program
+from tests.runtime.programs import axis, i, pixel, relay_program, relay_weights, straight, vector_program
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -164,7 +164,7 @@ def test_every_vector_instruction(mnemonic: str, space: str, word: int) -> None:
         "mn": (2.0 ** rng.uniform(-10, 1, (2, 5))).astype(np.float32),
         "v": rng.integers(-(1 << 31), (1 << 31) - 1, 5).astype(np.int32),
         "fine": rng.integers(-(1 << 20), 1 << 20, 17).astype(np.int32),
-        "x.index": np.arange(8), "y.index": np.arange(8),
+        "x.index": straight(8), "y.index": straight(8),
     }  # fmt: skip
     program = vector_program(
         8, 8, body,
@@ -184,7 +184,7 @@ def at_the_ends(mnemonic: str, scale: Scale, factors: list[Any]) -> None:
     a, b, d = (Reg("r", start, 1) for start in (0, 1, 2))
     body = [i("load", Reg("r", 0, 2), pixel("x", 2), 0), i(mnemonic, d, a, b, DataRef("m", 0, 1))]
     program = vector_program(2, 1, [*body, i("store", pixel("y", 1), d)], scales=[scale])
-    weights = {"m": np.array(factors, np.float32), "x.index": np.arange(2), "y.index": np.arange(1)}
+    weights = {"m": np.array(factors, np.float32), "x.index": straight(2), "y.index": straight(1)}
     check(program, weights, IDEAL, {"x": ENDS.reshape(-1, 1, 1, 2)})
 
 
@@ -213,7 +213,7 @@ def test_inputs_beyond_every_word(zero: int, low: int, high: int) -> None:
 def test_inputs_of_32_bits(signed: bool) -> None:
     matrix = Matrix(0, "w", 2, 2, 4, 32, signed, 5, "", 0, 0)
     body = [i("load", Reg("xin", 0, 2), pixel("x", 2), 0), i("mvm", 1), i("store", pixel("y", 2), Reg("xout", 0, 2))]
-    weights = {"w": np.array([[1, -2], [3, 7]], np.int8), "x.index": np.arange(2), "y.index": np.arange(2)}
+    weights = {"w": np.array([[1, -2], [3, 7]], np.int8), "x.index": straight(2), "y.index": straight(2)}
     check(vector_program(2, 2, body, [matrix]), weights, IDEAL, {"x": ENDS.reshape(-1, 1, 1, 2)})
 
 

@@ -209,11 +209,11 @@ def with_weights(folder: Path, name: str, change: Callable[[AnyArray], AnyArray]
     return verdict(folder, {TEXT: text, WEIGHTS: (tmp_path / "weights").read_bytes()})
 
 
-def put(value: float) -> Callable[[AnyArray], AnyArray]:
-    """A change that puts a value in an array's first place."""
+def put(value: float, at: int = 0) -> Callable[[AnyArray], AnyArray]:
+    """A change that puts a value in one of an array's places."""
 
     def change(array: AnyArray) -> AnyArray:
-        array.flat[0] = value
+        array.flat[at] = value
         return array
 
     return change
@@ -229,9 +229,17 @@ WRONG_ARRAYS: Mapping[str, tuple[str, Callable[[AnyArray], AnyArray]]] = {
     "a weight beyond 64 bits": ("t0/logits/mvmu0", lambda array: put((1 << 64) - 1)(array.astype(np.uint64))),
     "weights in floats": ("t0/logits/mvmu0", lambda array: array.astype(np.float32)),
     "weights transposed": ("t0/logits/mvmu0", lambda array: np.ascontiguousarray(array.T)),
-    "an index outside": ("input/input", put(64)),
-    "an index below none": ("input/input", put(-2)),
-    "an output from nowhere": ("output/logits", put(-1)),
+    "moves of elements that there are not": ("input/input", put(1, 1)),
+    "moves to words below none": ("input/input", put(-1, 2)),
+    "moves of too few words": ("input/input", put(63, 3)),
+    "moves of no words": ("input/input", put(0, 3)),
+    "moves of endlessly many words": ("input/input", lambda array: np.array([1, 0, 0, 1 << 62, 0, 0])),
+    "moves that meet": ("output/logits", put(0, 4)),
+    "moves of nothing": ("output/logits", lambda array: array[:0]),
+    "an axis of moves that is missing": ("output/logits", put(2)),
+    "moves of too many axes": ("output/logits", put(1 << 62)),
+    "moves of fewer axes than none": ("output/logits", put(-1)),
+    "moves in floats": ("output/logits", lambda array: array.astype(np.float64)),
 }
 
 

@@ -13,7 +13,7 @@ from cimc.isa.operands import Window
 from cimc.isa.program import Program, RingRef
 from cimc.runtime.step import StepEngine
 from tests.isa.small import SMALL
-from tests.runtime.programs import IDEAL, REG2, i, pixel, relay_program, relay_weights, vector_program
+from tests.runtime.programs import IDEAL, REG2, i, pixel, relay_program, relay_weights, straight, vector_program
 from tests.runtime.test_step import small_weights
 
 
@@ -78,7 +78,7 @@ def test_inputs_with_different_lanes() -> None:
     program = vector_program(2, 2, [i("set", REG2, 0), i("store", pixel("y", 2), REG2)])
     x = program.inputs[0]
     program = replace(program, inputs=(x, replace(x, name="z", rings=(RingRef(0, "y"),))))
-    weights = {"x.index": np.arange(2), "y.index": np.arange(2)}
+    weights = {"x.index": straight(2), "y.index": straight(2)}
     inputs = {"x": np.zeros((2, 1, 1, 2), int), "z": np.zeros((3, 1, 1, 2), int)}
     assert refusal(program, weights, inputs) == (
         'error[run.inputs]: inputs differ in lanes: 2 in "x", 3 in "z"\n  at vector\n  help: give all the same'
@@ -86,12 +86,12 @@ def test_inputs_with_different_lanes() -> None:
 
 
 def test_wrong_weights_are_all_named() -> None:
-    weights = {**small_weights(), "conv1.multiplier": np.arange(4), "image.index": np.arange(36) + 1}
+    weights = {**small_weights(), "conv1.multiplier": np.arange(4), "image.index": np.array([1, 1, 0, 36, 1, 1])}
     weights["conv1.weight"][0, 0] = 128
     del weights["out.index"], weights["conv1.bias"]
     other = "help: give the weights file that was written with the program"
     assert refusal(SMALL, weights) == (
-        'error[run.weights]: array "image.index" has indices 1 to 36 for 36 elements\n'
+        'error[run.weights]: array "image.index" has a box, number 0, of the elements 1 to 36; there are 36\n'
         f'  at small, input "image"\n  {other}\n'
         'error[run.weights]: there is no array "out.index"\n'
         f'  at small, output "out/y:0"\n  {other}\n'
@@ -128,7 +128,7 @@ def test_a_message_of_another_length() -> None:
 
 
 def test_inputs_are_quantised_and_laid_out_by_the_index() -> None:
-    """x goes into two rings: the second element, a pad of the zero point 3, and the first element twice."""
+    """x goes into two rings: the second element twice, then the first one twice. y is turned round."""
     program = vector_program(2, 4, [])
     tile = program.tiles[0]
     x, y = tile.rings
@@ -155,10 +155,10 @@ def test_inputs_are_quantised_and_laid_out_by_the_index() -> None:
         outputs=(out,),
         tiles=(replace(tile, rings=(x, y, z), cores=(replace(core, stream=tuple(code)),)),),
     )
-    weights = {"x.index": np.array([1, -1, 0, 0]), "y.index": np.array([3, 2, 1, 0])}
+    weights = {"x.index": np.array([2, 1, 0, 2, -1, 2, 2, 0, 1]), "y.index": np.array([1, 3, 0, 4, -1, 1])}
     output = StepEngine(program, weights, IDEAL).run({"x": np.array([[1.0, 200.0], [-0.25, 0.75]])}).outputs["y"]
     # 1 / 0.5 + 3 = 5, 200 saturates at 127; -0.5 + 3 and 1.5 + 3 round to even: 3, 5
-    words = np.array([[5, 5, 3, 127], [3, 3, 3, 5]])
+    words = np.array([[5, 5, 127, 127], [3, 3, 5, 5]])
     assert output.dtype == np.float32
     assert output.tolist() == ((words - 1) * 0.25).tolist()
 

@@ -149,7 +149,7 @@ TODO = "\n  help: give a folder that `cimc compile` wrote"
         ),
         (
             lambda folder: edit_manifest(folder, lambda manifest: manifest.update(format=9)),
-            'error[package.file]: "format" of the manifest is 9; this cimc knows 1\n  at @/manifest.json\n'
+            'error[package.file]: "format" of the manifest is 9; this cimc knows 2\n  at @/manifest.json\n'
             "  help: compile the model again with this cimc",
         ),
         (

@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from cimc.crossbar.chain import Feed, Programmed
-from cimc.ir.layers import Floats, Ints
+from cimc.ir.layers import Floats, Ints, Words
 from cimc.ir.mapped import Block, MappedGraph, Task, evaluate_layer
 from cimc.ir.reference import empty_output, read_operand, windows_of
 from cimc.layer_kinds.matrix.mapped import MappedMatrix
 from cimc.numerics.keys import NOTHING_DRAWN
 from cimc.numerics.quant import requant2, saturate, shift_round
 
-BAND_WORDS = 1 << 22
-"""Elements of unfolded windows, or of results, that are worked on at once (32 MiB), at least one row of a map."""
+BAND_WORDS = 1 << 19
+"""Elements of unfolded windows, or of results, that are worked on at once (4 MiB), at least one row of a map."""
 
 
 @evaluate_layer.register
-def _evaluate(mapped: MappedMatrix, graph: MappedGraph, maps: Mapping[str, Ints]) -> Ints:
+def _evaluate(mapped: MappedMatrix, graph: MappedGraph, maps: Mapping[str, Words]) -> Ints:
     result = empty_output(graph, mapped.layer, maps)
     for band, windows in bands_of(graph, mapped, maps):
         sums = accumulate(graph, mapped, windows)
@@ -32,7 +32,7 @@ def _evaluate(mapped: MappedMatrix, graph: MappedGraph, maps: Mapping[str, Ints]
     return result
 
 
-def bands_of(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints]) -> Iterator[tuple[range, Ints]]:
+def bands_of(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Words]) -> Iterator[tuple[range, Ints]]:
     """A layer's windows, a few rows of its result at a time, so that they and the sums stay small unfolded."""
     out, (outputs, inputs, *kernel) = graph.maps[mapped.layer.output], mapped.layer.shape
     row = len(next(iter(maps.values()))) * out.width * max(outputs, inputs * mapped.layer.groups * math.prod(kernel))
@@ -122,7 +122,7 @@ def accumulate(
 
 
 def finish_matrix(
-    graph: MappedGraph, mapped: MappedMatrix, accumulators: Ints, maps: Mapping[str, Ints], band: range
+    graph: MappedGraph, mapped: MappedMatrix, accumulators: Ints, maps: Mapping[str, Words], band: range
 ) -> Ints:
     """Bias, residual, requantisation and table of a matrix layer. accumulators: of the rows `band` of its result."""
     layer, epilogue = mapped.layer, mapped.epilogue

@@ -8,12 +8,15 @@ is zero. Layout operations work on digits and pieces, in a time that does not gr
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
+
+from cimc.base.moves import Box, Moves
 
 MOST_PIECES = 1 << 12
 """Of a tensor whose digits are joined piece by piece; more of them would be slower than a number for each element."""
@@ -85,15 +88,20 @@ class IndexMap:
         """Whether some elements lie nowhere."""
         return sum(piece.count for piece in self.pieces) < self.count
 
+    def moves(self, starts: Sequence[int]) -> Moves:
+        """Its elements, and starts[map] + the element of the map as words."""
+        steps = [*accumulate(self.sizes[:0:-1], operator.mul, initial=1)][::-1]
+        boxes = []
+        for piece in self.pieces:
+            element = sum(low * step for low, step in zip(piece.low, steps, strict=False))
+            word = starts[piece.map] + piece.base + sum(low * stride for low, _, stride in piece.spans)
+            axes = ((high - low, step, by) for (low, high, by), step in zip(piece.spans, steps, strict=False))
+            boxes.append(Box.of((element, word), axes))
+        return Moves(tuple(boxes))
+
     def elements(self, starts: Sequence[int]) -> Elements:
         """starts[map] + the element of the map, for every element of the tensor; -1 for zeros."""
-        found = np.full(self.sizes, -1, np.int64)
-        for piece in self.pieces:
-            numbers = np.asarray(piece.base + starts[piece.map])
-            for low, high, stride in piece.spans:
-                numbers = numbers[..., None] + np.arange(low, high) * stride
-            found[tuple(slice(low, high) for low, high, _ in piece.spans)] = numbers
-        return found.reshape(self.shape)
+        return self.moves(starts).words(self.count).reshape(self.shape)
 
     def on_maps(self, numbers: dict[int, int]) -> IndexMap:
         """The same elements of other maps. numbers: the new one's by the old one's, where it changes."""

@@ -48,7 +48,7 @@ HANDLERS: dict[type[g.Node], Callable[[Lowering, Any], None]] = {
 
 
 def lower(graph: g.Graph, weightless: bool = False) -> LayerGraph:
-    """Lower a Graph. weightless: of an estimate - weights have shapes and no values, inputs and outputs no index, and
+    """Lower a Graph. weightless: of an estimate - weights have shapes and no values, inputs and outputs no moves, and
     other constants may be stand-ins.
 
     Raises CimcError with every node that can't be lowered.
@@ -101,10 +101,9 @@ def _walk(low: Lowering) -> None:
 def _input(low: Lowering, name: str) -> Binding:
     """Give a network input a map, laid out as its first consumer wants it."""
     tensor = low.graph.tensors[name]
-    layout = input_layout(low.graph, name)
-    low.add_map(name, layout, input_format(low.graph, name))
-    index = None if low.weightless else layout.index()
-    return Binding(name, tensor.shape, storage_of(tensor.dtype), (name,), index)
+    low.add_map(name, input_layout(low.graph, name), input_format(low.graph, name))
+    moves = None if low.weightless else low.tensors[name].moves([0] * len(low.maps))
+    return Binding(name, tensor.shape, storage_of(tensor.dtype), (name,), moves)
 
 
 def _output(low: Lowering, name: str) -> Binding:
@@ -124,8 +123,8 @@ def _output(low: Lowering, name: str) -> Binding:
     starts = [0] * len(low.maps)
     for before, after in pairwise(maps):
         starts[after] = starts[before] + low.maps[before].words
-    index = None if low.weightless else low.tensors[name].elements(starts).ravel()
-    return Binding(name, tensor.shape, storage_of(tensor.dtype), tuple(low.maps[m].name for m in maps), index)
+    moves = None if low.weightless else low.tensors[name].moves(starts)
+    return Binding(name, tensor.shape, storage_of(tensor.dtype), tuple(low.maps[m].name for m in maps), moves)
 
 
 def _finished(low: Lowering, group: FusionGroup) -> Layer:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cimc.ir.layers import FeatureMap, Floats, Ints
+from cimc.ir.layers import FeatureMap, Floats
 from cimc.passes.lower.index_map import IndexMap, Shape
 
 
@@ -30,11 +30,6 @@ class Layout:
         inside = IndexMap.whole(number, tuple(self.sizes[digit] for digit in self.order))
         back = tuple(int(digit) for digit in np.argsort(self.order))
         return inside.transpose(back).reshape(shape)
-
-    def index(self) -> Ints:
-        """The tensor's flat index of every element of the map, in the map's order."""
-        numbers = np.arange(math.prod(self.shape), dtype=np.int64)
-        return numbers.reshape(self.sizes).transpose(self.order).ravel()
 
     def per_channel(self, constant: npt.NDArray[np.float64], shape: Sequence[int]) -> Floats | None:
         """A constant that broadcasts to the tensor's shape as one number a channel, (C,); None where it is not."""

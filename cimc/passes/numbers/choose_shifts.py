@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from cimc.ir.borders import onto_map
 from cimc.ir.epilogue import Float32s
-from cimc.ir.layers import Floats, Ints
+from cimc.ir.layers import Floats, Ints, Words
 from cimc.ir.mapped import Arithmetic, MappedGraph, evaluate_layer
 from cimc.ir.reference import empty_output
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, as_matrix, matrices_of, round_weights, unit_of, with_matrices
@@ -39,7 +39,7 @@ UNLIMITED = 62  # bits that no sum here reaches
 SAME_BIAS = 1e-4  # relative distance within which an integer bias is in units of the sums
 
 
-def _inputs(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]]) -> dict[str, Ints]:
+def _inputs(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]]) -> dict[str, Words]:
     """The input maps' integers on as many lanes as there is time and room for."""
     products = sum(
         math.prod(m.layer.shape) * graph.maps[m.layer.output].height * graph.maps[m.layer.output].width
@@ -77,7 +77,7 @@ def choose_shifts(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]
 
 
 def _calibrated(
-    graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints], wanted: bool
+    graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Words], wanted: bool
 ) -> tuple[MappedMatrix, Ints | None]:
     """The layer with its shift and scales, and its result on the calibration lanes where that is wanted.
 
@@ -135,7 +135,7 @@ def _cannot_overflow(graph: MappedGraph, mapped: MappedMatrix) -> bool:
     return int((largest + np.abs(mapped.settled_bias)).max()) < 1 << (_sum_bits(graph, mapped) - 1)
 
 
-def _corrected(graph: MappedGraph, settled: MappedMatrix, maps: Mapping[str, Ints], wanted: Floats) -> MappedMatrix:
+def _corrected(graph: MappedGraph, settled: MappedMatrix, maps: Mapping[str, Words], wanted: Floats) -> MappedMatrix:
     """The layer with its offsets moved by what rounding of weights and sums is off on average, channel by channel.
 
     maps: of some calibration lanes; wanted: what all their sums together would give unrounded, in units of the result,
@@ -167,7 +167,7 @@ def _reach(unshifted: MappedMatrix, largest: float) -> Floats:
     return np.asarray(np.minimum(result / np.maximum(epilogue.m, 1e-30), possible), np.float64)
 
 
-def _chunks(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Ints]) -> Iterator[slice]:
+def _chunks(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Words]) -> Iterator[slice]:
     """A few lanes at a time; offsets are corrected by the last ones."""
     out = graph.maps[mapped.layer.output]
     size = max(1, CHUNK_WORDS // (out.height * out.width * math.prod(mapped.layer.shape[1:]) * mapped.layer.groups))

@@ -82,7 +82,8 @@ def run(program: Program, inputs: Mapping[str, np.ndarray], seed: int = 0) -> di
         maps = []
         for lane in array.reshape(count, math.prod(interface.shape)):
             words = [quantise(x, interface, program.target.word) for x in lane]
-            maps.append([interface.zero if at == -1 else words[at] for at in interface.index])
+            elements = {word: element for element, word in interface.moves}
+            maps.append([words[elements[word]] for word in range(len(elements))])
         begin = 0
         for place in interface.rings:
             ring = tiles[place.tile].rings[place.ring]
@@ -105,7 +106,7 @@ def collect(interface: Interface, ports: list[list[list[int]]], count: int) -> n
     values = []
     for image in range(count):
         words = [word for maps in ports for word in maps[image]]
-        for at in interface.index:
+        for _, word in sorted(interface.moves):
             with np.errstate(all="ignore"):
-                values.append(real_of(words[at], interface).astype(dtype))
+                values.append(real_of(words[word], interface).astype(dtype))
     return np.array(values, dtype=dtype).reshape(count, *interface.shape)

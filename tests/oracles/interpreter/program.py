@@ -58,6 +58,19 @@ def build(kind: type[T], record: Mapping[str, Any], **others: object) -> T:
     return kind(**{name: record[name] for name in names}, **others)
 
 
+def moves_of(numbers: list[int]) -> list[tuple[int, int]]:
+    """Give the (element, word) that belong together, of the boxes that an index holds."""
+    found = []
+    while numbers:
+        end = 3 + 3 * numbers[0]
+        pairs, axes, numbers = [(numbers[1], numbers[2])], numbers[3:end], numbers[end:]
+        for at in range(0, len(axes), 3):
+            count, far, wide = axes[at : at + 3]
+            pairs = [(element + i * far, word + i * wide) for element, word in pairs for i in range(count)]
+        found += pairs
+    return found
+
+
 class Target:
     """What decides about results, of all that the target says."""
 
@@ -96,7 +109,7 @@ class Interface:
     zero: int
     low: int
     high: int
-    index: list[int]
+    moves: list[tuple[int, int]]
     rings: tuple[RingPort, ...]
 
 
@@ -173,9 +186,9 @@ class Loader:
             if record["word"] not in (0, target.word) or record["accumulator"] not in (0, target.accumulator):
                 raise ValueError("the program is made for another target")
         elif word in (".input", ".output"):
-            index = [int(at) for at in self.arrays[record["index"]]]
+            moves = moves_of([int(number) for number in self.arrays[record["index"]]])
             place = self.program.inputs if word == ".input" else self.program.outputs
-            place.append(build(Interface, record, index=index))
+            place.append(build(Interface, record, moves=moves))
         elif word == ".tile":
             self.tile = self.program.tiles[record["number"]] = TilePlan()
         elif word in (".core", ".channel"):
