@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cimc.base.quantities import si
 from cimc.cli.console import answer, check_json
+from cimc.driver.arrays import data_for
 from cimc.driver.options import EstimateOptions
 from cimc.estimator.estimate import Estimate
 from cimc.estimator.estimating import estimate_network
@@ -29,10 +30,11 @@ rounds: how often the chip is written for the layer; copies share the vectors of
 written: cells, and the time and energy of writing them; computing: of a batch"""
 
 
-def estimate_job(model: str, options: EstimateOptions, json: Path | None) -> None:
+def estimate_job(model: str, options: EstimateOptions, calibration: str | None, json: Path | None) -> None:
     """`cimc estimate`."""
-    check_json(json, model)
-    found = estimate_network(model, options)
+    check_json(json, model, calibration)
+    data = None if calibration is None else data_for(model, calibration)
+    found = estimate_network(model, options, data)
     answer(found, json, _view(found))
 
 

@@ -75,13 +75,6 @@ def test_agreement_with_copies(name: str, mvmus: int) -> None:
     check(str(require(MODELS / f"{name}.onnx")), mvmus=mvmus)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mvmus", [None, 200, 1000])
-def test_agreement_on_a_network_that_carries_integers(mvmus: int | None) -> None:
-    """Which of its sums are rounded depends on its weights: a bias is added, or is a term of the requantisation."""
-    check(str(require(MODELS / "mobilenet_v1_0.25_128_uint8_qdq.onnx")), mvmus=mvmus, within=0.03)
-
-
 @pytest.mark.usefixtures("closed_forms")
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name not in SLOW])
 def test_closed_forms_on_real_networks(name: str) -> None:
