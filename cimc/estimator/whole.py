@@ -178,8 +178,12 @@ def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, in
     by_layer: dict[int, float] = defaultdict(float)
     busy: dict[int, float] = defaultdict(float)
     cores: dict[int, int] = defaultdict(int)
+    spent: dict[int, dict[str, float]] = {}  # streams that are alike have one and the same counts
     for stream in flow.streams:
-        for action, joules in prices.joules(stream.spent.counts).items():
+        counts = stream.spent.counts
+        if id(counts) not in spent:
+            spent[id(counts)] = prices.joules(counts)
+        for action, joules in spent[id(counts)].items():
             components[ACTIONS[action].component] += joules
             by_layer[stream.layer] += joules
         if stream.kind == "core":

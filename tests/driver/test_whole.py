@@ -86,6 +86,33 @@ def test_closed_forms_with_copies() -> None:
     check(str(require(MODELS / f"{NETWORKS['ResNet-20']}.onnx")), mvmus=MVMUS, within=CLOSED)
 
 
+@pytest.mark.parametrize(
+    ("network", "budget", "tiles"),
+    [
+        ("mnist_lenet5x5_b-rram", None, 138),
+        ("cifar10_resnet20", None, 3),
+        ("cifar10_resnet20", MVMUS, 3),
+        ("cifar10_vgg8_bn", 300, 138),
+        pytest.param("squeezenet1.0-deepcompressed", None, 138, marks=pytest.mark.slow),
+        pytest.param("squeezenet1.0-deepcompressed", 300, 20, marks=pytest.mark.slow),
+        pytest.param("superres_espcn_x3", 300, 138, marks=pytest.mark.slow),
+    ],
+)
+def test_energy_of_large_networks_is_that_of_the_program(
+    network: str, budget: int | None, tiles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies, parts of rows, relays, chips that are left: whatever is sent, it is sent as the program sends it."""
+    model = str(require(MODELS / f"{network}.onnx"))
+    options = EstimateOptions("puma", budget=budget, set={"chip.tiles": tiles})
+    found = []
+    for units in (1 << 30, 0):
+        monkeypatch.setattr(whole_module, "MOST_UNITS", units)
+        found.append(whole(model, options))
+    timed, closed = found
+    assert closed.joules_by_component == pytest.approx(timed.joules_by_component, rel=1e-9)
+    assert closed.joules == pytest.approx(timed.joules, rel=1e-12)
+
+
 @pytest.mark.parametrize("units", [whole_module.MOST_UNITS, 0])
 def test_an_instruction_more_is_in_the_estimate(units: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change of what is emitted for one kind of layer needs no other edit."""
