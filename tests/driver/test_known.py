@@ -23,7 +23,7 @@ from tests.cli.commands import CALIBRATION, DIGITS, QUANTISED, cimc
 from tests.cli.commands import compiled as compiled_folder
 from tests.shared_data import MODELS, SHARED, require
 
-SLOW = ("ResNet-20 int8", "VGG-8 int8", "MLPerf MobileNet int8", "MobileNet uint8", "SqueezeNet int8")
+SLOW = ("ResNet-20 int8", "VGG-8 int8", "MLPerf MobileNet int8", "SqueezeNet int8")
 """Networks that take seconds to compile."""
 
 MOBILENET = "mobilenet_v1_0.25_128_uint8_qdq"
