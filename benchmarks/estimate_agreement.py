@@ -2,9 +2,9 @@
 
     python benchmarks/estimate_agreement.py [FOLDER OF MODELS]
 
-prints latency of one input, interval between inputs and energy of one input, of both, for seven networks with one copy
-of each layer, and for ResNet-20 with copies within 118 MVMUs (`--budget`, `--mvmus`). It takes half a minute, nearly
-all of it for compiling.
+prints latency of one input, interval between inputs and energy of one input, of both, for networks with one copy of
+each layer, and for ResNet-20 with copies within 118 MVMUs (`--budget`, `--mvmus`). It takes a minute, nearly all of it
+for compiling. The folder has `models` and `public` in it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from cimc.driver.compile import Compiled, compile_network, synthetic_inputs
 from cimc.driver.options import CompileOptions, EstimateOptions
 from cimc.estimator.estimate import Estimate
 from cimc.estimator.estimating import estimate_network
+from cimc.estimator.known import carries_integers
 from cimc.frontends.onnx_loader import load_onnx
 from cimc.runtime.timing.engine import time_program
-from tests.shared_data import MODELS
+from tests.shared_data import SHARED
 
 NETWORKS: Mapping[str, str] = {
     "LeNet": "mnist_lenet5x5_b-rram",
@@ -33,7 +34,23 @@ NETWORKS: Mapping[str, str] = {
     "SqueezeNet": "squeezenet1.0-deepcompressed",
     "super-resolution": "superres_espcn_x3",
 }
-"""Files of the networks, without their suffix."""
+"""Files of float networks in `models`, without their suffix."""
+
+INTEGERS: Mapping[str, str] = {
+    "LeNet int8, per tensor": "models/mnist_lenet5x5_int8_qdq_pertensor",
+    "LeNet int8, per channel": "models/mnist_lenet5x5_int8_qdq_perchannel",
+    "LeNet int8, symmetric": "models/mnist_lenet5x5_int8_qdq_symmetric",
+    "LeNet int8, QOperator": "models/mnist_lenet5x5_int8_qoperator",
+    "MLP int8": "models/mnist_mlp_int8_qdq_perchannel",
+    "MLPerf DS-CNN int8": "public/mlperf_kws_dscnn_int8",
+    "MLPerf ResNet-8 int8": "public/mlperf_ic_resnet8_int8",
+    "MLPerf MobileNet int8": "public/mlperf_vww_mobilenet_int8",
+    "ResNet-20 int8": "models/cifar10_resnet20_ft_int8_qdq_perchannel",
+    "VGG-8 int8": "models/cifar10_vgg8_int8_qdq_perchannel",
+    "MobileNet uint8": "models/mobilenet_v1_0.25_128_uint8_qdq",
+    "SqueezeNet int8": "models/squeezenet1.0_int8_qdq_perchannel",
+}
+"""Files of networks that carry their own integers, without their suffix."""
 
 MVMUS = 118
 """Of ResNet-20 with copies: twice as many as one copy of each layer takes."""
@@ -63,8 +80,11 @@ class Agreement:
 
 
 def compiled(model: str, target: str = "puma", mvmus: int | None = None) -> Compiled:
-    """A network compiled with one lane of synthetic calibration data, on which no time and no action depends."""
-    lane = {name: array[0] for name, array in synthetic_inputs(load_onnx(model), 0).items()}  # axis 0 of it, 1 long
+    """A network compiled without calibration data. Of a float network one lane of random inputs is enough: no time and
+    no action depends on it."""
+    graph, lane = load_onnx(model), None
+    if not carries_integers(graph):
+        lane = {name: array[0] for name, array in synthetic_inputs(graph, 0).items()}  # axis 0 of it, 1 long
     return compile_network(model, CompileOptions(target, mvmus=mvmus), lane)
 
 
@@ -96,13 +116,14 @@ def row(name: str, found: Agreement) -> str:
 
 def main() -> None:
     """Print the table."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else MODELS
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED
     print("| network | latency, us: estimate | engine | ratio | interval, us: estimate | engine | ratio "
           "| energy, uJ: estimate | engine | ratio |")  # fmt: skip
     print("|---|" + "---:|" * 9)
-    for name, file in NETWORKS.items():
+    files = {name: f"models/{file}" for name, file in NETWORKS.items()} | dict(INTEGERS)
+    for name, file in files.items():
         print(row(name, agreement(str(folder / f"{file}.onnx"))), flush=True)
-    resnet = str(folder / f"{NETWORKS['ResNet-20']}.onnx")
+    resnet = str(folder / f"{files['ResNet-20']}.onnx")
     print(row(f"ResNet-20, {MVMUS} MVMUs", agreement(resnet, mvmus=MVMUS)))
 
 

@@ -147,14 +147,18 @@ def verify(
 
 
 @_takes(EstimateOptions)
-def estimate(model: ModelLike, target: TargetLike = DEFAULT_TARGET, **options: Any) -> Estimate | LayerByLayer:
+def estimate(
+    model: ModelLike, target: TargetLike = DEFAULT_TARGET, calibration: Data | None = None, **options: Any
+) -> Estimate | LayerByLayer:
     """Crossbars, copies, time and energy from a network's structure. The options are those of `cimc estimate`.
+
+    calibration: arrays by input, or an .npz file, for what depends on them.
 
     A target whose crossbars hold one layer at a time gives a LayerByLayer; docs/estimate.md explains both.
     """
     from cimc.estimator.estimating import estimate_network
 
-    return estimate_network(model, made(EstimateOptions, {"target": target, **options}))
+    return estimate_network(model, made(EstimateOptions, {"target": target, **options}), calibration)
 
 
 def load(folder: FilePath) -> CompiledProgram:

@@ -98,8 +98,10 @@ def run(
 
 
 @o.with_options
-def estimate(model: o.Model, options: EstimateOptions, json: o.Json = None) -> None:
-    """Estimate crossbars, copies, time and energy from a network's structure. No code is made and no weight is read.
+def estimate(
+    model: o.Model, options: EstimateOptions, calibration: o.CalibrationFile = None, json: o.Json = None
+) -> None:
+    """Estimate crossbars, copies, time and energy from a network's structure, before it is trained or compiled.
 
     \b
       cimc estimate net.onnx --target puma --budget 1chip
@@ -109,7 +111,7 @@ def estimate(model: o.Model, options: EstimateOptions, json: o.Json = None) -> N
     """
     from cimc.cli.estimating import estimate_job
 
-    estimate_job(model, options, json)
+    estimate_job(model, options, calibration, json)
 
 
 def time(folder: o.Folder, inputs: o.Inputs = 4, json: o.Json = None) -> None:

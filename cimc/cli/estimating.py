@@ -29,10 +29,10 @@ rounds: how often the chip is written for the layer; copies share the vectors of
 written: cells, and the time and energy of writing them; computing: of a batch"""
 
 
-def estimate_job(model: str, options: EstimateOptions, json: Path | None) -> None:
+def estimate_job(model: str, options: EstimateOptions, calibration: str | None, json: Path | None) -> None:
     """`cimc estimate`."""
-    check_json(json, model)
-    found = estimate_network(model, options)
+    check_json(json, model, calibration)
+    found = estimate_network(model, options, calibration)
     answer(found, json, _view(found))
 
 

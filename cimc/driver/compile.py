@@ -169,7 +169,7 @@ def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
     """Standard normal lanes for float inputs, the whole range for integer ones."""
     generator = np.random.default_rng(seed)
     values = max((math.prod(tensor.shape) for tensor in graph.tensors.values()), default=1)
-    most = min(SYNTHETIC_WORK / max(1, _products(graph)), SYNTHETIC_VALUES / max(1, values))
+    most = min(SYNTHETIC_WORK / max(1, products(graph)), SYNTHETIC_VALUES / max(1, values))
     lanes = int(np.clip(most, 2, SYNTHETIC_LANES))
     made: dict[str, npt.NDArray[Any]] = {}
     for name in graph.inputs:
@@ -186,7 +186,7 @@ def synthetic_inputs(graph: Graph, seed: int) -> dict[str, npt.NDArray[Any]]:
     return made
 
 
-def _products(graph: Graph) -> int:
+def products(graph: Graph) -> int:
     """Multiply-adds of one lane in convolutions and products with constants."""
     total = 0
     for node in graph.nodes:

@@ -21,6 +21,7 @@ from cimc.base.quantities import counted, si
 from cimc.base.shown import Facts, Shown
 from cimc.driver.options import EstimateOptions
 from cimc.estimator.cut import Cut, copies_on_one, cut_network, product_seconds
+from cimc.estimator.known import Known
 from cimc.estimator.left_out import left_out
 from cimc.estimator.weightless import lower_weightless
 from cimc.estimator.whole import Whole, whole_estimate
@@ -133,8 +134,8 @@ class Estimate(Shown):
         return facts
 
 
-def estimate(structure: Structure, target: Target, options: EstimateOptions) -> Estimate:
-    """Estimate a network of which the structure is known. options.target is not looked at."""
+def estimate(structure: Structure, target: Target, options: EstimateOptions, known: Known | None = None) -> Estimate:
+    """Estimate a network of which the structure is known, and its numbers perhaps. options.target is not looked at."""
     assert target.chip.resident != "one layer", f"{target.name} holds one layer at a time"
     bits = target.numbers.weight if options.weight_bits is None else options.weight_bits
     cuts = cut_network(structure, target, bits, options.rows)
@@ -155,7 +156,7 @@ def estimate(structure: Structure, target: Target, options: EstimateOptions) -> 
     busy = [load.busy(copies) for load, copies in zip(loads, found.copies, strict=True)]
     tiles = math.ceil(found.crossbars / (target.tile.cores * target.core.mvmus))
     chosen = None if options.mvmus is None or options.rate else Duplication(options.mvmus, options.objective)
-    whole, uncounted = whole_estimate(structure, target, bits, options.rows, found.copies, chosen)
+    whole, uncounted = whole_estimate(structure, known, target, bits, options.rows, found.copies, chosen)
     return Estimate(
         network=structure.name,
         target=target.name,

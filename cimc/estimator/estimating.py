@@ -6,18 +6,23 @@ import re
 from dataclasses import replace
 
 from cimc.base.diagnostics import Place, fail
+from cimc.driver.arrays import Data, data_for
 from cimc.driver.options import EstimateOptions
 from cimc.estimator.estimate import Estimate, estimate
+from cimc.estimator.known import known_numbers
 from cimc.estimator.layer_by_layer import LayerByLayer, estimate_layer_by_layer
 from cimc.frontends.onnx_file import ModelLike
 from cimc.frontends.structure import load_structure
 from cimc.target import Target
 
 
-def estimate_network(model: ModelLike, options: EstimateOptions) -> Estimate | LayerByLayer:
+def estimate_network(
+    model: ModelLike, options: EstimateOptions, calibration: Data | None = None
+) -> Estimate | LayerByLayer:
     """The estimate of an ONNX model.
 
-    Raises CimcError for all that is wrong with the network, the target or the options.
+    calibration: lanes of every network input, by name, or their file, for what depends on numbers (cimc.estimator.known); layers that
+    take turns need none. Raises CimcError for all that is wrong with the network, the target or the options.
     """
     target = options.chip()
     options = replace(options, budget=_mvmus(options.budget, target))
@@ -26,7 +31,10 @@ def estimate_network(model: ModelLike, options: EstimateOptions) -> Estimate | L
     if options.batch is not None:
         what = f"--batch says for how many inputs a layer stays, and on {target.name} all layers stay"
         raise fail("options.batch", what, Place(item="--batch"), 'take a target with chip.resident = "one layer"')
-    return estimate(load_structure(model, options.bind), target, options)
+    data = None if calibration is None else data_for(model, calibration)
+    structure = load_structure(model, options.bind)
+    known = known_numbers(model, options.bind, structure.outline, data)
+    return estimate(structure, target, options, known)
 
 
 def _layer_by_layer(model: ModelLike, options: EstimateOptions, target: Target) -> LayerByLayer:

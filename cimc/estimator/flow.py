@@ -16,6 +16,7 @@ from cimc.estimator.stalls import Stall, find_stalls
 from cimc.estimator.streams import Spent, Stream, Streams
 from cimc.estimator.tiling import Floor
 from cimc.ir.placed import Piece, PlacedTask, RingKey
+from cimc.ir.scheduled import Transfer
 from cimc.isa.cost.prices import PriceList
 from cimc.target.model import Target
 
@@ -84,8 +85,10 @@ class _Run:
         found: Times = np.zeros(())
         for region in task.regions:
             there = self._in_ring(tile, region.piece)
-            tickets = (region.first + region.span + region.advance * row) * self.floor.placed.segments[region.piece.map]
-            if count > 1 and self.streams.streaming(task, region):
+            tickets = (region.first + region.span + region.advance * row) * self.floor.rings[tile][
+                region.piece
+            ].segments
+            if count > 1 and self.streams.streaming(tile, task, region):
                 tickets = units + 1
             found = np.maximum(found, there[np.minimum(np.maximum(tickets, 1), len(there)) - 1])
         for key in self.floor.placed.sums_of(task):
@@ -97,8 +100,11 @@ class _Run:
         """When each segment is in a tile's ring."""
         if (tile, key) not in self.ready:
             home = self.floor.home[key]
-            there = self._assembled(home, key) if tile == home else self._in_ring(home, key)
-            self.ready[tile, key] = there if tile == home else self._sent(home, tile, key, there)
+            if tile == home:
+                self.ready[tile, key] = self._assembled(home, key)
+            else:
+                transfer = self.floor.filled_by[tile, key, 0]
+                self.ready[tile, key] = self._sent(transfer, key, self._in_ring(transfer.source_tile, key))
         return self.ready[tile, key]
 
     def _assembled(self, home: int, key: RingKey) -> Times:
@@ -111,7 +117,7 @@ class _Run:
         for tile, task in makers:
             rows = self.done[id(task)]
             if tile != home:
-                rows = self._sent(tile, home, task.out, rows)
+                rows = self._sent(self.floor.filled_by[home, key, task.copy], task.out, rows)
             share, wide = self.floor.share_of(task), self.streams.segments(task)
             first = share.first_segment(found.shape[1])
             columns = slice(first, first + wide)
@@ -119,16 +125,18 @@ class _Run:
         ready: Times = np.maximum.accumulate(found.ravel(), dtype=np.float64)
         return ready
 
-    def _sent(self, source: int, to: int, key: RingKey, there: Times) -> Times:
+    def _sent(self, transfer: Transfer, key: RingKey, there: Times) -> Times:
         """When segments arrive that are sent from tile to tile as they get ready."""
-        message, units = self.streams.message(source, to, key), len(there)
+        sent, source = self.streams.sent(transfer), self.floor.scheduled.rings[transfer.source_tile, transfer.source]
+        if sent.messages < len(there):  # parts of rows
+            wide = sent.messages // source.height
+            there = there.reshape(source.height, -1)[:, transfer.segment : transfer.segment + wide].ravel()
         layer = self.streams.made[key][0][1].layer if isinstance(key, Piece) else key.layer
-        for tile, seconds, counts in ((source, message.send, message.sent), (to, message.receive, message.received)):
-            spent = Spent(units * seconds / self.streams.beside.get(layer, 1))
-            spent.counts.update({action: units * count for action, count in counts.items()})
-            self.flow.streams.append(Stream(layer, tile, "channel", units, spent))
-        pace = message.pace / self.streams.beside.get(layer, 1)
-        return paced(there + message.behind - pace, pace)
+        beside = self.streams.beside.get(layer, 1)
+        for tile, spent in ((transfer.source_tile, sent.sender), (transfer.tile, sent.receiver)):
+            self.flow.streams.append(Stream(layer, tile, "channel", sent.messages, spent.shared(beside)))
+        pace = sent.pace / beside
+        return paced(there + sent.behind - pace, pace)
 
     def _inputs(self) -> None:
         """The host fills every ring of an input, segment by segment, over one link."""

@@ -62,7 +62,7 @@ class _Finder:
         While the reader works on its rows, `spare` others come in, as far as the ring, and the ring and FIFO on the
         way to it, have room. So the row that had no room is worked on `later` rows of the reader later.
         """
-        detour, streaming = self._detour(tile, task, region), self.streams.streaming(task, region)
+        detour, streaming = self._detour(tile, task, region), self.streams.streaming(tile, task, region)
         if streaming and detour is None:
             return None
         key, rows = region.piece, self.streams.rows(task)
@@ -81,7 +81,7 @@ class _Finder:
         first = last = self._with_sums(task)
         if detour is not None:
             needed = max(needed, detour.rows - region.first)
-            first, last = self._worked(task, detour, streaming=self._streams_all(task, region))
+            first, last = self._worked(task, detour, streaming=self._streams_all(tile, task, region))
         spare = max(0.0, room - needed)
         later = math.floor(spare / taken) + 1
         lacking = later * taken - spare
@@ -93,6 +93,8 @@ class _Finder:
 
     def _by_copies(self, tile: int, task: PlacedTask, region: AccessRegion) -> int:
         """Rows that copies of a task hold of the ring between them."""
+        if self.floor.placed.layer_of(task).copies == 1:
+            return 0
         tasks = self.floor.placed.tiles[tile].tasks
         copies = [other for other in tasks if (other.layer, other.task) == (task.layer, task.task)]
         rows = [self.floor.share_of(other).row for other in copies]
@@ -147,16 +149,16 @@ class _Finder:
         before = self._ways[key, source]
         if before is None:
             return None
-        first, last = self._worked(maker, before, streaming=self._streams_all(maker, None))
-        way = 0.0 if home == tile else self.streams.message(home, tile, key).behind
+        first, last = self._worked(maker, before, streaming=self._streams_all(home, maker, None))
+        way = self.streams.way(tile, key)
         advance = before.advance / self.floor.share_of(maker).row_step
         rows = (region.first + region.span - 1) * advance + before.rows
         return Detour(region.advance * advance, rows, first + way, last + way)
 
-    def _streams_all(self, task: PlacedTask, but: AccessRegion | None) -> bool:
+    def _streams_all(self, tile: int, task: PlacedTask, but: AccessRegion | None) -> bool:
         """Whether a task reads all its maps, but one perhaps, segment by segment."""
         others = (one for one in task.regions if but is None or one.piece.map != but.piece.map)
-        return all(self.streams.streaming(task, region) for region in others)
+        return all(self.streams.streaming(tile, task, region) for region in others)
 
     def _worked(self, task: PlacedTask, detour: Detour, streaming: bool) -> tuple[float, float]:
         """When the first and the last segment of a task's row are done, of which the operands come by a detour."""

@@ -16,9 +16,8 @@ from cimc.backends.streams import transfer_streams
 from cimc.estimator.tiling import Floor, lay_out
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.placed import AccessRegion, PartialSum, PlacedTask, RingKey
-from cimc.ir.scheduled import RingPlan, Transfer
+from cimc.ir.scheduled import Transfer
 from cimc.isa.cost.prices import PriceList
-from cimc.isa.cost.products import Counts
 from cimc.isa.program import ChannelCode, CoreCode, TileCode
 from cimc.layer_kinds.matrix.mapped import matrices_of
 from cimc.runtime.timing.account import link_seconds
@@ -49,6 +48,10 @@ class Spent:
                 spent.counts[action] += each * count
         return spent
 
+    def shared(self, copies: int) -> Spent:
+        """The same work done by so many at the same time."""
+        return self if copies == 1 else Spent(self.seconds / copies, self.counts)
+
 
 @dataclass(slots=True)
 class Stream:
@@ -68,20 +71,16 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A segment sent from tile to tile. send, receive: s of the channels at both ends; behind: s from when it is ready
-    until it is in the other tile's memory, where nobody is in the way; sent, received: actions."""
+class Sent:
+    """What a transfer costs. messages: segments of an input; sender, receiver: what the channels at both ends spend on
+    all of them; behind: s from when a segment is ready until it is in the other tile's memory, where nobody is in the
+    way; pace: s after which the next one can follow."""
 
-    send: float
-    receive: float
+    messages: int
+    sender: Spent
+    receiver: Spent
     behind: float
-    sent: Counts
-    received: Counts
-
-    @property
-    def pace(self) -> float:
-        """Seconds after which the next one can follow."""
-        return max(self.send, self.receive)
+    pace: float
 
 
 class Streams:
@@ -93,7 +92,7 @@ class Streams:
         self.tasks = floor.tasks()
         self.made: dict[RingKey, list[tuple[int, PlacedTask]]] = defaultdict(list)
         self._mesh = Mesh.of(target)
-        self._messages: dict[tuple[int, bool, int], Message] = {}
+        self._sent: dict[Hashable, Sent] = {}
         self._spent: dict[Hashable, Spent] = {}
         self._cores: dict[int, Stream] = {}
         for tile, task in self.tasks:
@@ -116,38 +115,40 @@ class Streams:
         """Segments that it makes of each."""
         return self.floor.scheduled_as[task.at].segments
 
-    def streaming(self, task: PlacedTask, region: AccessRegion) -> bool:
+    def streaming(self, tile: int, task: PlacedTask, region: AccessRegion) -> bool:
         """Whether a task reads a map segment by segment, as it is made."""
-        segments = self.floor.placed.segments
-        return region.streaming and segments[region.piece.map] == segments[self.floor.piece_of(task).map]
+        return region.streaming and self.floor.rings[tile][region.piece].segments == self.segments(task)
 
     def partners(self, task: PlacedTask) -> list[PlacedTask]:
         """The tasks whose sums a task adds."""
         return [self.made[key][0][1] for key in self.floor.placed.sums_of(task)]
 
-    def message(self, source: int, to: int, key: RingKey) -> Message:
-        """A segment of a ring, on its way from a tile to another one's ring of the same piece."""
-        rings = self.floor.rings[to]
-        plan = rings[key] if key in rings else self.floor.rings[source][key]
-        words, hops = plan.segment_pixels * plan.channels, self._mesh.hops(source, to)
-        away = self._mesh.chip(source) != self._mesh.chip(to)
-        if (hops, away, words) not in self._messages:
-            self._messages[hops, away, words] = self._message(source, to, plan)
-        return self._messages[hops, away, words]
+    def way(self, tile: int, key: RingKey) -> float:
+        """Seconds from when a segment is made until it is in a tile's ring, over all tiles that hand it on."""
+        if tile == self.floor.home[key]:
+            return 0.0
+        transfer = self.floor.filled_by[tile, key, 0]
+        return self.way(transfer.source_tile, key) + self.sent(transfer).behind
 
-    def _message(self, source: int, to: int, plan: RingPlan) -> Message:
-        transfer = Transfer(source, plan.name, 0, 0, plan.channels, to, 0, plan.name)
-        ends = zip((source, to), transfer_streams(transfer, plan, plan, 0), strict=True)
-        send, take = (Spent.of(TileCode(tile), ChannelCode(0, stream), self.prices) for tile, stream in ends)
-        for end in (send, take):  # of one segment
-            end.seconds /= plan.tickets
-            end.counts.update({action: count / plan.tickets for action, count in end.counts.items()})
-        words = plan.segment_pixels * plan.channels
-        sending = max(send.seconds, link_seconds(MESH_LINK, words, self.prices))
-        way = self.prices.seconds("network_hop", self._mesh.hops(source, to))
-        if self._mesh.chip(source) != self._mesh.chip(to):
-            way += self.prices.seconds("off_chip_word", words)
-        return Message(sending, take.seconds, sending + way + take.seconds, send.counts, take.counts)
+    def sent(self, transfer: Transfer) -> Sent:
+        """What a transfer costs; of those that are alike once."""
+        rings = self.floor.scheduled.rings
+        source, ring = rings[transfer.source_tile, transfer.source], rings[transfer.tile, transfer.ring]
+        words = source.segment_pixels * (transfer.high - transfer.low)
+        start, end = self.floor.places[transfer.source_tile], self.floor.places[transfer.tile]
+        hops, away = self._mesh.hops(start, end), self._mesh.chip(start) != self._mesh.chip(end)
+        messages = source.height * transfer.segments(source, ring)
+        alike = hops, away, words, messages, source.height, source.segments, ring.segments, transfer.share
+        if alike not in self._sent:
+            seated = replace(transfer, source_tile=start, tile=end)
+            ends = zip((start, end), transfer_streams(seated, source, ring, 0), strict=True)
+            send, take = (Spent.of(TileCode(tile), ChannelCode(0, stream), self.prices) for tile, stream in ends)
+            sending = max(send.seconds / messages, link_seconds(MESH_LINK, words, self.prices))
+            receiving = take.seconds / messages
+            way = self.prices.seconds("network_hop", hops) + away * self.prices.seconds("off_chip_word", words)
+            pace = max(sending, receiving)
+            self._sent[alike] = Sent(messages, send, take, sending + way + receiving, pace)
+        return self._sent[alike]
 
     def _core(self, tile: int, task: PlacedTask) -> Stream:
         """A core's work for one input."""
@@ -157,14 +158,18 @@ class Streams:
             rings = list(self.floor.rings[tile].values())
             code = emit_alone(self.floor.scheduled, self.floor.scheduled_as[task.at], rings, self.target)
             self._spent[alike] = Spent.of(code, code.cores[0], self.prices)
-        spent, copies = self._spent[alike], self.beside.get(task.layer, 1)
-        return Stream(task.layer, tile, "core", units, replace(spent, seconds=spent.seconds / copies))
+        return Stream(task.layer, tile, "core", units, self._spent[alike].shared(self.beside.get(task.layer, 1)))
 
     def _alike(self, tile: int, task: PlacedTask) -> Hashable:
         """What the code of a task depends on, but for addresses."""
-        body, rings = self.floor.placed.task_of(task), self.floor.rings[tile]
+        body, rings, scheduled = (
+            self.floor.placed.task_of(task),
+            self.floor.rings[tile],
+            self.floor.scheduled_as[task.at],
+        )
         return (
-            task.layer, self.rows(task), self.segments(task), body.high - body.low, body.is_partial, len(body.partials),
+            task.layer, scheduled.rows, scheduled.segments, len(scheduled.syncs),
+            body.high - body.low, body.is_partial, len(body.partials),
             tuple((b.high - b.low, *((r.start, r.length, r.channels) for r in b.runs)) for b in body.blocks),
             tuple((n.role, n.low - rings[n.piece].channel, n.high - n.low, n.first, n.advance, n.span,
                    n.streaming, rings[n.piece].channels) for n in task.regions),

@@ -15,11 +15,11 @@ from cimc.backends.emit import emit
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import CimcError
 from cimc.estimator.flow import Flow, flow_through
+from cimc.estimator.known import Known
 from cimc.estimator.streams import pace_of
 from cimc.estimator.tiling import CHIPS, Floor, lay_out
 from cimc.estimator.weightless import map_weightless
 from cimc.frontends.structure import Structure
-from cimc.ir.graph import Graph
 from cimc.ir.mapped import MappedGraph, MappedLayer
 from cimc.isa.cost.prices import PriceList
 from cimc.layer_kinds.matrix.mapped import as_matrix
@@ -80,6 +80,7 @@ class Whole:
 
 def whole_estimate(
     structure: Structure,
+    known: Known | None,
     target: Target,
     weight_bits: int,
     rows: str,
@@ -88,14 +89,19 @@ def whole_estimate(
 ) -> tuple[Whole | None, tuple[str, ...]]:
     """The estimate, and what it does not count, in words: why there is none, where there is none.
 
-    rows: "dense" or "channels"; copies: of the matrices in the structure's order. They share rows and parts of rows as
-    the compiler lets them, so a layer may have fewer than are asked for. duplication: the compiler chooses the copies.
+    known: the network with its numbers, None where they are not looked at; rows: "dense" or "channels"; copies: of the
+    matrices in the structure's order. They share rows and parts of rows as the compiler lets them, so a layer may have
+    fewer than are asked for. duplication: the compiler chooses the copies.
     """
     if structure.outline is None:
         return None, (f"data movement and vector work: {structure.obstacle}",)
     try:
         with no_collection():
-            return _estimated(structure.outline, target, weight_bits, rows, copies, duplication)
+            if known is None:
+                graph = map_weightless(structure.outline, target, weight_bits, rows)
+            else:
+                graph = known.mapped(target, weight_bits, rows)
+            return _estimated(graph, target, copies, duplication)
     except CimcError as error:
         items = [d.where.item for d in error.diagnostics if d.code == "time.price"]
         why = error.diagnostics[0].what
@@ -106,10 +112,9 @@ def whole_estimate(
 
 
 def _estimated(
-    outline: Graph, target: Target, weight_bits: int, rows: str, copies: Sequence[int], duplication: Duplication | None
+    graph: MappedGraph, target: Target, copies: Sequence[int], duplication: Duplication | None
 ) -> tuple[Whole, tuple[str, ...]]:
     prices = PriceList(target)
-    graph = map_weightless(outline, target, weight_bits, rows)
     matrices = [number for number, mapped in enumerate(graph.layers) if as_matrix(mapped) is not None]
     beside = dict(zip(matrices, copies, strict=False))
     tasks = sum(len(mapped.tasks) * beside.get(number, 1) for number, mapped in enumerate(graph.layers))
@@ -172,8 +177,12 @@ def _summed(floor: Floor, flow: Flow, prices: PriceList, beside: Mapping[int, in
     by_layer: dict[int, float] = defaultdict(float)
     busy: dict[int, float] = defaultdict(float)
     cores: dict[int, int] = defaultdict(int)
+    spent: dict[int, dict[str, float]] = {}  # streams that are alike have one and the same counts
     for stream in flow.streams:
-        for action, joules in prices.joules(stream.spent.counts).items():
+        counts = stream.spent.counts
+        if id(counts) not in spent:
+            spent[id(counts)] = prices.joules(counts)
+        for action, joules in spent[id(counts)].items():
             components[ACTIONS[action].component] += joules
             by_layer[stream.layer] += joules
         if stream.kind == "core":

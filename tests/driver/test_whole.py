@@ -75,13 +75,6 @@ def test_agreement_with_copies(name: str, mvmus: int) -> None:
     check(str(require(MODELS / f"{name}.onnx")), mvmus=mvmus)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mvmus", [None, 200, 1000])
-def test_agreement_on_a_network_that_carries_integers(mvmus: int | None) -> None:
-    """Which of its sums are rounded depends on its weights: a bias is added, or is a term of the requantisation."""
-    check(str(require(MODELS / "mobilenet_v1_0.25_128_uint8_qdq.onnx")), mvmus=mvmus, within=0.03)
-
-
 @pytest.mark.usefixtures("closed_forms")
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name not in SLOW])
 def test_closed_forms_on_real_networks(name: str) -> None:
@@ -91,6 +84,33 @@ def test_closed_forms_on_real_networks(name: str) -> None:
 @pytest.mark.usefixtures("closed_forms")
 def test_closed_forms_with_copies() -> None:
     check(str(require(MODELS / f"{NETWORKS['ResNet-20']}.onnx")), mvmus=MVMUS, within=CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("network", "budget", "tiles"),
+    [
+        ("mnist_lenet5x5_b-rram", None, 138),
+        ("cifar10_resnet20", None, 3),
+        ("cifar10_resnet20", MVMUS, 3),
+        ("cifar10_vgg8_bn", 300, 138),
+        pytest.param("squeezenet1.0-deepcompressed", None, 138, marks=pytest.mark.slow),
+        pytest.param("squeezenet1.0-deepcompressed", 300, 20, marks=pytest.mark.slow),
+        pytest.param("superres_espcn_x3", 300, 138, marks=pytest.mark.slow),
+    ],
+)
+def test_energy_of_large_networks_is_that_of_the_program(
+    network: str, budget: int | None, tiles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies, parts of rows, relays, chips that are left: whatever is sent, it is sent as the program sends it."""
+    model = str(require(MODELS / f"{network}.onnx"))
+    options = EstimateOptions("puma", budget=budget, set={"chip.tiles": tiles})
+    found = []
+    for units in (1 << 30, 0):
+        monkeypatch.setattr(whole_module, "MOST_UNITS", units)
+        found.append(whole(model, options))
+    timed, closed = found
+    assert closed.joules_by_component == pytest.approx(timed.joules_by_component, rel=1e-9)
+    assert closed.joules == pytest.approx(timed.joules, rel=1e-12)
 
 
 @pytest.mark.parametrize("units", [whole_module.MOST_UNITS, 0])

@@ -31,6 +31,14 @@ Floats = npt.NDArray[np.float64]
 def seat_tiles(graph: ScheduledGraph, target: Target, chips: int, seed: int) -> ScheduledGraph:
     """The schedule with its tiles on their places, and what travels before and after. seed: of the order in which
     tiles look for better places."""
+    places, travel = places_of(graph, target, chips, seed)
+    moved = _renumbered(graph, places)
+    last = max(tile for tile, _ in moved.rings)
+    return replace(moved, chips=last // target.chip.tiles + 1, travel=travel)
+
+
+def places_of(graph: ScheduledGraph, target: Target, chips: int, seed: int) -> tuple[list[int], tuple[Travel, Travel]]:
+    """The place of every tile, and what travels before and after; see seat_tiles."""
     used = 1 + max(tile for tile, _ in graph.rings)
     count = chips * target.chip.tiles if chips > 1 else min(target.chip.tiles, ROOM * used)
     network = _network(graph, target, count)
@@ -39,10 +47,7 @@ def seat_tiles(graph: ScheduledGraph, target: Target, chips: int, seed: int) -> 
     places = _swapped(network, costs, np.random.default_rng(seed))
     if network.total(places, costs) >= network.total(order, costs):
         places = order
-    moved = _renumbered(graph, places)
-    last = max(tile for tile, _ in moved.rings)
-    travel = network.travel(order), network.travel(places)
-    return replace(moved, chips=last // target.chip.tiles + 1, travel=travel)
+    return places.tolist(), (network.travel(order), network.travel(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,31 +125,36 @@ def _swapped(network: _Network, costs: Floats, generator: np.random.Generator) -
     line, to, flow = np.repeat(np.arange(count), np.diff(moved.indptr)), moved.indices, moved.data
     busy = np.flatnonzero((np.diff(moved.indptr) > 0) | (network.hosted > 0))
 
-    def sums(of: Floats) -> Floats:
-        return np.bincount(line, of, count).astype(np.float64)
+    def all_ways() -> Floats:
+        between = np.bincount(line, flow * costs[places[line], places[to]], count)
+        return between + network.hosted * network.host_hops[places]
 
+    own, swaps, looked = all_ways(), 0, np.full(count, -1)  # how many swaps there were when a tile looked in vain
     for _ in range(PASSES):
-        before = places.copy()
+        before = swaps
         for tile in generator.permutation(busy):
-            own = sums(flow * costs[places[line], places[to]]) + network.hosted * network.host_hops[places]
+            if looked[tile] == swaps:
+                continue
             mine = slice(moved.indptr[tile], moved.indptr[tile + 1])
             friends, flows = to[mine], flow[mine]
             here = costs[places[tile]]
             there = costs[np.ix_(places, places[friends])] @ flows + network.hosted[tile] * network.host_hops[places]
-            others = sums(flow * here[places[to]]) + network.hosted * network.host_hops[places[tile]]
+            others = moved @ here[places] + network.hosted * network.host_hops[places[tile]]
             change = there - own[tile] + others - own
             change[friends] += 2 * flows * here[places[friends]]  # the way between the two stays as it is
             best = int(change.argmin())
             if change[best] < -0.5:
                 places[[tile, best]] = places[[best, tile]]
-        if (places == before).all():
+                own, swaps = all_ways(), swaps + 1
+            else:
+                looked[tile] = swaps
+        if swaps == before:
             break
     return places
 
 
-def _renumbered(graph: ScheduledGraph, places: npt.NDArray[np.int64]) -> ScheduledGraph:
+def _renumbered(graph: ScheduledGraph, number: list[int]) -> ScheduledGraph:
     """The schedule with every tile's number changed to its place."""
-    number = [int(place) for place in places]
     return replace(
         graph,
         rings={(number[tile], name): replace(p, tile=number[tile]) for (tile, name), p in graph.rings.items()},
