@@ -21,8 +21,8 @@ def estimate_network(
 ) -> Estimate | LayerByLayer:
     """The estimate of an ONNX model.
 
-    calibration: lanes of every network input, by name, or their file, for what depends on numbers (cimc.estimator.known); layers that
-    take turns need none. Raises CimcError for all that is wrong with the network, the target or the options.
+    calibration: lanes of every network input, by name, or their file, for what depends on numbers
+    (cimc.estimator.known); layers that take turns need none. Raises CimcError for all that is wrong with the network, the target or the options.
     """
     target = options.chip()
     options = replace(options, budget=_mvmus(options.budget, target))
