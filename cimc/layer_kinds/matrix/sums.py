@@ -110,15 +110,16 @@ def accumulate(
                 watch(total[low, high], low, high)
         return np.concatenate(list(total.values()), axis=-1)
 
-    def whole(task: Task) -> Floats:
+    # `whole` is handed on, for by its own name it would hold itself and the windows: no such circle is collected here.
+    def whole(task: Task, partial: Callable[..., Floats]) -> Floats:
         total = own(task)
         for partner in task.partials:
-            total = saturate(total + saturate(whole(mapped.tasks[partner]), word_bits), bits)
+            total = saturate(total + saturate(partial(mapped.tasks[partner], partial), word_bits), bits)
             if watch is not None:
                 watch(total, task.low, task.high)
         return total
 
-    return np.concatenate([whole(t) for t in mapped.tasks if not t.is_partial], axis=-1).astype(np.int64)
+    return np.concatenate([whole(t, whole) for t in mapped.tasks if not t.is_partial], axis=-1).astype(np.int64)
 
 
 def finish_matrix(
