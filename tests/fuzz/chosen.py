@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cimc.passes.pipelines import PASSES
 from cimc.target.fields import Choice, Count, Quantity
-from cimc.target.keys import ACTIONS, PRICE, SECTIONS, field_at
+from cimc.target.keys import ACTIONS, PRICE, SECTIONS, at
 from tests.fuzz.bases import BASES, base_files, network
 from tests.fuzz.draw import Draw
 from tests.fuzz.example import NET, Example
@@ -34,11 +34,13 @@ def word(draw: Draw, *known: str) -> str:
 
 def fitting(draw: Draw, key: str) -> str:
     """A value that the field of a key may have."""
-    match field_at(tuple(key.split("."))):
-        case Count(low=low, high=high):
-            return str(draw.choice((low, min(high, low + draw.randrange(9)), min(high, 1 << draw.randrange(4, 20)))))
+    match at(tuple(key.split("."))):
         case Quantity(unit=unit):
             return f"{draw.randrange(100)}{draw.choice('munpf')}{unit}"
+        case Count(low=low, high=high):
+            return str(
+                int(draw.choice((low, min(high, low + draw.randrange(9)), min(high, 1 << draw.randrange(4, 20)))))
+            )
         case Choice(words=words):
             return draw.choice(words)
     return draw.choice(("true", "false"))

@@ -67,7 +67,7 @@ def with_maps(changes: Mapping[str, FeatureMap]) -> LayerGraph:
 
 def recurrent(*layers: VectorLayer) -> LayerGraph:
     maps = {name: FeatureMap(name, 3, 4, 3) for name in ("r", *(layer.output for layer in layers))}
-    output = Binding("y", (36,), "float32", (layers[-1].output,), np.arange(36))
+    output = Binding("y", (36,), "float32", (layers[-1].output,), straight(36))
     return LayerGraph("recurrent", layers, maps, (R,), (output,))
 
 
