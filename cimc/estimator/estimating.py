@@ -22,7 +22,8 @@ def estimate_network(
     """The estimate of an ONNX model.
 
     calibration: lanes of every network input, by name, or their file, for what depends on numbers
-    (cimc.estimator.known); layers that take turns need none. Raises CimcError for all that is wrong with the network, the target or the options.
+    (cimc.estimator.known); layers that take turns need none. Raises CimcError for all that is wrong with the network,
+    the target or the options.
     """
     target = options.chip()
     options = replace(options, budget=_mvmus(options.budget, target))
