@@ -174,7 +174,7 @@ class Body:
             (dilations[0] * step[0], dilations[1] * step[1]),
             kernel,
             self.placed.pixels,
-            self.mapped.beside,
+            self.mapped.replicas,
         )
 
     def runs(self, role: int, low: int, high: int) -> Iterator[tuple[int, RingPlan | None, int, int]]:
@@ -239,7 +239,7 @@ class Body:
         share = self.placed.out_share
         ring = self.ring(self.placed.out)
         at = share.column(ring.width, ring.segments) + self.ahead
-        column = affine((SEGMENT, self.placed.pixels), (PIXEL, self.mapped.beside), constant=at)
+        column = affine((SEGMENT, self.placed.pixels), (PIXEL, self.mapped.replicas), constant=at)
         row = affine((ROW, share.row_step), constant=share.row)
         return Window(self.placed.out, Axis(row), Axis(column), Axis(channel, count))
 

@@ -129,7 +129,7 @@ def _core(
         body = Body(graph, placed, target, constants, placed.out, registers, first_row)
         write_code(graph.layer_of(placed), body)
         setup += body.setup
-        each += task_code(placed, body.mapped.beside, body.pixel)
+        each += task_code(placed, body.mapped.replicas, body.pixel)
         matrices += body.matrices
     code = CoreCode(core, tuple(matrices), ())
     for mvmu, held in code.by_mvmu().items():

@@ -14,14 +14,14 @@ IMAGE = "image"
 EVERY = -1
 
 
-def task_code(placed: ScheduledTask, beside: int, pixel: list[Instruction]) -> list[Instruction]:
-    """What a task does for one input: for every row, segment and pixel (or `beside` pixels at a time) the body, with
+def task_code(placed: ScheduledTask, replicas: int, pixel: list[Instruction]) -> list[Instruction]:
+    """What a task does for one input: for every row, segment and pixel (or `replicas` pixels at a time) the body, with
     waits and signals around."""
 
     def syncs(level: str, after: bool) -> list[Instruction]:
         return [_sync(s, origin) for s in placed.syncs if (s.level, s.after) == (level, after)]
 
-    origin, turns = placed.layer, placed.pixels // beside
+    origin, turns = placed.layer, placed.pixels // replicas
     code = loop(PIXEL, turns, pixel)
     code = syncs("segment", False) + code + syncs("segment", True)
     code = loop(SEGMENT, placed.segments, code)

@@ -177,7 +177,7 @@ def compile_settle(dest: Register, scale: Factors) -> Callable[[Reals], None]:
     if not (low <= scale.low <= scale.high <= high and max(abs(below), abs(above), abs(scale.zero)) < _EXACT):
 
         def settle_plainly(real: Reals) -> None:
-            words[...] = quant.saturate(quant.settle(real, scale.zero, scale.low, scale.high), bits)
+            words[...] = quant.saturate(quant.round_clamped(real, scale.zero, scale.low, scale.high), bits)
 
         return settle_plainly
     least, most, zero = (np.array(number, np.float32) for number in (below, above, scale.zero))

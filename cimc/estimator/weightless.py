@@ -22,7 +22,7 @@ from cimc.numerics.quant import Quant
 from cimc.passes.crossbars.split import split_matrices
 from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
-from cimc.passes.numbers.choose_shifts import settled_layer
+from cimc.passes.numbers.choose_shifts import with_shift
 from cimc.passes.numbers.formats import choose_formats, complete_ranges, needed_ranges
 from cimc.passes.numbers.quantise import quantise
 from cimc.passes.pipelines import split_options
@@ -42,8 +42,8 @@ def map_weightless(graph: Graph, target: Target, weight_bits: int, rows: str) ->
     quants = choose_formats(layers, ranges, target, widths)
     mapped = quantise(layers, Formats(quants, ranges, widths, target))
     with np.errstate(all="ignore"):
-        settled = with_matrices(mapped, lambda one: _settled(one, quants, mapped.arithmetic))
-    return split_matrices(settled, target, split_options(mapped, target, rows))
+        shifted = with_matrices(mapped, lambda one: _with_shift(one, quants, mapped.arithmetic))
+    return split_matrices(shifted, target, split_options(mapped, target, rows))
 
 
 def lower_weightless(graph: Graph, target: Target) -> LayerGraph:
@@ -62,13 +62,13 @@ def _positive(graph: LayerGraph) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _settled(mapped: MappedMatrix, quants: Mapping[str, Quant], arithmetic: Arithmetic) -> MappedMatrix:
+def _with_shift(mapped: MappedMatrix, quants: Mapping[str, Quant], arithmetic: Arithmetic) -> MappedMatrix:
     """The layer with a shift of 1 where its sums could be beyond its accumulators, else 0; and with a bias that words
     hold, where its bias is added and is no term of the requantisation."""
     inputs, weights = quants[mapped.layer.x.maps[0]], (1 << (mapped.weight_bits - 1)) - 1
     largest = math.prod(mapped.layer.shape[1:]) * weights * max(-inputs.low, inputs.high)
     shift = int(arithmetic.rounds and largest >> (arithmetic.accumulator_bits - 1) > 0)
-    mapped = settled_layer(mapped, quants, shift, arithmetic)
+    mapped = with_shift(mapped, quants, shift, arithmetic)
     if mapped.epilogue.n is not None and mapped.layer.residual is None:
         return mapped
-    return replace(mapped, bias=np.ones_like(mapped.settled_bias))
+    return replace(mapped, bias=np.ones_like(mapped.known_bias))

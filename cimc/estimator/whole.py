@@ -25,7 +25,7 @@ from cimc.isa.cost.prices import PriceList
 from cimc.layer_kinds.matrix.mapped import as_matrix
 from cimc.passes.crossbars.choose_segments import choose_segments
 from cimc.passes.crossbars.duplicate import Duplication, duplicate, with_copies
-from cimc.passes.crossbars.lie_beside import lie_beside
+from cimc.passes.crossbars.replicate import replicate
 from cimc.passes.pipelines import schedule_network
 from cimc.runtime.timing.engine import time_program
 from cimc.target import Target
@@ -122,7 +122,7 @@ def _estimated(
         if duplication is None:
             graph = with_copies(graph, target, {graph.layers[n].layer.name: count for n, count in beside.items()})
         else:
-            graph = lie_beside(graph, target)
+            graph = replicate(graph, target)
             graph = duplicate(graph, target, replace(duplication, pace=pace_of(graph, target)))[0]
         beside = {}
         if _units(graph, target) <= MOST_UNITS:

@@ -18,7 +18,7 @@ from cimc.ir.lanes import lanes_of
 from cimc.ir.windows import convolve, multiply, pool
 from cimc.numerics.functions import BINARY_FUNCTIONS, UNARY_FUNCTIONS
 from cimc.numerics.integers import integer_range, storage_of
-from cimc.numerics.quant import settle
+from cimc.numerics.quant import round_clamped
 
 __all__ = ["apply", "evaluate", "lanes_of", "results_of"]
 
@@ -159,9 +159,9 @@ def _quantize(node: g.Quantize, operands: Sequence[Array], result: Tensor) -> Ar
     x, scale, zero_point = _floats(operands[0]), _floats(operands[1])[0], operands[2][0]
     (least, most), stored = integer_range(result.dtype), storage_of(result.dtype)
     if node.axis == -1:
-        return settle(x / scale, int(zero_point), least, most).astype(stored)
+        return round_clamped(x / scale, int(zero_point), least, most).astype(stored)
     parts = [
-        settle(part / one_scale, int(zero), least, most).astype(stored)
+        round_clamped(part / one_scale, int(zero), least, most).astype(stored)
         for part, one_scale, zero in zip(np.moveaxis(x, node.axis + 1, 0), scale, zero_point, strict=True)
     ]
     return np.stack(parts, axis=node.axis + 1)

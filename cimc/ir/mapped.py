@@ -86,7 +86,7 @@ class Task:
     blocks: of a matrix layer, MVMU after MVMU; blocks of equal columns are added in this order. partials: tasks (by
     index in the layer) whose sums are added after this one's own, in order. A task that is somebody's partial
     (is_partial) sends its sum on and finishes nothing; it may have partials itself. shares: tasks with the same number,
-    0 or more, share a core. seats: (MVMU, row, column) from which each block lies on its core; where there are none
+    0 or more, share a core. corners: (MVMU, row, column) from which each block lies on its core; where there are none
     block k fills MVMU k.
     """
 
@@ -96,11 +96,11 @@ class Task:
     partials: tuple[int, ...] = ()
     is_partial: bool = False
     shares: int = -1
-    seats: tuple[tuple[int, int, int], ...] = ()
+    corners: tuple[tuple[int, int, int], ...] = ()
 
-    def seat(self, block: int) -> tuple[int, int, int]:
+    def corner(self, block: int) -> tuple[int, int, int]:
         """(MVMU, row, column) of a block."""
-        return self.seats[block] if self.seats else (block, 0, 0)
+        return self.corners[block] if self.corners else (block, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Share:
 class MappedLayer:
     """A layer with its integers; each kind has a class of its own, with what only it has (see cimc.layer_kinds).
 
-    copies: how often its tasks exist; `across` of them make a row of the map together (see share). beside: how many
+    copies: how often its tasks exist; `across` of them make a row of the map together (see share). replicas: how many
     pixels next to each other a product takes, its only block lying so often on its MVMU, block-diagonally.
     """
 
@@ -147,7 +147,7 @@ class MappedLayer:
     tasks: tuple[Task, ...] = ()
     copies: int = 1
     across: int = 1
-    beside: int = 1
+    replicas: int = 1
 
     def share(self, copy: int) -> Share:
         """What a copy makes."""

@@ -26,7 +26,7 @@ def verify_mapped(graph: MappedGraph) -> None:
         _verify_copies(label, mapped, out)
         if has_tasks:
             _verify_tasks(label, mapped, out)
-    _verify_seats(graph)
+    _verify_corners(graph)
     for name, m in graph.maps.items() if graph.segments else ():
         segments = graph.segments.get(name, 0)
         assert segments > 0 and m.width % segments == 0, f'"{name}": {segments} segments of {m.width} pixels'
@@ -43,13 +43,15 @@ def _verify_numbers(label: str, mapped: MappedLayer, out: FeatureMap) -> None:
 
 def _verify_copies(label: str, mapped: MappedLayer, out: FeatureMap) -> None:
     """Every copy makes some pixels; pixels next to each other come from one block."""
-    copies, across, beside = mapped.copies, mapped.across, mapped.beside
-    assert min(copies, across, beside) > 0 and copies % across == 0, f"{label}: {copies} copies, {across} across"
+    copies, across, replicas = mapped.copies, mapped.across, mapped.replicas
+    assert min(copies, across, replicas) > 0 and copies % across == 0, f"{label}: {copies} copies, {across} across"
     grid = (copies // across, across)
     assert grid[0] <= out.height and across <= out.width, f"{label}: {grid} copies of {out.height} x {out.width} pixels"
-    if beside > 1:
+    if replicas > 1:
         blocks = sum(len(task.blocks) for task in mapped.tasks)
-        assert blocks == 1 and out.width % beside == 0, f"{label}: {blocks} blocks, {beside} beside, {out.width} wide"
+        assert blocks == 1 and out.width % replicas == 0, (
+            f"{label}: {blocks} blocks, {replicas} replicas, {out.width} wide"
+        )
 
 
 def _verify_tasks(label: str, mapped: MappedLayer, out: FeatureMap) -> None:
@@ -62,24 +64,24 @@ def _verify_tasks(label: str, mapped: MappedLayer, out: FeatureMap) -> None:
     mapped.check_tasks(label)
 
 
-def _verify_seats(graph: MappedGraph) -> None:
+def _verify_corners(graph: MappedGraph) -> None:
     """Blocks on one core lie beside each other, within its MVMUs' rows."""
     most = graph.arithmetic.crossbar.rows
     there = defaultdict[tuple[int, int], list[tuple[int, int, Block]]](list)
     for mapped in graph.layers:
         for task in mapped.tasks:
-            assert task.shares >= 0 or not task.seats, f'"{mapped.layer.name}": seats on a core of its own'
+            assert task.shares >= 0 or not task.corners, f'"{mapped.layer.name}": corners on a core of its own'
             for index, block in enumerate(task.blocks):
-                mvmu, row, column = task.seat(index)
-                last = row + block.rows * mapped.beside
+                mvmu, row, column = task.corner(index)
+                last = row + block.rows * mapped.replicas
                 assert row >= 0 and last <= most and min(mvmu, column) >= 0, (
                     f'"{mapped.layer.name}": a block at {(mvmu, row, column)} ends at row {last} of {most}'
                 )
                 if task.shares >= 0:
                     there[task.shares, mvmu].append((row, column, block))
-    for (shares, mvmu), seated in there.items():
-        rows = sorted((row, row + block.rows) for row, _, block in seated)
-        columns = sorted((column, column + block.high - block.low) for _, column, block in seated)
+    for (shares, mvmu), laid in there.items():
+        rows = sorted((row, row + block.rows) for row, _, block in laid)
+        columns = sorted((column, column + block.high - block.low) for _, column, block in laid)
         for name, ends in (("rows", rows), ("columns", columns)):
             apart = all(high <= low for (_, high), (low, _) in pairwise(ends))
             assert apart, f"core {shares} MVMU {mvmu}: blocks overlap in their {name}: {ends}"

@@ -17,7 +17,7 @@ from cimc.ir.layers import Ints, Layer, Operand, Size, SlidingWindow, Words
 from cimc.ir.mapped import MappedGraph, MappedLayer, evaluate_layer, quantise_layer
 from cimc.ir.reference import windows_of
 from cimc.isa.operands import Affine, Axis, DataRef, Reg, Window
-from cimc.numerics.quant import requant_by, settle
+from cimc.numerics.quant import requant_by, round_clamped
 
 CHANNEL = "channel"
 
@@ -126,7 +126,7 @@ def _evaluate(mapped: MappedPool, graph: MappedGraph, maps: Mapping[str, Words])
         return epilogue.of_pair(top, np.ones_like(top))
     first = mapped.first or epilogue
     total = (windows_of(graph, layer, maps) - first.a0).sum(axis=(3, 4))
-    sums = settle(total.astype(np.float32) * first.m, first.zero, first.low, first.high)
+    sums = round_clamped(total.astype(np.float32) * first.m, first.zero, first.low, first.high)
     if mapped.first is None:
         return epilogue.looked_up(sums)
     return requant_by(sums, epilogue.m, _pixels_inside(layer), epilogue.zero, epilogue.low, epilogue.high)

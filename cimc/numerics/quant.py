@@ -44,7 +44,7 @@ def quantise(x: FloatArray, quant: Quant) -> npt.NDArray[np.int64]:
     """sat(round(x / scale) + zero), the quotient in float32. Infinities saturate, and what overflows to one."""
     with np.errstate(over="ignore"):
         scaled = np.asarray(x, np.float32) / np.float32(quant.scale)
-    return settle(scaled, quant.zero, quant.low, quant.high)
+    return round_clamped(scaled, quant.zero, quant.low, quant.high)
 
 
 def dequantise(q: IntArray, quant: Quant) -> npt.NDArray[np.float32]:
@@ -82,7 +82,7 @@ def shift_round(x: npt.NDArray[Exact], shift: int) -> npt.NDArray[Exact]:
     return np.asarray(np.right_shift(x + (1 << (shift - 1)), shift), x.dtype)
 
 
-def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
+def round_clamped(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
     """The last step of every requantisation: sat(round(real) + zero). real is float32 in units of the result."""
     rounded = np.asarray(np.rint(real))
     least, most = low - zero, high - zero
@@ -97,7 +97,7 @@ def settle(real: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt
 @_OVERFLOWS
 def requant(acc: IntArray, m: npt.NDArray[np.float32], zero: int, low: int, high: int) -> npt.NDArray[np.int64]:
     """sat(round(float32(acc) * m) + zero). m broadcasts against acc."""
-    return settle(np.asarray(acc, np.float32) * m, zero, low, high)
+    return round_clamped(np.asarray(acc, np.float32) * m, zero, low, high)
 
 
 @_OVERFLOWS
@@ -112,7 +112,7 @@ def requant2(
         total: npt.NDArray[np.float32] = first + second
     if may_be_infinite(m, n):
         total = np.where(np.isnan(total), np.float32(0), total)
-    return settle(total, zero, low, high)
+    return round_clamped(total, zero, low, high)
 
 
 def may_be_infinite(m: npt.NDArray[np.float32], n: npt.NDArray[np.float32]) -> bool:
@@ -129,7 +129,7 @@ def requant_by(
     total of 0 every share is 0."""
     whole = np.asarray(total, np.float32)
     share = np.divide(m, whole, out=np.zeros(np.broadcast_shapes(m.shape, whole.shape), np.float32), where=whole != 0)
-    return settle(np.asarray(a, np.float32) * share, zero, low, high)
+    return round_clamped(np.asarray(a, np.float32) * share, zero, low, high)
 
 
 def multiply_shift(a: IntArray, b: IntArray, shift: int) -> npt.NDArray[np.int64]:

@@ -24,8 +24,8 @@ from cimc.layer_kinds.matrix.mapped import matrices_of
 from cimc.passes.crossbars.choose_segments import choose_segments
 from cimc.passes.crossbars.clipping import mark_clipping
 from cimc.passes.crossbars.duplicate import Duplication, duplicate
-from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.passes.crossbars.pack import pack
+from cimc.passes.crossbars.replicate import replicate
 from cimc.passes.crossbars.split import SplitOptions, reaches_far, split_matrices
 from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
@@ -143,7 +143,7 @@ PASSES = (
     Pass("choose_shifts", lambda mapped, c: choose_shifts(mapped, c.calibration)),
     Pass("mark_clipping", lambda mapped, _: mark_clipping(mapped)),
     Pass("pack", lambda mapped, c: pack(mapped, c.target), lambda c: c.mapping.pack),
-    Pass("lie_beside", lambda mapped, c: lie_beside(mapped, c.target), _has_copies),
+    Pass("replicate", lambda mapped, c: replicate(mapped, c.target), _has_copies),
     Pass("duplicate", _duplicate, _has_copies),
     Pass("choose_segments", lambda mapped, c: choose_segments(mapped, c.target)),
     Pass("place", _place),

@@ -133,8 +133,8 @@ class _Builder:
         outputs, per_group, height, width = layer.shape
         blocks = [block for task in one.tasks for block in task.blocks]
         stacks, slices = Counter(block.low for block in blocks), target.slices(one.weight_bits)
-        columns = one.beside * sum(block.high - block.low for block in blocks)
-        cells = sum(block.weights.size for block in blocks) * one.beside * slices * target.cells_abreast
+        columns = one.replicas * sum(block.high - block.low for block in blocks)
+        cells = sum(block.weights.size for block in blocks) * one.replicas * slices * target.cells_abreast
         fed = one.fed(self.mapped)
         out = self.mapped.maps[layer.output]
         return MatrixReport(
@@ -151,13 +151,13 @@ class _Builder:
             column_split=len(stacks),
             mvmus=len(blocks) * one.copies,
             crossbars=len(blocks) * one.copies * target.mvmu.crossbars,
-            rows_percent=percent(one.beside * sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
+            rows_percent=percent(one.replicas * sum(block.rows for block in blocks), len(blocks) * target.mvmu_rows),
             columns_percent=percent(columns, len(blocks) * target.mvmu_columns(one.weight_bits)),
             cells_percent=percent(cells, self.cells(len(blocks))),
             shift=one.shift,
             vectors=out.height * out.width,
             copies=one.copies,
-            beside=one.beside,
+            beside=one.replicas,
         )
 
     def cells(self, mvmus: int) -> int:

@@ -13,7 +13,7 @@ from cimc.base.quantities import si
 from cimc.ir.mapped import MappedGraph
 from cimc.layer_kinds.matrix.mapped import as_matrix
 from cimc.passes.crossbars.duplicate import load_of
-from cimc.passes.crossbars.lie_beside import lie_beside
+from cimc.passes.crossbars.replicate import replicate
 from cimc.report.cost_model import Limit
 from cimc.runtime.timing.result import StreamTime, Timing
 from cimc.target.model import Target
@@ -62,7 +62,7 @@ def loads_of(
     """Every layer, by index. names: of them. seconds: by layer, by core; products: what of a core's work is products,
     as a share."""
     found = []
-    beside = lie_beside(mapped, target)
+    replicated = replicate(mapped, target)
     for index, (one, name) in enumerate(zip(mapped.layers, names, strict=True)):
         offers: tuple[tuple[int, int], ...] = ()
         if as_matrix(one) is not None:
@@ -71,7 +71,7 @@ def loads_of(
         mvmus = sum(len(task.blocks) for task in one.tasks) * one.copies
         cores = seconds.get(index, {})
         busiest = max(cores, key=lambda core: cores[core], default=None)
-        fewer = 1 - one.beside / max(one.beside, beside.layers[index].beside)
+        fewer = 1 - one.replicas / max(one.replicas, replicated.layers[index].replicas)
         eased = 1.0 if busiest is None else 1 - fewer * products.get(busiest, 0.0)
         found.append(LayerLoad(name, cores, mvmus, one.copies, offers, eased))
     return found

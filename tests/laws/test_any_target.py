@@ -22,8 +22,8 @@ from cimc.driver.verify import differences, reference_maps
 from cimc.frontends import load_onnx
 from cimc.ir.evaluate import evaluate
 from cimc.passes.crossbars.duplicate import Duplication, duplicate
-from cimc.passes.crossbars.lie_beside import lie_beside
 from cimc.passes.crossbars.pack import pack
+from cimc.passes.crossbars.replicate import replicate
 from cimc.runtime.step import StepEngine
 from cimc.target.fields import Count
 from cimc.target.keys import SECTIONS
@@ -61,7 +61,7 @@ def spent_differently(made: Compiled, way: str) -> Compiled:
     if way == "packed":
         return again(made, layers=pack(made.mapped, made.target).layers)
     if way == "copies":
-        mapped = lie_beside(made.mapped, made.target)
+        mapped = replicate(made.mapped, made.target)
         mvmus = sum(len(task.blocks) for m in mapped.layers for task in m.tasks)
         return again(made, layers=duplicate(mapped, made.target, Duplication(2 * mvmus))[0].layers) if mvmus else made
     return made

@@ -49,7 +49,9 @@ def _verify_blocks(label: str, layer: MatrixLayer, task: Task, root: Task) -> No
     for block in task.blocks:
         shape = (0, 0) if layer.weight is None else (block.rows, block.high - block.low)
         assert block.weights.shape == shape, f"{label}: a block's weights are {block.weights.shape}, not {shape}"
-    assert len(task.seats) in (0, len(task.blocks)), f"{label}: {len(task.seats)} seats, {len(task.blocks)} blocks"
+    assert len(task.corners) in (0, len(task.blocks)), (
+        f"{label}: {len(task.corners)} corners, {len(task.blocks)} blocks"
+    )
 
 
 def _covered(label: str, layer: MatrixLayer, runs: Iterable[RowRun]) -> Iterator[Range]:

@@ -19,12 +19,12 @@ from cimc.layer_kinds.matrix.mapped import MappedMatrix
 @write_code.register
 def _write(mapped: MappedMatrix, body: Body) -> None:
     _matrices(mapped, body)
-    for ahead in range(mapped.beside):
+    for ahead in range(mapped.replicas):
         body.ahead = ahead
         _windows(mapped, body)
-    body.do("mvm", sum({1 << body.task.seat(k)[0] for k in range(len(body.task.blocks))}))
+    body.do("mvm", sum({1 << body.task.corner(k)[0] for k in range(len(body.task.blocks))}))
     helpers: _Helpers | None = None
-    for ahead in range(mapped.beside):
+    for ahead in range(mapped.replicas):
         body.ahead = ahead
         columns = _own_sums(body)
         _partner_sums(body, columns)
@@ -36,9 +36,9 @@ def _write(mapped: MappedMatrix, body: Body) -> None:
         _finish(mapped, body, columns, helpers)
 
 
-def _seat(body: Body, block: int, ahead: int) -> tuple[int, int, int]:
-    """(MVMU, row, column) of a block, or of that one of its copies beside each other."""
-    mvmu, row, column = body.task.seat(block)
+def _corner(body: Body, block: int, ahead: int) -> tuple[int, int, int]:
+    """(MVMU, row, column) of a block, or of that one of its replicas."""
+    mvmu, row, column = body.task.corner(block)
     one = body.task.blocks[block]
     return mvmu, row + ahead * one.rows, column + ahead * (one.high - one.low)
 
@@ -51,8 +51,8 @@ def _matrices(mapped: MappedMatrix, body: Body) -> None:
         body.constants.arrays[name] = block.weights.astype(np.int16 if mapped.weight_bits > 8 else np.int8)
         if k and body.task.blocks[k - 1].low != block.low:
             row = 0
-        for ahead in range(mapped.beside):
-            mvmu, at_row, at_column = _seat(body, k, ahead)
+        for ahead in range(mapped.replicas):
+            mvmu, at_row, at_column = _corner(body, k, ahead)
             body.matrices.append(
                 Matrix(
                     mvmu=mvmu,
@@ -78,7 +78,7 @@ def _windows(mapped: MappedMatrix, body: Body) -> None:
     rows = body.target.mvmu_rows
     pending: list[tuple[int, RowRun]] = []
     for k, block in enumerate(body.task.blocks):
-        mvmu, row, _ = _seat(body, k, body.ahead)
+        mvmu, row, _ = _corner(body, k, body.ahead)
         at = mvmu * rows + row
         for run in block.runs:
             if pending and _continues(*pending[-1], at, run):
@@ -110,7 +110,7 @@ def _own_sums(body: Body) -> list[tuple[int, Reg]]:
     stride = body.target.xout_stride
     found: list[tuple[int, Reg]] = []
     for k, block in enumerate(body.task.blocks):
-        mvmu, _, column = _seat(body, k, body.ahead)
+        mvmu, _, column = _corner(body, k, body.ahead)
         reg = Reg("xout", mvmu * stride + column, block.high - block.low)
         if found and found[-1][0] == block.low:
             total = found[-1][1]
@@ -151,7 +151,7 @@ class _Helpers:
 
 def _helpers(mapped: MappedMatrix, body: Body, columns: list[tuple[int, Reg]]) -> _Helpers:
     """What every pixel's sums need; constants are loaded once."""
-    task, epilogue, whole_bias = body.task, mapped.epilogue, mapped.settled_bias
+    task, epilogue, whole_bias = body.task, mapped.epilogue, mapped.known_bias
     bias, biases = None, tuple[DataRef | None, ...](None for _ in columns)
     if not mapped.bias_fits(body.target.numbers.word):
         term = _bias_term(whole_bias, body.target.numbers.accumulator)

@@ -33,7 +33,7 @@ class MappedMatrix(MappedLayer):
     shift: int = 0
 
     @property
-    def settled_bias(self) -> Ints:
+    def known_bias(self) -> Ints:
         """The bias, where shifts are chosen."""
         assert self.bias is not None, f"{self.layer.name} has no integer bias"
         return self.bias

@@ -127,7 +127,7 @@ def finish_matrix(
 ) -> Ints:
     """Bias, residual, requantisation and table of a matrix layer. accumulators: of the rows `band` of its result."""
     layer, epilogue = mapped.layer, mapped.epilogue
-    whole_bias, bits = mapped.settled_bias, graph.arithmetic.accumulator_bits
+    whole_bias, bits = mapped.known_bias, graph.arithmetic.accumulator_bits
     if mapped.bias_fits(graph.arithmetic.word_bits):
         total = saturate(accumulators + whole_bias, bits)
     else:

@@ -29,8 +29,8 @@ def segments_of(made: FeatureMap, mapped: MappedLayer | None, target: Target) ->
     pieces = (() if mapped is None else mapped.pieces) or ((0, made.channels),)
     most = most_of_row(mapped, made.channels, target)
     widest = max(high - low for low, high in pieces)
-    across, beside = (1, 1) if mapped is None else (mapped.across, mapped.beside)
-    divisors = [s for s in range(1, made.width + 1) if made.width % (s * beside) == 0]
+    across, replicas = (1, 1) if mapped is None else (mapped.across, mapped.replicas)
+    divisors = [s for s in range(1, made.width + 1) if made.width % (s * replicas) == 0]
     fitting = [s for s in divisors if made.width // s * widest <= most and s >= across] or divisors[-1:]
     fitting = [s for s in fitting if s * made.height <= MOST_TICKETS] or fitting[:1]
     least = largest_part(made.width, fitting[-1], across)

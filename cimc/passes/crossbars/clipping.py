@@ -1,7 +1,7 @@
 """mark_clipping: which blocks are multiplied conversion by conversion, because some input could make an ADC clip.
 
-Needs settled weights. What an MVMU's conversions meet depends on everything that lies on it, so matrices share one only
-where nothing clips (see pack and lie_beside): a clipped sum must not depend on a neighbour's inputs.
+Needs chosen shifts. What an MVMU's conversions meet depends on everything that lies on it, so matrices share one only
+where nothing clips (see pack and replicate): a clipped sum must not depend on a neighbour's inputs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cimc.ir.layers import Ints, Weights
 from cimc.ir.mapped import MappedGraph, Task
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, with_matrices
 
-Seated = tuple[int, int, Weights]
+Laid = tuple[int, int, Weights]
 """(row, column, weights) of a matrix on an MVMU."""
 
 
@@ -25,14 +25,14 @@ def mark_clipping(graph: MappedGraph) -> MappedGraph:
     return with_matrices(graph, lambda one: _marked(graph, one))
 
 
-def may_clip(graph: MappedGraph, mapped: MappedMatrix, matrices: Sequence[Seated]) -> bool:
+def may_clip(graph: MappedGraph, mapped: MappedMatrix, matrices: Sequence[Laid]) -> bool:
     """Whether matrices on one MVMU, zeros elsewhere, have a conversion that some input could make clip. They are sliced
     and fed as those of the layer."""
     fed, chain = mapped.fed(graph), graph.arithmetic.chain
     return may_lose(chain, chain.feed(fed.bits, fed.signed), _joined(matrices), mapped.weight_bits)
 
 
-def _joined(matrices: Sequence[Seated]) -> Ints:
+def _joined(matrices: Sequence[Laid]) -> Ints:
     rows = max(row + weights.shape[0] for row, _, weights in matrices)
     columns = max(column + weights.shape[1] for _, column, weights in matrices)
     whole = np.zeros((rows, columns), np.int64)

@@ -64,7 +64,7 @@ class _Grid:
 def load_of(graph: MappedGraph, target: Target, mapped: MappedLayer, seconds: Fraction | None = None) -> Load:
     """A layer as the balance sees it: pixels, on all its MVMUs at once. seconds: of a pixel; None: of its share of a
     product, which takes one unit of time."""
-    seconds = Fraction(1, mapped.beside) if seconds is None else seconds
+    seconds = Fraction(1, mapped.replicas) if seconds is None else seconds
     out = graph.maps[mapped.layer.output]
     mvmus = sum(len(task.blocks) for task in mapped.tasks)
     offers = tuple((copies, grid.turns) for copies, grid in _grids(graph, target, mapped))
@@ -88,7 +88,7 @@ def _grids(graph: MappedGraph, target: Target, mapped: MappedLayer) -> list[tupl
     rows = max(1, min(out.height, memory // (out.width * widest) - 1, (memory // read - span) // strides[0]))
     fits = out.width * widest <= memory
     most = max(1, target.tile.fifos * 3 // 4)
-    parts = range(1, min(out.width // mapped.beside, most) + 1) if fits else (1,)
+    parts = range(1, min(out.width // mapped.replicas, most) + 1) if fits else (1,)
     best: dict[int, _Grid] = {}
     for across in parts:
         segments = segments_of(out, replace(mapped, across=across), target)

@@ -1,7 +1,7 @@
 """pack: small matrices of different layers share crossbars, block-diagonally, and with them a core.
 
 The core does its layers' work one after the other for every input, so packing saves crossbars and costs speed. Needs
-settled shifts: matrices that share an MVMU are sliced, fed and rounded alike. Promises the same numbers: where a
+chosen shifts: matrices that share an MVMU are sliced, fed and rounded alike. Promises the same numbers: where a
 conversion could clip nothing is shared.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from cimc.ir.mapped import MappedGraph, Task
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, matrices_of, with_matrices
-from cimc.passes.crossbars.clipping import Seated, may_clip
+from cimc.passes.crossbars.clipping import Laid, may_clip
 from cimc.target.model import Target
 
-Seat = tuple[int, int, int]
+Corner = tuple[int, int, int]
 
 
 @dataclass(slots=True)
@@ -23,8 +23,8 @@ class _Bin:
 
     kind: tuple[int, int, bool, int]
     used: list[tuple[int, int]]
-    there: list[list[Seated]]
-    members: dict[tuple[str, int], tuple[Seat, ...]] = field(default_factory=dict)
+    there: list[list[Laid]]
+    members: dict[tuple[str, int], tuple[Corner, ...]] = field(default_factory=dict)
 
 
 def pack(graph: MappedGraph, target: Target) -> MappedGraph:
@@ -36,20 +36,20 @@ def pack(graph: MappedGraph, target: Target) -> MappedGraph:
                 continue
             kind = _kind(graph, mapped)
             for one in (b for b in bins if b.kind == kind):
-                seats = _seats(one.used, task, target, mapped.weight_bits)
-                if seats is not None and not _clips(graph, mapped, one, task, seats):
+                corners = _corners(one.used, task, target, mapped.weight_bits)
+                if corners is not None and not _clips(graph, mapped, one, task, corners):
                     break
             else:
                 one = _Bin(kind, [(0, 0)] * target.core.mvmus, [[] for _ in range(target.core.mvmus)])
                 bins.append(one)
-                seats = tuple((k, 0, 0) for k in range(len(task.blocks)))
-            one.members[mapped.layer.name, index] = seats
-            for block, (mvmu, row, column) in zip(task.blocks, seats, strict=True):
+                corners = tuple((k, 0, 0) for k in range(len(task.blocks)))
+            one.members[mapped.layer.name, index] = corners
+            for block, (mvmu, row, column) in zip(task.blocks, corners, strict=True):
                 one.used[mvmu] = (row + block.rows, column + block.high - block.low)
                 one.there[mvmu].append((row, column, block.weights))
     shared = [b for b in bins if len(b.members) > 1]
-    seated = {at: (number, seats) for number, b in enumerate(shared) for at, seats in b.members.items()}
-    return with_matrices(graph, lambda one: _packed(one, seated))
+    laid = {at: (number, corners) for number, b in enumerate(shared) for at, corners in b.members.items()}
+    return with_matrices(graph, lambda one: _packed(one, laid))
 
 
 def _kind(graph: MappedGraph, mapped: MappedMatrix) -> tuple[int, int, bool, int]:
@@ -58,34 +58,34 @@ def _kind(graph: MappedGraph, mapped: MappedMatrix) -> tuple[int, int, bool, int
     return mapped.weight_bits, fed.bits, fed.signed, mapped.shift
 
 
-def _seats(used: list[tuple[int, int]], task: Task, target: Target, weight_bits: int) -> tuple[Seat, ...] | None:
+def _corners(used: list[tuple[int, int]], task: Task, target: Target, weight_bits: int) -> tuple[Corner, ...] | None:
     """Where a task's blocks fit beside what is there; None where one does not."""
     free = list(used)
-    seats = []
+    corners = []
     for block in task.blocks:
         width = block.high - block.low
         for mvmu, (row, column) in enumerate(free):
             if row + block.rows <= target.mvmu_rows and column + width <= target.mvmu_columns(weight_bits):
-                seats.append((mvmu, row, column))
+                corners.append((mvmu, row, column))
                 free[mvmu] = (row + block.rows, column + width)
                 break
         else:
             return None
-    return tuple(seats)
+    return tuple(corners)
 
 
-def _clips(graph: MappedGraph, mapped: MappedMatrix, one: _Bin, task: Task, seats: tuple[Seat, ...]) -> bool:
+def _clips(graph: MappedGraph, mapped: MappedMatrix, one: _Bin, task: Task, corners: tuple[Corner, ...]) -> bool:
     """Whether a conversion could clip on an MVMU that a task's blocks would share with what is there."""
-    there: dict[int, list[Seated]] = {}
-    for block, (mvmu, row, column) in zip(task.blocks, seats, strict=True):
+    there: dict[int, list[Laid]] = {}
+    for block, (mvmu, row, column) in zip(task.blocks, corners, strict=True):
         there.setdefault(mvmu, list(one.there[mvmu])).append((row, column, block.weights))
     shared = (matrices for matrices in there.values() if len(matrices) > 1)
     return any(may_clip(graph, mapped, matrices) for matrices in shared)
 
 
-def _packed(mapped: MappedMatrix, seated: dict[tuple[str, int], tuple[int, tuple[Seat, ...]]]) -> MappedMatrix:
+def _packed(mapped: MappedMatrix, laid: dict[tuple[str, int], tuple[int, tuple[Corner, ...]]]) -> MappedMatrix:
     tasks = []
     for index, task in enumerate(mapped.tasks):
-        number, seats = seated.get((mapped.layer.name, index), (-1, ()))
-        tasks.append(replace(task, shares=number, seats=seats))
+        number, corners = laid.get((mapped.layer.name, index), (-1, ()))
+        tasks.append(replace(task, shares=number, corners=corners))
     return replace(mapped, tasks=tuple(tasks))

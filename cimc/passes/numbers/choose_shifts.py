@@ -56,9 +56,9 @@ def _inputs(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]]) -> 
 def choose_shifts(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]]) -> MappedGraph:
     """Settle shifts, integer biases and multipliers. calibration: lanes of every network input, (lanes, *shape)."""
     if not graph.arithmetic.rounds:
-        settled = with_matrices(graph, lambda one: settled_layer(one, graph.quants, 0, graph.arithmetic))
-        if all(_cannot_overflow(graph, one) for one in matrices_of(settled)):
-            return settled
+        shifted = with_matrices(graph, lambda one: with_shift(one, graph.quants, 0, graph.arithmetic))
+        if all(_cannot_overflow(graph, one) for one in matrices_of(shifted)):
+            return shifted
     maps = _inputs(graph, calibration)
     layers = []
     last_use = {name: i for i, m in enumerate(graph.layers) for o in m.layer.reads for name in o.maps}
@@ -86,7 +86,7 @@ def _calibrated(
     peaks = np.ones(mapped.layer.shape[0])
     power, largest, rounds = 0.0, 1.0, graph.arithmetic.rounds
     wide = replace(graph, arithmetic=replace(graph.arithmetic, word_bits=UNLIMITED, accumulator_bits=UNLIMITED))
-    unshifted = settled_layer(mapped, graph.quants, 0, wide.arithmetic)
+    unshifted = with_shift(mapped, graph.quants, 0, wide.arithmetic)
     maps = {name: maps[name] for operand in mapped.layer.reads for name in operand.maps}
     result = empty_output(graph, mapped.layer, maps) if wanted else None
     out, count = graph.maps[mapped.layer.output], len(next(iter(maps.values())))
@@ -101,7 +101,7 @@ def _calibrated(
             largest = max(largest, float(windows.max()), -float(windows.min()))
             squares += int(np.einsum("abcdef,abcdef->", windows, windows, dtype=np.int64))
             sums = accumulate(wide, unshifted, windows, watch)
-            watch((sums + unshifted.settled_bias).astype(np.float64), 0, len(peaks))
+            watch((sums + unshifted.known_bias).astype(np.float64), 0, len(peaks))
             total += sums.sum(axis=(0, 1, 2))
             if result is not None:
                 result[lanes, band.start : band.stop] = finish_matrix(wide, unshifted, sums, part, band)
@@ -117,8 +117,8 @@ def _calibrated(
     coarser = np.maximum(needed / (1 << shift), 1.0)
     rescaled = shift < highest and mapped.layer.given is None
     rescaled_layer = _rescaled(mapped, coarser) if rescaled else mapped
-    settled = settled_layer(rescaled_layer, graph.quants, shift, graph.arithmetic)
-    return _corrected(graph, settled, part, total * unshifted.epilogue.m), result
+    shifted = with_shift(rescaled_layer, graph.quants, shift, graph.arithmetic)
+    return _corrected(graph, shifted, part, total * unshifted.epilogue.m), result
 
 
 def _sum_bits(graph: MappedGraph, mapped: MappedMatrix) -> int:
@@ -132,10 +132,10 @@ def _cannot_overflow(graph: MappedGraph, mapped: MappedMatrix) -> bool:
     """Whether no inputs can make a sum of an unshifted layer too large, its bias included."""
     fed = mapped.fed(graph)
     largest = max(-fed.low, fed.high) * np.abs(mapped.weights).sum(axis=(1, 2, 3), dtype=np.int64)
-    return int((largest + np.abs(mapped.settled_bias)).max()) < 1 << (_sum_bits(graph, mapped) - 1)
+    return int((largest + np.abs(mapped.known_bias)).max()) < 1 << (_sum_bits(graph, mapped) - 1)
 
 
-def _corrected(graph: MappedGraph, settled: MappedMatrix, maps: Mapping[str, Words], wanted: Floats) -> MappedMatrix:
+def _corrected(graph: MappedGraph, shifted: MappedMatrix, maps: Mapping[str, Words], wanted: Floats) -> MappedMatrix:
     """The layer with its offsets moved by what rounding of weights and sums is off on average, channel by channel.
 
     maps: of some calibration lanes; wanted: what all their sums together would give unrounded, in units of the result,
@@ -143,23 +143,23 @@ def _corrected(graph: MappedGraph, settled: MappedMatrix, maps: Mapping[str, Wor
     not average out by itself (bias correction: Nagel et al., "Data-Free Quantization Through Weight Equalization and
     Bias Correction", ICCV 2019).
     """
-    epilogue = settled.epilogue
-    if epilogue.n is None or settled.layer.residual is not None or settled.layer.given is not None:
-        return settled
+    epilogue = shifted.epilogue
+    if epilogue.n is None or shifted.layer.residual is not None or shifted.layer.given is not None:
+        return shifted
     total, count = np.zeros(len(wanted)), 0
-    for _, windows in bands_of(graph, settled, maps):
-        sums = accumulate(graph, settled, windows)
+    for _, windows in bands_of(graph, shifted, maps):
+        sums = accumulate(graph, shifted, windows)
         total += sums.sum(axis=(0, 1, 2))
         count += sums[..., 0].size
     error = (wanted - total * epilogue.m) / count
-    return replace(settled, epilogue=replace(epilogue, n=finite32(epilogue.n + error)))
+    return replace(shifted, epilogue=replace(epilogue, n=finite32(epilogue.n + error)))
 
 
 def _reach(unshifted: MappedMatrix, largest: float) -> Floats:
     """Sums that every column must be able to hold, (O,): as much as makes half of the layer's largest result, as far
     as inputs up to `largest` can.
 
-    A class's column is loud only on inputs of that class, and calibration may have none of them.
+    A class's column has large sums only on inputs of that class, and calibration may have none of them.
     """
     epilogue, weights = unshifted.epilogue, unshifted.weights
     result = max(epilogue.high - epilogue.zero, epilogue.zero - epilogue.low) / (1 << HEADROOM_BITS) / 2
@@ -204,9 +204,7 @@ def _rescaled(mapped: MappedMatrix, coarser: Floats) -> MappedMatrix:
     return replace(mapped, weights=weights, weight_scale=scale, tasks=tasks, epilogue=epilogue)
 
 
-def settled_layer(
-    mapped: MappedMatrix, quants: Mapping[str, Quant], shift: int, arithmetic: Arithmetic
-) -> MappedMatrix:
+def with_shift(mapped: MappedMatrix, quants: Mapping[str, Quant], shift: int, arithmetic: Arithmetic) -> MappedMatrix:
     """A layer with this shift. Its input's zero point is taken off through the bias.
 
     The bias is an integer in units of the shifted sum; where sums are rounded, or accumulators do not hold it, and

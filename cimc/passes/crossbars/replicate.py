@@ -1,6 +1,6 @@
-"""lie_beside: copies of a small matrix on one MVMU, block-diagonally, so that one product takes several pixels.
+"""replicate: copies of a small matrix on one MVMU, block-diagonally, so that one product takes several pixels.
 
-Each copy has rows and columns of its own and the window of a pixel of its own. Needs settled shifts. Promises the same
+Each copy has rows and columns of its own and the window of a pixel of its own. Needs chosen shifts. Promises the same
 numbers: zeros lie between the copies, and none are made where a conversion could clip.
 """
 
@@ -16,12 +16,12 @@ from cimc.passes.crossbars.clipping import may_clip
 from cimc.target.model import Target
 
 
-def lie_beside(graph: MappedGraph, target: Target) -> MappedGraph:
+def replicate(graph: MappedGraph, target: Target) -> MappedGraph:
     """The graph with as many copies of each layer on its MVMU as fit."""
-    return with_matrices(graph, lambda one: replace(one, beside=_beside(graph, one, target)))
+    return with_matrices(graph, lambda one: replace(one, replicas=_replicas(graph, one, target)))
 
 
-def _beside(graph: MappedGraph, mapped: MappedMatrix, target: Target) -> int:
+def _replicas(graph: MappedGraph, mapped: MappedMatrix, target: Target) -> int:
     """Copies of a layer of one block that lie on one MVMU, so many that a row divides into steps of as many pixels."""
     blocks = [block for task in mapped.tasks for block in task.blocks]
     out = graph.maps[mapped.layer.output]
