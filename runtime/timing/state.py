@@ -45,7 +45,9 @@ class Tickets:
 
     def give_odd(self, first: int, end: int, key: Key) -> None:
         """Tickets from the first on, those below `end`, are given with a key of their own."""
-        self.odd = (self.odd or {}) | dict.fromkeys(range(first, end), key)
+        if self.odd is None:
+            self.odd = {}
+        self.odd.update(dict.fromkeys(range(first, end), key))
 
 
 class TimedRing:
