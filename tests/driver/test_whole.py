@@ -102,8 +102,23 @@ def test_energy_of_large_networks_is_that_of_the_program(
     network: str, budget: int | None, tiles: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Copies, parts of rows, relays, chips that are left: whatever is sent, it is sent as the program sends it."""
-    model = str(require(MODELS / f"{network}.onnx"))
-    options = EstimateOptions("puma", budget=budget, set={"chip.tiles": tiles})
+    settings = {"chip.tiles": tiles}
+    same_energy(
+        str(require(MODELS / f"{network}.onnx")), EstimateOptions("puma", budget=budget, set=settings), monkeypatch
+    )
+
+
+@pytest.mark.parametrize("budget", [None, 24, 60])
+@pytest.mark.parametrize("network", [DIGITS, RESIDUAL])
+def test_energy_of_a_task_a_tile_is_that_of_the_program(
+    network: str, budget: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"tile.cores": 1, "chip.tiles": 40}
+    same_energy(network, EstimateOptions("puma", budget=budget, set=settings), monkeypatch)
+
+
+def same_energy(model: str, options: EstimateOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed forms have the program's energy."""
     found = []
     for units in (1 << 30, 0):
         monkeypatch.setattr(whole_module, "MOST_UNITS", units)
