@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cimc.driver.compile import Compiled, compile_network
 from cimc.driver.options import CompileOptions
-from cimc.driver.sizes import sizes_of
+from cimc.driver.verification import sizes_of
 from cimc.runtime.timing.engine import time_program
 from tests.shared_data import MODELS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -15,6 +17,21 @@ from cimc.driver.onnx_oracle import session_options
 
 README = (Path(__file__).parent.parent / "examples" / "README.md").read_text(encoding="utf-8")
 NETWORKS = ("digits_plain.onnx", "digits_residual.onnx", "digits_plain_int8_qdq.onnx")
+
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("examples/*.py")])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_a_script_imports_what_there_is(script: Path) -> None:
+    """Scripts of benchmarks and examples are run by hand: what they import must not have moved meanwhile."""
+    for one in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(one, ast.ImportFrom) and one.module and one.module.split(".")[0] in ("cimc", "benchmarks"):
+            module = importlib.import_module(one.module)
+            for name in one.names:
+                if not hasattr(module, name.name):
+                    importlib.import_module(f"{one.module}.{name.name}")
 
 
 def test_all_files_are_named_in_the_readme() -> None:

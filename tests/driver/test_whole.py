@@ -108,12 +108,14 @@ def test_energy_of_large_networks_is_that_of_the_program(
     )
 
 
+@pytest.mark.parametrize("cores", [1, 3])
 @pytest.mark.parametrize("budget", [None, 24, 60])
 @pytest.mark.parametrize("network", [DIGITS, RESIDUAL])
-def test_energy_of_a_task_a_tile_is_that_of_the_program(
-    network: str, budget: int | None, monkeypatch: pytest.MonkeyPatch
+def test_energy_of_small_tiles_is_that_of_the_program(
+    network: str, budget: int | None, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"tile.cores": 1, "chip.tiles": 40}
+    """Copies on tiles of their own, and copies that write one ring in turn."""
+    settings = {"tile.cores": cores, "chip.tiles": 40}
     same_energy(network, EstimateOptions("puma", budget=budget, set=settings), monkeypatch)
 
 
