@@ -38,7 +38,7 @@ FORMAT = 2
 TEXT, BINARY = "program.casm", "program.cimb"
 WEIGHTS, TARGET, MANIFEST = "weights.npz", "target.toml", "manifest.json"
 
-_TODO = "give a folder that `cimc compile` wrote"
+_HELP = "give a folder that `cimc compile` wrote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def load_package(folder: Path) -> Package:
     if WEIGHTS not in files or TARGET not in files or not {TEXT, BINARY} & files.keys():
         listed = ", ".join(sorted(files)) or "nothing"
         what = f"the manifest lists {listed}; a program, {WEIGHTS} and {TARGET} are needed"
-        raise fail("package.file", what, Place(str(folder / MANIFEST)), _TODO)
+        raise fail("package.file", what, Place(str(folder / MANIFEST)), _HELP)
     target = load_target(str(files[TARGET]))
     program = read_checked(files[BINARY] if BINARY in files else files[TEXT], target)
     check_emulated(program, target)
@@ -99,7 +99,7 @@ def _require_its_own(manifest: Mapping[str, object], program: Program, place: Pl
     for key, own in (("program", program.name), ("target", program.target), ("weights", program.weights)):
         if manifest.get(key) != own:
             what = f'"{key}" of the manifest is {manifest.get(key)!r}; the program says {own!r}'
-            raise fail("package.file", what, place, _TODO)
+            raise fail("package.file", what, place, _HELP)
 
 
 def _write_files(
@@ -169,11 +169,11 @@ def _read_manifest(folder: Path) -> dict[str, object]:
         found = json.loads(read_text(path, TEXT_LIMIT))
     except OSError as error:
         what = f"this is no compiled program: {MANIFEST} cannot be read: {error.strerror or error}"
-        raise fail("package.file", what, place, _TODO) from error
+        raise fail("package.file", what, place, _HELP) from error
     except (ValueError, RecursionError) as error:
-        raise fail("package.file", f"the manifest is broken: {error}", place, _TODO) from error
+        raise fail("package.file", f"the manifest is broken: {error}", place, _HELP) from error
     if not isinstance(found, dict):
-        raise fail("package.file", "the manifest is not a JSON object", place, _TODO)
+        raise fail("package.file", "the manifest is not a JSON object", place, _HELP)
     for key, known in (("format", FORMAT), ("isa", ISA_VERSION)):
         if found.get(key) != known or isinstance(found.get(key), bool):
             what = f'"{key}" of the manifest is {found.get(key)!r}; this cimc knows {known}'
@@ -186,19 +186,19 @@ def _listed_files(folder: Path, manifest: Mapping[str, object]) -> dict[str, Pat
     place = Place(str(folder / MANIFEST))
     listed = manifest.get("files")
     if not isinstance(listed, dict):
-        raise fail("package.file", 'the manifest has no list "files"', place, _TODO)
+        raise fail("package.file", 'the manifest has no list "files"', place, _HELP)
     files: dict[str, Path] = {}
     for name, digest in listed.items():
         inner = PurePosixPath(name)
         path = folder / inner
         leaves = inner.is_absolute() or ".." in inner.parts or "\\" in name or ":" in name or not name.isprintable()
         if leaves or not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-            raise fail("package.file", f'the manifest lists "{name}", which is not inside of the folder', place, _TODO)
+            raise fail("package.file", f'the manifest lists "{name}", which is not inside of the folder', place, _HELP)
         try:
             actual = _sha256(path)
         except OSError as error:
             what = f"a file of the compiled program cannot be read: {error.strerror or error}"
-            raise fail("package.file", what, Place(str(path)), _TODO) from error
+            raise fail("package.file", what, Place(str(path)), _HELP) from error
         if actual != digest:
             what = "the file is not the one that the manifest lists: it was edited or exchanged"
             todo = f"compile the model again, or assemble an edited {TEXT} with `cimc asm`"

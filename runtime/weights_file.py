@@ -21,7 +21,7 @@ from cimc.runtime.machine import AnyArray
 _KINDS = "biuf"
 _HEADER_BYTES = 4096
 _LARGEST_ENTRY = 8
-_TODO = "use the folder as `cimc compile` wrote it, or compile the model again"
+_HELP = "use the folder as `cimc compile` wrote it, or compile the model again"
 
 
 def weights_digest(arrays: Mapping[str, AnyArray]) -> str:
@@ -62,23 +62,23 @@ def read_weights(path: Path, program: Program) -> dict[str, AnyArray]:
             arrays = _read_members(members, path, named_arrays(program))
     except OSError as error:
         what = f"the weights file cannot be read: {error.strerror or error}"
-        raise fail("package.file", what, Place(str(path)), _TODO) from error
+        raise fail("package.file", what, Place(str(path)), _HELP) from error
     except Damaged as error:
-        raise fail("package.file", f"the weights file is broken: {error}", Place(str(path)), _TODO) from error
+        raise fail("package.file", f"the weights file is broken: {error}", Place(str(path)), _HELP) from error
     if weights_digest(arrays) != program.weights:
         what = f'the weights file does not belong to the program "{program.name}": its sha256 is not the program\'s'
-        raise fail("package.weights", what, Place(str(path)), _TODO)
+        raise fail("package.weights", what, Place(str(path)), _HELP)
     return arrays
 
 
 def _read_members(members: Mapping[str, Member], path: Path, sizes: Mapping[str, int]) -> dict[str, AnyArray]:
     there = {member_name(name): name for name in sizes}
     found = [
-        Diagnostic("package.weights", f'array "{name}" is not named by the program', Place(str(path)), _TODO)
+        Diagnostic("package.weights", f'array "{name}" is not named by the program', Place(str(path)), _HELP)
         for name in sorted(members.keys() - there.keys())
     ]
     found += [
-        Diagnostic("package.weights", f'array "{name}", which the program names, is missing', Place(str(path)), _TODO)
+        Diagnostic("package.weights", f'array "{name}", which the program names, is missing', Place(str(path)), _HELP)
         for member, name in sorted(there.items())
         if member not in members
     ]
@@ -87,7 +87,7 @@ def _read_members(members: Mapping[str, Member], path: Path, sizes: Mapping[str,
         if member in members and members[member].file_size > most:
             size = members[member].file_size
             what = f'array "{name}" takes {size} bytes; {sizes[name]} entries take {most} at most'
-            found.append(Diagnostic("package.weights", what, Place(str(path)), _TODO))
+            found.append(Diagnostic("package.weights", what, Place(str(path)), _HELP))
     if found:
         raise CimcError(found)
     return {name: _read_array(members[member], name) for member, name in sorted(there.items())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from html import escape
 
 from cimc.base.names import printable
@@ -13,14 +14,14 @@ FIRST = 5
 """Facts in the line."""
 
 
-class Shown:
+class Shown(ABC):
     """A result that knows its facts, the most telling first."""
 
     __slots__ = ()
 
+    @abstractmethod
     def facts(self) -> Facts:
         """What it says, in words."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         facts = "; ".join(f"{name} {value}" for name, value in self.facts()[:FIRST])

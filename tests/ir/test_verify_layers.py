@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cimc.base.moves import Box, Moves
+from cimc.ir.formats import Formats
 from cimc.ir.layers import (
     Binding,
     FeatureMap,
@@ -17,11 +18,16 @@ from cimc.ir.layers import (
     Operand,
     Part,
 )
+from cimc.ir.reference import evaluate_mapped
 from cimc.ir.verify_stage import verify_stage
+from cimc.ir.widths import Widths
 from cimc.layer_kinds.matrix.layer import GivenWeights, MatrixLayer
 from cimc.layer_kinds.pool import PoolLayer
 from cimc.layer_kinds.softmax import SoftmaxLayer
 from cimc.layer_kinds.vector import VectorLayer
+from cimc.numerics.quant import Quant
+from cimc.passes.numbers.quantise import quantise
+from cimc.target.load import load_target
 
 
 def read(name: str, height: int, width: int, channels: int, first: int = 0) -> Operand:
@@ -83,6 +89,13 @@ def test_a_map_that_is_made_later_is_read_with_a_delay_of_a_row_at_least() -> No
     for wrong in (delayed("a", "b", 0), delayed("a", "b", -1), delayed("a", "b", 1, 0), delayed("a", "b", 1, 2)):
         with pytest.raises(AssertionError, match='reads "b" before it is made'):
             verify_stage(recurrent(wrong, delayed("b", "a", 0)))
+
+
+def test_the_reference_says_that_it_does_not_evaluate_a_recurrence() -> None:
+    formats = Formats(dict.fromkeys("ra", Quant(1.0, 0, -128, 127)), {}, Widths(8, 8, {}, {}), load_target("puma"))
+    mapped = quantise(recurrent(LAST), formats)
+    with pytest.raises(AssertionError, match=r'"state" reads .*a.* recurrence is not built yet'):
+        evaluate_mapped(mapped, {"r": np.zeros((1, 3, 4, 3), np.int64)})
 
 
 @pytest.mark.parametrize(
