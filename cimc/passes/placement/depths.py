@@ -24,7 +24,7 @@ class Depths:
 
     def of(self, who: TaskAt, key: RingKey) -> int:
         """Pixels that a task is known to need of a ring on its own tile."""
-        return self.grown.get((who, key), 0)
+        return self.grown.get((who, key), 0) if self.grown else 0  # keys take long to hash, and few networks have any
 
     def learn(self, first: PlacedGraph, settled: PlacedGraph) -> None:
         """Keep what the rings of tiles grew to that are too small for them now. first: what was placed; settled: the
@@ -45,6 +45,8 @@ class Depths:
     def comes_late(self, tile: TileLoad) -> str:
         """A piece of which some tasks of a tile read what comes through relays, and others read or make it without, or
         "". One ring can't serve both: those who come first would wait for what the others still hold."""
+        if not self.relayed:
+            return ""
         late: dict[RingKey, bool] = dict.fromkeys([*tile.gathers, *(work.out(tile) for work in tile.works)], False)
         for work in tile.works:
             for region in work.regions:

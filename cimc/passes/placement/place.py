@@ -238,10 +238,8 @@ class Placer:
                 rings[region.piece] = self._read_ring(rings.get(region.piece), work, region)
             for key in work.sums:
                 pixels = max(self._made_pixels(work, key), self.depths.of(work.at, key))
-                old = rings.get(key)
-                if old is None:
-                    rings[key] = PlacedRing(work.body.low, work.body.high, pixels, remote=True)
-                elif old.pixels < pixels:
+                old = rings.setdefault(key, PlacedRing(work.body.low, work.body.high, pixels, remote=True))
+                if old.pixels < pixels:
                     rings[key] = replace(old, pixels=pixels)
         for key, ring in rings.items():
             if isinstance(key, Piece) and ring.part is not None:
@@ -261,6 +259,8 @@ class Placer:
             return PlacedRing(region.low, region.high, pixels, True, self.reach(work, region))
         if not ring.remote:
             return ring if ring.pixels == pixels else replace(ring, pixels=pixels)
+        if (ring.low, ring.high, ring.pixels, ring.part) == (region.low, region.high, pixels, None):
+            return ring
         low, high, part = min(ring.low, region.low), max(ring.high, region.high), self.reach(work, region)
         if part is not None and ring.part is not None:
             part = min(part[0], ring.part[0]), max(part[1], ring.part[1])

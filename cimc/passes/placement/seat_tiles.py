@@ -138,7 +138,7 @@ def _swapped(network: _Network, costs: Floats, generator: np.random.Generator) -
             mine = slice(moved.indptr[tile], moved.indptr[tile + 1])
             friends, flows = to[mine], flow[mine]
             here = costs[places[tile]]
-            there = costs[np.ix_(places, places[friends])] @ flows + network.hosted[tile] * network.host_hops[places]
+            there = ((flows @ costs[places[friends]]) + network.hosted[tile] * network.host_hops)[places]
             others = moved @ here[places] + network.hosted * network.host_hops[places[tile]]
             change = there - own[tile] + others - own
             change[friends] += 2 * flows * here[places[friends]]  # the way between the two stays as it is
