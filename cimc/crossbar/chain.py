@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cimc.crossbar.converter import ClippingConverter, Converter
+from cimc.crossbar.converter import Converter, UniformConverter
 from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
-from cimc.target.model import Crossbar
+from cimc.target.model import Crossbar, Mvmu
 
 AT_ONCE = 1 << 16
 """Column sums that are read at once (512 KiB), at least those of one lane."""
@@ -21,7 +21,7 @@ AT_ONCE = 1 << 16
 
 class Read(NamedTuple):
     """What columns carry before they are converted: cells (signs, slices, lanes, columns), and unit (lanes, 1), or None
-    where there is no unit column. worth: what a unit of them counts."""
+    where no unit column is converted. worth: what a unit of them counts."""
 
     worth: int
     cells: Floats
@@ -30,15 +30,19 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Inputs of `bits` bits, signed or not, fed dac_bits at a time, lowest first; the last digit may have fewer.
+    """Inputs of `bits` bits, signed or not, fed dac_bits at a time, lowest first; the last digit may have fewer. once:
+    the steps are weighted before they are converted, so that a conversion meets whole inputs.
 
-    In two's complement the sign bit weighs -2^(bits-1): with one-bit digits the last step is subtracted. With wider
-    ones a signed input is fed as the digits of x + bias, and bias times the columns' known sums is taken off digitally.
+    In two's complement the sign bit weighs -2^(bits-1): with one-bit digits the last step is subtracted. Otherwise, and
+    where a converter reads no negative sum (biased), a signed input is fed as the digits of x + bias, and bias times
+    the columns' known sums is taken off digitally.
     """
 
     bits: int
     signed: bool
     dac_bits: int
+    once: bool = False
+    biased: bool = False
 
     @property
     def steps(self) -> int:
@@ -48,68 +52,122 @@ class Feed:
     @property
     def bias(self) -> int:
         """What is added to an input before it is fed."""
-        return 1 << (self.bits - 1) if self.signed and self.dac_bits > 1 else 0
+        return 1 << (self.bits - 1) if self.signed and (self.biased or self.dac_bits > 1) else 0
 
     @property
-    def largest_digit(self) -> int:
-        """The largest number that a row is driven with."""
-        return (1 << min(self.dac_bits, self.bits)) - 1
+    def digit_range(self) -> tuple[int, int]:
+        """The least and the largest number that a row adds to a conversion at level 1."""
+        if not self.once:
+            return 0, (1 << min(self.dac_bits, self.bits)) - 1
+        if self.signed and not self.bias:
+            return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
+        return 0, (1 << self.bits) - 1
+
+    def codes(self, x: Ints) -> Ints:
+        """The numbers that integers x are fed as."""
+        code = (x + self.bias) & ((1 << self.bits) - 1)
+        return code - ((code >> (self.bits - 1)) << self.bits) if self.signed and not self.bias else code
 
     def digits(self, x: Ints) -> Iterator[tuple[int, Ints]]:
-        """Step by step what a digit counts, and the digits of integers x, in their shape."""
-        code = (x + self.bias) & ((1 << self.bits) - 1)
+        """Conversion by conversion what a digit counts, and the digits of integers x, in their shape."""
+        code = self.codes(x)
+        if self.once:
+            yield 1, code
+            return
         for step in range(self.steps):
-            negative = self.signed and self.dac_bits == 1 and step == self.bits - 1
+            negative = self.signed and not self.bias and step == self.bits - 1
             worth = 1 << (step * self.dac_bits)
             yield -worth if negative else worth, (code >> (step * self.dac_bits)) & ((1 << self.dac_bits) - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The stages of an MVMU, whatever matrix lies on it."""
+    """The stages of an MVMU, whatever matrix lies on it.
+
+    once, subtracted, digital, rows_at_once: see conversions, pairs, correction and rows_at_once in cimc.target.model.
+    """
 
     storage: Storage
     device: Device
     array: Array
     converter: Converter
     dac_bits: int
+    once: bool = False
+    subtracted: bool = False
+    digital: bool = False
+    rows_at_once: int = 0
 
     @classmethod
-    def of(cls, crossbar: Crossbar, encoding: str, flipped: bool, device: Device = IDEAL) -> Chain:
-        """A target's (which cimc.target.emulated does not refuse), with ideal cells unless others are given."""
-        storage = Storage(encoding, flipped, crossbar.cell_bits)
-        return cls(storage, device, IdealArray(), ClippingConverter(crossbar.adc_bits), crossbar.dac_bits)
+    def of(cls, crossbar: Crossbar, mvmu: Mvmu, device: Device = IDEAL) -> Chain:
+        """A target's, with ideal cells unless others are given."""
+        return cls(
+            Storage(mvmu.encoding, mvmu.flipped, crossbar.cell_bits),
+            device,
+            IdealArray(),
+            UniformConverter(crossbar.adc_bits, crossbar.adc_signed, crossbar.adc_rounds == "down"),
+            crossbar.dac_bits,
+            crossbar.conversions == "once",
+            mvmu.pairs == "subtracted",
+            mvmu.correction == "digital",
+            crossbar.rows_at_once,
+        )
 
     def feed(self, bits: int, signed: bool) -> Feed:
         """How inputs of `bits` bits are fed."""
-        return Feed(bits, signed, self.dac_bits)
+        return Feed(bits, signed, self.dac_bits, self.once, self.once and not self.converter.holds(-1, 1))
 
-    def program(self, weights: Ints, bits: int, key: Key) -> Programmed:
-        """Write a matrix, integers of `bits` bits (rows, columns). key: of this MVMU and this write."""
+    def program(self, weights: Ints, bits: int, key: Key, steps: Floats | None = None) -> Programmed:
+        """Write a matrix, integers of `bits` bits (rows, columns). key: of this MVMU and this write. steps: of the
+        converter for each column, (columns,), see Converter; all of them equal where a unit column is converted."""
         cells = self.storage.store(weights, bits)
-        return Programmed(self, self.device.program(cells, key), Recombination.of(cells), weights.sum(axis=0))
+        recombination = Recombination.of(cells, self.subtracted)
+        return Programmed(self, self.device.program(cells, key), recombination, weights.sum(axis=0), steps)
+
+    @property
+    def isolates(self) -> bool:
+        """Whether matrices on one MVMU that share no row and no column give the sums that each gives alone: what is
+        stored for no weight is level 0 then, and rows are read together as they are without the others."""
+        return self.storage.encoding == "differential" and not self.rows_at_once
+
+    def groups(self, rows: int) -> list[slice]:
+        """The rows that are read together."""
+        size = self.rows_at_once or max(1, rows)
+        return [slice(start, start + size) for start in range(0, max(1, rows), size)]
 
 
 @dataclass(frozen=True, slots=True)
 class Programmed:
-    """A matrix in its cells. column_sums: of the weights, (columns,), as whoever wrote them knows them."""
+    """A matrix in its cells. column_sums: of the weights, (columns,), as whoever wrote them knows them. Products count
+    in the converter's steps."""
 
     chain: Chain
     conductances: Conductances
     recombination: Recombination
     column_sums: Ints
+    steps: Floats | None = None
 
     def multiply(self, x: Ints, feed: Feed) -> Ints:
         """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns)."""
         return np.concatenate([self._product(part, feed) for part in self.batches(x)])
 
     def _product(self, x: Ints, feed: Feed) -> Ints:
-        convert, recombine = self.chain.converter.convert, self.recombination.recombine
-        total = np.asarray(-feed.bias * self.column_sums)
+        total = self._known(x, feed)
         for worth, cells, unit in self.reads(x, feed):
-            codes = None if unit is None else convert(unit)
-            total = total + worth * recombine(convert(cells), codes)
+            total = total + worth * self.recombination.recombine(*self.convert(cells, unit))
         return total
+
+    def convert(self, cells: Floats, unit: Floats | None) -> tuple[Floats, Floats | None]:
+        """The codes of what columns and the unit column carry."""
+        convert, steps = self.chain.converter.convert, self.steps
+        return convert(cells, steps), None if unit is None else convert(unit, None if steps is None else steps[:1])
+
+    def _known(self, x: Ints, feed: Feed) -> Ints:
+        """What is added digitally, (lanes, columns) or (columns,), in the converter's steps, rounded to a whole one
+        (halves to the even one)."""
+        known = np.asarray(-feed.bias * self.column_sums)
+        if self.chain.digital:
+            known = known + self.recombination.unit.astype(np.int64) * feed.codes(x).sum(axis=1, keepdims=True)
+        return known if self.steps is None else np.rint(known / self.steps).astype(np.int64)
 
     def batches(self, x: Ints) -> Iterator[Ints]:
         """Inputs, (lanes, rows), in parts that are read at once."""
@@ -118,9 +176,14 @@ class Programmed:
             yield x[start : start + size]
 
     def reads(self, x: Ints, feed: Feed) -> Iterator[Read]:
-        """Everything that is converted in a product with x, step by step."""
+        """Everything that is converted in a product with x: step by step, and rows that are read together after each
+        other."""
         read, conductances = self.chain.array.read, self.conductances
+        unit_cells = None if self.chain.digital else conductances.unit
         for worth, digits in feed.digits(x):
             driven = digits.astype(np.float64)
-            unit = None if conductances.unit is None else read(driven, conductances.unit)
-            yield Read(worth, read(driven, conductances.cells), unit)
+            for rows in self.chain.groups(x.shape[1]):
+                cells = read(driven[:, rows], conductances.cells[:, :, rows])
+                if self.chain.subtracted:
+                    cells = cells[:1] - cells[1:]
+                yield Read(worth, cells, None if unit_cells is None else read(driven[:, rows], unit_cells[rows]))
