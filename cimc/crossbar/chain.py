@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from cimc.crossbar.converter import Converter, UniformConverter
 from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray
+from cimc.crossbar.packed import Packed, can_pack
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
 from cimc.target.model import Crossbar, Mvmu
@@ -35,7 +36,8 @@ class Feed:
 
     In two's complement the sign bit weighs -2^(bits-1): with one-bit digits the last step is subtracted. Otherwise, and
     where a converter reads no negative sum (biased), a signed input is fed as the digits of x + bias, and bias times
-    the columns' known sums is taken off digitally.
+    the columns' known sums is taken off digitally. halves: instead a signed input is fed as the digits of its positive
+    part and then those of its negative part, which are subtracted.
     """
 
     bits: int
@@ -43,6 +45,7 @@ class Feed:
     dac_bits: int
     once: bool = False
     biased: bool = False
+    halves: bool = False
 
     @property
     def steps(self) -> int:
@@ -52,13 +55,16 @@ class Feed:
     @property
     def bias(self) -> int:
         """What is added to an input before it is fed."""
-        return 1 << (self.bits - 1) if self.signed and (self.biased or self.dac_bits > 1) else 0
+        biased = self.signed and not self.halves and (self.biased or self.dac_bits > 1)
+        return 1 << (self.bits - 1) if biased else 0
 
     @property
     def digit_range(self) -> tuple[int, int]:
         """The least and the largest number that a row adds to a conversion at level 1."""
         if not self.once:
             return 0, (1 << min(self.dac_bits, self.bits)) - 1
+        if self.signed and self.halves:
+            return 0, 1 << (self.bits - 1)
         if self.signed and not self.bias:
             return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
         return 0, (1 << self.bits) - 1
@@ -68,23 +74,30 @@ class Feed:
         code = (x + self.bias) & ((1 << self.bits) - 1)
         return code - ((code >> (self.bits - 1)) << self.bits) if self.signed and not self.bias else code
 
+    def parts(self, x: Ints) -> list[tuple[int, Ints]]:
+        """What integers x are fed as, one after the other, and what it counts."""
+        code = self.codes(x)
+        return [(1, np.maximum(code, 0)), (-1, np.maximum(-code, 0))] if self.signed and self.halves else [(1, code)]
+
     def digits(self, x: Ints) -> Iterator[tuple[int, Ints]]:
         """Conversion by conversion what a digit counts, and the digits of integers x, in their shape."""
-        code = self.codes(x)
-        if self.once:
-            yield 1, code
-            return
-        for step in range(self.steps):
-            negative = self.signed and not self.bias and step == self.bits - 1
-            worth = 1 << (step * self.dac_bits)
-            yield -worth if negative else worth, (code >> (step * self.dac_bits)) & ((1 << self.dac_bits) - 1)
+        halves = self.signed and self.halves
+        for sign, part in self.parts(x):
+            if self.once:
+                yield sign, part
+                continue
+            for step in range(self.steps):
+                negative = self.signed and not halves and not self.bias and step == self.bits - 1
+                worth = sign << (step * self.dac_bits)
+                yield -worth if negative else worth, (part >> (step * self.dac_bits)) & ((1 << self.dac_bits) - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """The stages of an MVMU, whatever matrix lies on it.
 
-    once, subtracted, digital, rows_at_once: see conversions, pairs, correction and rows_at_once in cimc.target.model.
+    once, subtracted, digital, rows_at_once, halves: see conversions, pairs, correction, rows_at_once and signed_inputs
+    in cimc.target.model.
     """
 
     storage: Storage
@@ -96,6 +109,7 @@ class Chain:
     subtracted: bool = False
     digital: bool = False
     rows_at_once: int = 0
+    halves: bool = False
 
     @classmethod
     def of(cls, crossbar: Crossbar, mvmu: Mvmu, device: Device = IDEAL) -> Chain:
@@ -110,11 +124,13 @@ class Chain:
             mvmu.pairs == "subtracted",
             mvmu.correction == "digital",
             crossbar.rows_at_once,
+            crossbar.signed_inputs == "halves",
         )
 
     def feed(self, bits: int, signed: bool) -> Feed:
         """How inputs of `bits` bits are fed."""
-        return Feed(bits, signed, self.dac_bits, self.once, self.once and not self.converter.holds(-1, 1))
+        biased = self.once and not self.converter.holds(-1, 1)
+        return Feed(bits, signed, self.dac_bits, self.once, biased, self.halves)
 
     def program(self, weights: Ints, bits: int, key: Key, steps: Floats | None = None) -> Programmed:
         """Write a matrix, integers of `bits` bits (rows, columns). key: of this MVMU and this write. steps: of the
@@ -145,13 +161,23 @@ class Programmed:
     recombination: Recombination
     column_sums: Ints
     steps: Floats | None = None
+    packs: dict[Feed, Packed] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def rows(self) -> int:
+        """Cells of a column."""
+        return int(self.conductances.cells.shape[2])
 
     def multiply(self, x: Ints, feed: Feed) -> Ints:
         """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns)."""
+        if can_pack(self, feed):
+            if feed not in self.packs:
+                self.packs[feed] = Packed.of(self, feed)
+            return self.packs[feed].multiply(self, x, feed)
         return np.concatenate([self._product(part, feed) for part in self.batches(x)])
 
     def _product(self, x: Ints, feed: Feed) -> Ints:
-        total = self._known(x, feed)
+        total = self.known(x, feed)
         for worth, cells, unit in self.reads(x, feed):
             total = total + worth * self.recombination.recombine(*self.convert(cells, unit))
         return total
@@ -161,7 +187,7 @@ class Programmed:
         convert, steps = self.chain.converter.convert, self.steps
         return convert(cells, steps), None if unit is None else convert(unit, None if steps is None else steps[:1])
 
-    def _known(self, x: Ints, feed: Feed) -> Ints:
+    def known(self, x: Ints, feed: Feed) -> Ints:
         """What is added digitally, (lanes, columns) or (columns,), in the converter's steps, rounded to a whole one
         (halves to the even one)."""
         known = np.asarray(-feed.bias * self.column_sums)

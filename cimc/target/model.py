@@ -72,6 +72,14 @@ class Crossbar:
         str,
         Choice(("nearest", "down"), "a sum between two codes becomes the nearest (of two the even one) or the lower"),
     ] = "nearest"
+    signed_inputs: Annotated[
+        str,
+        Choice(
+            ("twos complement", "halves"),
+            "how an input with a sign is fed: its bits, or its positive and then "
+            "its negative part, whose conversions are subtracted",
+        ),
+    ] = "twos complement"
     rows_at_once: Annotated[int, Count("rows", 0, 65_536, "rows that a conversion sums up; 0: all")] = 0
 
 

@@ -148,7 +148,8 @@ def _corrected(graph: MappedGraph, shifted: MappedMatrix, maps: Mapping[str, Wor
     Bias Correction", ICCV 2019).
     """
     epilogue = shifted.epilogue
-    if epilogue.n is None or shifted.layer.residual is not None or shifted.layer.given is not None:
+    kept = shifted.layer.given is not None and shifted.steps is None
+    if epilogue.n is None or shifted.layer.residual is not None or kept:
         return shifted
     shifted, total, count = mark_matrix(graph, shifted), np.zeros(len(wanted)), 0
     for _, windows in bands_of(graph, shifted, maps):

@@ -22,7 +22,7 @@ from cimc.layer_kinds.matrix.sums import bands_of, block_inputs, in_cells
 from cimc.target.model import Crossbar
 
 FROM_DATA = ("minmax", "percentile", "least squares")
-SUMS = 1 << 23
+SUMS = 1 << 21
 """Column sums of a layer that are looked at, at least those of WINDOWS windows."""
 WINDOWS = 64
 PERCENTILE = 99.99
