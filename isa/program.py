@@ -161,7 +161,9 @@ class Matrix:
     steps: Annotated[
         str,
         Key(
-            "array of reals, (columns,): what a code of each column's converter is worth in units; none: 1", kind="text"
+            "array of reals, (columns,), or (2, columns) of two ranges: what a code of each column's converter is "
+            "worth in units; none: 1",
+            kind="text",
         ),
     ] = ""
 

@@ -38,20 +38,21 @@ class Mvmu:
 
 
 Held = tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.float64] | None]
-"""A matrix, its weights (rows, columns), and its converters' steps, (columns,), or None for 1."""
+"""A matrix, its weights (rows, columns), and its converters' steps (cimc.crossbar.converter.Steps)."""
 
 
 def joined(matrices: tuple[Matrix, ...], arrays: Mapping[str, AnyArray]) -> Held:
     """The matrices of one MVMU as one: each at its place, zeros elsewhere."""
     rows, columns = extent(matrices)
-    weights, steps = np.zeros((rows, columns), np.int64), np.ones(columns)
+    ranges = max(np.ndim(arrays[m.steps]) if m.steps else 1 for m in matrices)
+    weights, steps = np.zeros((rows, columns), np.int64), np.ones((ranges, columns))
     for m in matrices:
         taken = slice(m.at_column, m.at_column + m.columns)
         weights[m.at_row : m.at_row + m.rows, taken] = arrays[m.array]
         if m.steps:
-            steps[taken] = arrays[m.steps]
+            steps[:, taken] = arrays[m.steps]
     whole = replace(matrices[0], rows=rows, columns=columns, at_row=0, at_column=0)
-    return whole, weights, None if (steps == 1).all() else steps
+    return whole, weights, None if (steps == 1).all() else steps[0] if ranges == 1 else steps
 
 
 def program_mvmu(

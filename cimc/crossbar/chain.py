@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cimc.crossbar.converter import Converter, UniformConverter
+from cimc.crossbar.converter import Converter, Steps, converter_of, fine
 from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray
 from cimc.crossbar.packed import Packed, can_pack
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
@@ -118,7 +118,7 @@ class Chain:
             Storage(mvmu.encoding, mvmu.flipped, crossbar.cell_bits),
             device,
             IdealArray(),
-            UniformConverter(crossbar.adc_bits, crossbar.adc_signed, crossbar.adc_rounds == "down"),
+            converter_of(crossbar),
             crossbar.dac_bits,
             crossbar.conversions == "once",
             mvmu.pairs == "subtracted",
@@ -132,9 +132,9 @@ class Chain:
         biased = self.once and not self.converter.holds(-1, 1)
         return Feed(bits, signed, self.dac_bits, self.once, biased, self.halves)
 
-    def program(self, weights: Ints, bits: int, key: Key, steps: Floats | None = None) -> Programmed:
+    def program(self, weights: Ints, bits: int, key: Key, steps: Steps = None) -> Programmed:
         """Write a matrix, integers of `bits` bits (rows, columns). key: of this MVMU and this write. steps: of the
-        converter for each column, (columns,), see Converter; all of them equal where a unit column is converted."""
+        converter for each column, see cimc.crossbar.converter; equal ones where a unit column is converted."""
         cells = self.storage.store(weights, bits)
         recombination = Recombination.of(cells, self.subtracted)
         return Programmed(self, self.device.program(cells, key), recombination, weights.sum(axis=0), steps)
@@ -160,7 +160,7 @@ class Programmed:
     conductances: Conductances
     recombination: Recombination
     column_sums: Ints
-    steps: Floats | None = None
+    steps: Steps = None
     packs: dict[Feed, Packed] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -185,7 +185,7 @@ class Programmed:
     def convert(self, cells: Floats, unit: Floats | None) -> tuple[Floats, Floats | None]:
         """The codes of what columns and the unit column carry."""
         convert, steps = self.chain.converter.convert, self.steps
-        return convert(cells, steps), None if unit is None else convert(unit, None if steps is None else steps[:1])
+        return convert(cells, steps), None if unit is None else convert(unit, None if steps is None else steps[..., :1])
 
     def known(self, x: Ints, feed: Feed) -> Ints:
         """What is added digitally, (lanes, columns) or (columns,), in the converter's steps, rounded to a whole one
@@ -193,7 +193,7 @@ class Programmed:
         known = np.asarray(-feed.bias * self.column_sums)
         if self.chain.digital:
             known = known + self.recombination.unit.astype(np.int64) * feed.codes(x).sum(axis=1, keepdims=True)
-        return known if self.steps is None else np.rint(known / self.steps).astype(np.int64)
+        return known if self.steps is None else np.rint(known / fine(self.steps)).astype(np.int64)
 
     def batches(self, x: Ints) -> Iterator[Ints]:
         """Inputs, (lanes, rows), in parts that are read at once."""

@@ -22,10 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.crossbar.chain import Chain, Feed
-from cimc.crossbar.storage import Floats, Ints
+from cimc.crossbar.converter import Steps
+from cimc.crossbar.storage import Ints
 
 
-def may_lose(chain: Chain, feed: Feed, weights: Ints, bits: int, steps: Floats | None = None) -> bool:
+def may_lose(chain: Chain, feed: Feed, weights: Ints, bits: int, steps: Steps = None) -> bool:
     """Whether a product of inputs that are so fed with weights of `bits` bits, (rows, columns), may not be exact.
     steps: of the converter, see Chain.program."""
     if steps is not None or not (chain.device.exact and chain.array.exact):

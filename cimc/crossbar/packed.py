@@ -47,7 +47,7 @@ def can_pack(programmed: Programmed, feed: Feed) -> bool:
     planes = min(feed.dac_bits, feed.bits) * chain.storage.cell_bits
     if feed.once or not (chain.device.exact and chain.array.exact) or planes > MOST_PLANES or compiled() is None:
         return False
-    tables = 1 if programmed.steps is None else len(programmed.steps)
+    tables = 1 if programmed.steps is None else programmed.steps.shape[-1]
     return (2 * _largest_sum(programmed, feed) + 1) * tables <= LARGEST_TABLE
 
 
@@ -68,10 +68,8 @@ class Codes:
         if steps is None and isinstance(converter, UniformConverter):
             return cls(np.array([converter.least, converter.top]), np.zeros((1, 0), np.int64), least)
         sums = np.arange(least, most + 1, dtype=np.float64)
-        if steps is None or (steps == steps[0]).all():
-            tables = converter.convert(sums, None if steps is None else steps[:1])[None]
-        else:
-            tables = converter.convert(sums[:, None], steps).T
+        same = steps is None or bool((steps == steps[..., :1]).all())
+        tables = converter.convert(sums[:, None], steps[..., :1] if steps is not None and same else steps).T
         return cls(np.zeros(0, np.int64), np.ascontiguousarray(tables, np.int64), least)
 
 

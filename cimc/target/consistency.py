@@ -65,6 +65,11 @@ def _converters(target: Target) -> Iterator[tuple[Path, str, str]]:
     if crossbar.adc_scale == "column" and not (pairs or mvmu.correction == "digital"):
         what = "columns have ranges of their own, and the unit column, which all of them share, would need all of these"
         yield ("crossbar", "adc_scale"), what, 'set mvmu.correction to "digital", or crossbar.adc_scale to "layer"'
+    data = crossbar.adc_keeps == "range" and crossbar.adc_range in ("minmax", "percentile", "least squares")
+    if crossbar.adc_kind == "twin range" and (crossbar.adc_signed or not data):
+        what = "a twin-range converter takes both steps from calibration data, and reads no negative sums"
+        todo = 'set crossbar.adc_keeps to "range", adc_range to "least squares" and adc_signed to false'
+        yield ("crossbar", "adc_kind"), what, todo
     if crossbar.rows_at_once > crossbar.rows:
         what = f"{crossbar.rows_at_once} rows at once of {crossbar.rows}"
         yield ("crossbar", "rows_at_once"), what, "make crossbar.rows_at_once at most crossbar.rows, or 0 for all"

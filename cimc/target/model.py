@@ -72,6 +72,14 @@ class Crossbar:
         str,
         Choice(("nearest", "down"), "a sum between two codes becomes the nearest (of two the even one) or the lower"),
     ] = "nearest"
+    adc_kind: Annotated[
+        str,
+        Choice(
+            ("SAR", "twin range", "ramp", "flash"),
+            "how it finds a code, by which comparisons count; twin range: "
+            "2^adc_bits fine codes of small sums and as many coarse ones of large sums",
+        ),
+    ] = "SAR"
     signed_inputs: Annotated[
         str,
         Choice(

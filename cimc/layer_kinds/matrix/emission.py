@@ -54,7 +54,7 @@ def _matrices(mapped: MappedMatrix, body: Body) -> None:
         steps = ""
         if mapped.steps is not None:
             steps = f"t{body.placed.tile}/{body.label}/steps{block.low}"
-            body.constants.arrays[steps] = mapped.steps[block.low : block.high]
+            body.constants.arrays[steps] = mapped.steps[..., block.low : block.high]
         for ahead in range(mapped.replicas):
             mvmu, at_row, at_column = _corner(body, k, ahead)
             body.matrices.append(

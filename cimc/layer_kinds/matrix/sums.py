@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from cimc.crossbar.chain import Feed, Programmed
+from cimc.crossbar.converter import fine
 from cimc.ir.layers import Floats, Ints, Words
 from cimc.ir.mapped import Block, MappedGraph, Task, evaluate_layer
 from cimc.ir.reference import empty_output, read_operand, windows_of
@@ -71,7 +72,7 @@ def block_inputs(windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
 def in_cells(graph: MappedGraph, mapped: MappedMatrix, block: Block) -> tuple[Programmed, Feed]:
     """A block in the cells of its MVMU, and how its inputs are fed."""
     fed, chain = mapped.fed(graph), graph.arithmetic.chain
-    steps = None if mapped.steps is None else mapped.steps[block.low : block.high]
+    steps = None if mapped.steps is None else mapped.steps[..., block.low : block.high]
     programmed = chain.program(block.weights.astype(np.int64), mapped.weight_bits, NOTHING_DRAWN, steps)
     return programmed, chain.feed(fed.bits, fed.signed)
 
@@ -84,15 +85,15 @@ def clipped_conversions(graph: MappedGraph, mapped: MappedMatrix, windows: Ints)
         for block, x in block_inputs(windows, task):
             if block.lossy:
                 programmed, feed = in_cells(graph, mapped, block)
-                steps = 1.0 if programmed.steps is None else programmed.steps
+                steps = np.ones(len(programmed.column_sums)) if programmed.steps is None else programmed.steps
+                worth, step = fine(steps), steps if steps.ndim == 1 else steps[1]
                 for part in programmed.batches(x.astype(np.int64)):
                     for _, cells, unit in programmed.reads(part, feed):
                         codes, units = programmed.convert(cells, unit)
-                        clipped += int((np.abs(cells - codes * steps) >= steps).sum())
+                        clipped += int((np.abs(cells - codes * worth) >= step).sum())
                         total += cells.size
                         if unit is not None and units is not None:
-                            one = steps if isinstance(steps, float) else steps[:1]
-                            clipped += int((np.abs(unit - units * one) >= one).sum())
+                            clipped += int((np.abs(unit - units * worth[:1]) >= step[:1]).sum())
                             total += unit.size
     return clipped, total
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cimc.crossbar.converter import fine
 from cimc.ir.borders import onto_map
 from cimc.ir.epilogue import Float32s
 from cimc.ir.layers import Floats, Ints, Words
@@ -111,7 +112,7 @@ def _calibrated(
     power /= count
     limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
     steps = choose_steps(graph, mapped, maps)
-    mapped, units = replace(mapped, steps=steps), np.ones(len(peaks)) if steps is None else steps
+    mapped, units = replace(mapped, steps=steps), np.ones(len(peaks)) if steps is None else fine(steps)
     needed = np.maximum(peaks, _reach(unshifted, largest)) / units / limit
     highest = max(0, math.ceil(float(needed.max())) - 1).bit_length()
     lowest = highest if mapped.layer.given is not None else max(0, highest - mapped.weight_bits // 2)
@@ -225,7 +226,7 @@ def with_shift(mapped: MappedMatrix, quants: Mapping[str, Quant], shift: int, ar
         usual = np.abs(layer.given.bias - bias) <= SAME_BIAS * np.maximum(1, np.abs(bias))
         bias = np.where(usual, layer.given.bias, bias)
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
-    size = np.full(len(bias), float(1 << shift)) * (1.0 if mapped.steps is None else mapped.steps)
+    size = np.full(len(bias), float(1 << shift)) * (1.0 if mapped.steps is None else fine(mapped.steps))
     epilogue = replace(mapped.epilogue, m=finite32(mapped.epilogue.m.astype(np.float64) * size))
     held = np.abs(bias).max(initial=0.0) < 2.0 ** (arithmetic.accumulator_bits - 1)
     rounds = arithmetic.rounds or mapped.steps is not None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cimc.crossbar.chain import Feed
-from cimc.crossbar.converter import UniformConverter
+from cimc.crossbar.converter import Converter, TwinRangeConverter, UniformConverter, fine
 from cimc.ir.layers import Floats, Ints, Words
 from cimc.ir.mapped import MappedGraph
 from cimc.layer_kinds.matrix.mapped import MappedMatrix
@@ -29,6 +29,10 @@ PERCENTILE = 99.99
 TRIED = 48
 """Ranges that least squares tries, from all sums down to a SMALLEST part of that."""
 SMALLEST = 1 / 32
+RATIOS = 8
+"""Coarse steps of a twin-range converter that are tried: 1, 2, 4, ... fine ones."""
+PARTS = (1.0, 0.84, 0.71, 0.59, 0.5, 0.35, 0.25)
+"""And parts of the largest coarse step."""
 
 
 class Sums(NamedTuple):
@@ -51,6 +55,8 @@ def choose_steps(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Wo
         steps = _measured(graph, mapped, maps)
     else:
         chain = graph.arithmetic.chain
+        if isinstance(chain.converter, TwinRangeConverter):
+            return None
         assert isinstance(chain.converter, UniformConverter), chain.converter
         steps = np.full(outputs, _declared(crossbar, chain.converter, chain.feed(fed.bits, fed.signed)))
     return None if (steps == 1).all() else steps
@@ -72,38 +78,48 @@ def _declared(crossbar: Crossbar, converter: UniformConverter, feed: Feed) -> fl
 
 def _measured(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Words]) -> Floats:
     crossbar, converter = graph.arithmetic.crossbar, graph.arithmetic.chain.converter
-    assert isinstance(converter, UniformConverter), converter
     outputs = mapped.layer.shape[0]
     whole = list(_sums(graph, mapped, maps))
     if crossbar.adc_scale == "layer":
-        every = [Sums(s.values.reshape(-1, 1), np.repeat(s.counts[None], len(s.values), 0).ravel()) for _, s in whole]
-        values = np.concatenate([s.values[:, 0] for s in every])
-        counts = np.concatenate([s.counts for s in every])
-        return np.full(outputs, _step(values, counts, converter, crossbar.adc_range))
-    steps = np.ones(outputs)
+        values = np.concatenate([s.values.ravel() for _, s in whole])
+        counts = np.concatenate([np.broadcast_to(s.counts, s.values.shape).ravel() for _, s in whole])
+        return np.repeat(_step(values, counts, converter, crossbar.adc_range)[..., None], outputs, axis=-1)
+    steps = []
     for column in range(outputs):
         mine = [(s.values[:, column - low], s.counts[column - low]) for low, s in whole
                 if low <= column < low + len(s.counts)]  # fmt: skip
         values = np.concatenate([values for values, _ in mine])
         counts = np.concatenate([np.full(len(values), count) for values, count in mine])
-        steps[column] = _step(values, counts, converter, crossbar.adc_range)
-    return steps
+        steps.append(_step(values, counts, converter, crossbar.adc_range))
+    return np.stack(steps, axis=-1)
 
 
-def _step(sums: Floats, counts: Floats, converter: UniformConverter, method: str) -> float:
-    """The step for sums, each counting so much in the result, (count,) both."""
+def _step(sums: Floats, counts: Floats, converter: Converter, method: str) -> Floats:
+    """The step for sums, each counting so much in the result, (count,) both; of two ranges both steps."""
+    one = converter.one if isinstance(converter, TwinRangeConverter) else converter
+    assert isinstance(one, UniformConverter), converter
     least, largest = min(0.0, float(sums.min(initial=0))), float(sums.max(initial=0))
     if method == "percentile":
         least, largest = (float(np.percentile(sums, p)) for p in (100 - PERCENTILE, PERCENTILE))
         least = min(0.0, least)
-    whole = max(1.0, converter.full_step(least, largest))
-    if method != "least squares":
-        return whole
-    tried = np.maximum(1.0, whole * np.geomspace(SMALLEST, 1, TRIED))
+    whole = max(1.0, one.full_step(least, largest))
+    if one is not converter:
+        ratios = 2.0 ** np.arange(RATIOS)
+        tried = [np.array([max(1.0, whole * part / ratio), max(1.0, whole * part / ratio) * ratio])
+                 for part in (PARTS if method == "least squares" else (1.0,)) for ratio in ratios]  # fmt: skip
+    elif method == "least squares":
+        tried = [np.array(max(1.0, whole * part)) for part in np.geomspace(SMALLEST, 1, TRIED)]
+    else:
+        return np.array(whole)
     values, where = np.unique(sums, return_inverse=True)
     weights = np.bincount(where, np.square(counts))
-    one = [float((weights * np.square(converter.convert(values, np.array(t)) * t - values)).sum()) for t in tried]
-    return float(tried[int(np.argmin(one))])
+
+    def error(steps: Floats) -> float:
+        """Of the results."""
+        worth = fine(steps[..., None])
+        return float((weights * np.square(converter.convert(values, steps[..., None]) * worth - values)).sum())
+
+    return min(tried, key=error)
 
 
 def _sums(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Words]) -> Iterator[tuple[int, Sums]]:
