@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cimc.crossbar.converter import ClippingConverter, Converter
-from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray
+from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray, Reading
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
 from cimc.target.model import Crossbar
@@ -99,17 +99,34 @@ class Programmed:
     recombination: Recombination
     column_sums: Ints
 
-    def multiply(self, x: Ints, feed: Feed) -> Ints:
-        """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns)."""
-        return np.concatenate([self._product(part, feed) for part in self.batches(x)])
+    def multiply(self, x: Ints, feed: Feed, reading: Reading | None = None) -> Ints:
+        """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns). reading:
+        which reads these are, where they have noise."""
+        found, start = [], 0
+        for part in self.batches(x):
+            now = None if reading is None else reading.part(start, start + len(part))
+            found.append(self._product(part, feed, now))
+            start += len(part)
+        return np.concatenate(found)
 
-    def _product(self, x: Ints, feed: Feed) -> Ints:
+    def _product(self, x: Ints, feed: Feed, reading: Reading | None) -> Ints:
         convert, recombine = self.chain.converter.convert, self.recombination.recombine
         total = np.asarray(-feed.bias * self.column_sums)
-        for worth, cells, unit in self.reads(x, feed):
+        total = total - self._leaked(x, feed)
+        for worth, cells, unit in self.reads(x, feed, reading):
             codes = None if unit is None else convert(unit)
             total = total + worth * recombine(convert(cells), codes)
         return total
+
+    def _leaked(self, x: Ints, feed: Feed) -> Ints:
+        """What cells at level 0 are meant to add to a product, (lanes, columns): off x (sum of what is fed) x (what a
+        unit of all of a column's codes together counts), which is 0 for a pair."""
+        off = self.conductances.off
+        if not off:
+            return np.zeros((), np.int64)
+        fed = sum(worth * digits.sum(axis=1) for worth, digits in feed.digits(x))
+        counts = self.recombination.counts.sum(axis=(0, 1)) + self.recombination.unit
+        return np.asarray(np.rint(off * counts * np.asarray(fed)[:, None]), np.int64)
 
     def batches(self, x: Ints) -> Iterator[Ints]:
         """Inputs, (lanes, rows), in parts that are read at once."""
@@ -117,10 +134,13 @@ class Programmed:
         for start in range(0, max(1, len(x)), size):
             yield x[start : start + size]
 
-    def reads(self, x: Ints, feed: Feed) -> Iterator[Read]:
+    def reads(self, x: Ints, feed: Feed, reading: Reading | None = None) -> Iterator[Read]:
         """Everything that is converted in a product with x, step by step."""
         read, conductances = self.chain.array.read, self.conductances
-        for worth, digits in feed.digits(x):
+        for step, (worth, digits) in enumerate(feed.digits(x)):
             driven = digits.astype(np.float64)
             unit = None if conductances.unit is None else read(driven, conductances.unit)
-            yield Read(worth, read(driven, conductances.cells), unit)
+            cells = read(driven, conductances.cells)
+            if reading is not None:
+                cells, unit = reading.noisy(cells, unit, driven, conductances, step)
+            yield Read(worth, cells, unit)

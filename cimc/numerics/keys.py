@@ -29,13 +29,22 @@ class Key:
         """The key of a thing within this one's."""
         return Key(self.seed, self.path + numbers)
 
-    def normal(self, *coordinates: Ints) -> npt.NDArray[np.float64]:
-        """Numbers of the standard normal distribution, one for each place; coordinates broadcast against each other."""
+    @property
+    def around(self) -> Key:
+        """The key of what this one's thing is in."""
+        return Key(self.seed, self.path[:-1])
+
+    def uniform(self, *coordinates: Ints) -> npt.NDArray[np.float64]:
+        """Numbers between 0 and 1, neither of them among them, one for each place; coordinates broadcast against each
+        other."""
         state = np.zeros((), np.uint64)
         for number in (self.seed, *self.path, *coordinates):
             state = _mixed(state, np.asarray(number, np.int64).astype(np.uint64))
-        uniform = ((state >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52  # never 0 and never 1
-        return np.asarray(ndtri(uniform), np.float64)
+        return np.asarray(((state >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52)
+
+    def normal(self, *coordinates: Ints) -> npt.NDArray[np.float64]:
+        """Numbers of the standard normal distribution, one for each place."""
+        return np.asarray(ndtri(self.uniform(*coordinates)), np.float64)
 
 
 NOTHING_DRAWN = Key(0)
