@@ -15,7 +15,7 @@ from cimc.base.options import require
 from cimc.base.quantities import counted, decibels
 from cimc.cli.console import answer, check_json, new_console, put_json, steps, warn, write_out
 from cimc.driver.compile import compile_network
-from cimc.driver.options import CompileOptions, Limits
+from cimc.driver.options import ChipOptions, CompileOptions, Limits
 from cimc.driver.verification import Verification
 from cimc.driver.verify import verify_network
 from cimc.ir.text import print_stage
@@ -104,11 +104,12 @@ def verify_job(
     program: Path | None,
     json: Path | None,
     limits: Limits,
+    chip: ChipOptions,
 ) -> bool:
     """`cimc verify`; whether everything agreed."""
-    check_json(json, model, calibration, data, program)
+    check_json(json, model, calibration, data, program, chip.conductances, chip.faults)
     with steps("reading the data") as progress:
-        found = verify_network(model, data, options, calibration, limit, progress, limits, program)
+        found = verify_network(model, data, options, calibration, limit, progress, limits, program, chip)
     if json is None:
         warn(found.warnings)
     answer({**fields_of(found), "passed": found.passed}, json, _view(found))

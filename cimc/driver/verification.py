@@ -10,6 +10,7 @@ from cimc.base.diagnostics import Diagnostic
 from cimc.base.names import printable
 from cimc.base.quantities import counted, decibels
 from cimc.base.shown import Facts, Shown
+from cimc.driver.device_effect import DeviceEffect
 from cimc.driver.fidelity import LayerError
 from cimc.driver.options import Limits
 from cimc.isa.binary.code import code_bytes
@@ -71,6 +72,7 @@ class Verification(Shown, Sizes):
     layers: tuple[LayerError, ...]
     top1_float: float | None
     top1_chip: float | None
+    device: DeviceEffect | None
     seconds: Mapping[str, float]
     warnings: tuple[Diagnostic, ...]
 
@@ -78,7 +80,17 @@ class Verification(Shown, Sizes):
     def passed(self) -> bool:
         """Whether the check succeeds: exact, and faithful where the user says how much that has to be."""
         asked = self.limits.min_snr is not None or self.limits.max_loss is not None
-        return self.bit_exact and (self.faithful or not asked)
+        return self.bit_exact and (self.faithful or not asked) and not self.device_misses()
+
+    def device_misses(self) -> bool:
+        """Whether the chip's cells and wires make it miss what was asked for."""
+        device, least, most = self.device, self.limits.min_snr, self.limits.max_loss
+        if device is None:
+            return False
+        if least is not None and device.snr_db is not None and device.snr_db < least:
+            return True
+        right, got = self.top1_float, device.top1
+        return most is not None and right is not None and got is not None and 100 * (right - got) > most
 
     def facts(self) -> Facts:
         """The verdict, and what stands in the table of `cimc verify`."""
@@ -99,7 +111,7 @@ class Verification(Shown, Sizes):
         if self.top1_float is not None and self.top1_chip is not None:
             right = f"{self.oracle} {100 * self.top1_float:.2f} %, chip {100 * self.top1_chip:.2f} %"
             found.append(("right labels", right))
-        return found
+        return found if self.device is None else [*found, *self.device.facts()]
 
     def faithfulness(self) -> str:
         """One line: what the chip's numbers cost against the network."""

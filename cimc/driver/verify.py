@@ -19,11 +19,14 @@ import numpy.typing as npt
 from cimc.base.diagnostics import Place, fail
 from cimc.base.options import fits, shown
 from cimc.base.reading import FilePath
+from cimc.crossbar.device import IDEAL, Specimen, device_of
 from cimc.driver.arrays import Arrays, Data, data_for
+from cimc.driver.chips import specimen_of
 from cimc.driver.compile import Compiled, Progress, compile_network
+from cimc.driver.device_effect import EffectBook
 from cimc.driver.fidelity import NO_LIMITS, LayerBook, Noise, doubts, worst_snr
 from cimc.driver.onnx_oracle import OnnxOracle
-from cimc.driver.options import CompileOptions, Limits
+from cimc.driver.options import ChipOptions, CompileOptions, Limits
 from cimc.driver.running import LABELS, edited_program, without_labels
 from cimc.driver.verification import Mismatch, Verification, sizes_of
 from cimc.frontends.onnx_file import ModelLike, place_of
@@ -40,6 +43,9 @@ from cimc.runtime.execution import Execution
 CHUNK_BYTES = 1 << 30  # of captured and reference values held at once
 BYTES_A_VALUE = 32
 
+ONE_CHIP = ChipOptions()
+"""Chip 0, just programmed."""
+
 
 def verify_network(
     model: ModelLike,
@@ -50,10 +56,11 @@ def verify_network(
     progress: Progress = lambda step: None,
     limits: Limits = NO_LIMITS,
     program: FilePath | None = None,
+    chip: ChipOptions = ONE_CHIP,
 ) -> Verification:
     """Compile and verify. data: lanes of every network input, or their file, and optionally "labels", (lanes,)
     integers: the element of the first output that should be largest. limit: lanes to run. program: an edited one to run
-    in place of the compiled one.
+    in place of the compiled one. chip: the one whose cells and wires are looked at, where the target's are not ideal.
 
     Raises CimcError for everything that is wrong with network, target, data or limits.
     """
@@ -68,7 +75,9 @@ def verify_network(
     graph = compiled.graph
     inputs = {name: array[:limit] for name, array in lanes_of(graph, without_labels(found, graph.inputs)).items()}
     labels = found[LABELS] if _has_labels(found, graph) else None
-    return _compare(model, compiled, inputs, labels, compiled_at - start, progress, limits, calibration is None)
+    specimen = specimen_of(chip, compiled.program, compiled.weights, compiled.target)
+    took = compiled_at - start
+    return _compare(model, compiled, specimen, inputs, labels, took, progress, limits, calibration is None)
 
 
 def _edited(file: FilePath, compiled: Compiled) -> Program:
@@ -111,15 +120,19 @@ def chunk_lanes(compiled: Compiled) -> int:
 
 
 def _compare(
-    model: ModelLike, compiled: Compiled, inputs: Arrays, labels: npt.NDArray[Any] | None,
+    model: ModelLike, compiled: Compiled, specimen: Specimen, inputs: Arrays, labels: npt.NDArray[Any] | None,
     seconds_compile: float, progress: Progress, limits: Limits, synthetic: bool,
 ) -> Verification:  # fmt: skip
-    engine = engine_for(compiled.program, compiled.weights, compiled.target)
+    parts = compiled.program, compiled.weights, compiled.target
+    engine = engine_for(*parts, specimen=None)
+    ideal = device_of(compiled.target, specimen) is IDEAL
+    real = None if ideal else engine_for(*parts, specimen=specimen)
     oracle = OnnxOracle(model, compiled.graph)
     lanes = len(next(iter(inputs.values())))
     mismatches, first, emulated = 0, None, 0.0
     noise, book = {name: Noise() for name in compiled.graph.outputs}, LayerBook(compiled)
     right, size = {"float": 0, "chip": 0}, chunk_lanes(compiled)
+    effects, noisy = EffectBook(compiled.graph.outputs), 0.0
     for done in range(0, lanes, size):
         end = min(done + size, lanes)
         progress(f"emulating inputs {done + 1} to {end} of {lanes}")
@@ -137,6 +150,11 @@ def _compare(
             _require_finite(name, values)
             noise[name].add(values, execution.outputs[name])
         book.add(part, reference)
+        if real is not None:
+            start = time.perf_counter()
+            got = real.run(part, first=done).outputs
+            noisy += time.perf_counter() - start
+            effects.add(float_outputs, execution.outputs, got, None if labels is None else labels[done:end])
         if labels is not None:
             answers = labels[done:end]
             output = compiled.graph.outputs[0]
@@ -161,7 +179,8 @@ def _compare(
         top1_float=top1.get("float"),
         top1_chip=top1.get("chip"),
         **asdict(sizes_of(compiled.program)),
-        seconds={"compile": seconds_compile, "emulate": emulated},
+        device=None if real is None else effects.effect(specimen.seed, specimen.seconds),
+        seconds={"compile": seconds_compile, "emulate": emulated} | ({} if real is None else {"device": noisy}),
         warnings=(*compiled.warnings, *warnings),
     )
 

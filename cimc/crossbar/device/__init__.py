@@ -6,10 +6,10 @@ and ideal.py is a chip without any of it. What is drawn at random is drawn from 
 (cimc.numerics.keys): nothing else may decide it.
 """
 
-from cimc.crossbar.device.cells import PhysicalCells, device_of
+from cimc.crossbar.device.cells import PhysicalCells, device_of, physical_cells
 from cimc.crossbar.device.ideal import IDEAL, Array, Conductances, Device, IdealArray, IdealDevice
 from cimc.crossbar.device.reads import Reading
-from cimc.crossbar.device.specimen import NEW, Specimen
+from cimc.crossbar.device.specimen import NEW, Measured, Place, Specimen
 
 __all__ = [
     "IDEAL",
@@ -19,8 +19,11 @@ __all__ = [
     "Device",
     "IdealArray",
     "IdealDevice",
+    "Measured",
     "PhysicalCells",
+    "Place",
     "Reading",
     "Specimen",
     "device_of",
+    "physical_cells",
 ]

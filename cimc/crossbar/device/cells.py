@@ -36,6 +36,9 @@ EXACT_BITS = 24
 """Sums of a column, in units of the grid, have fewer bits."""
 
 
+NOT_MEASURED = Measured(None, None)
+
+
 class Now(NamedTuple):
     """What cells conduct, in S, and the variance of a read of each, in S^2, or None."""
 
@@ -60,10 +63,10 @@ class PhysicalCells:
         """They are not."""
         return False
 
-    def wanted(self, cells: Cells) -> Measured:
-        """What cells are meant to conduct, in S."""
+    def wanted(self, cells: Cells) -> tuple[Floats, Floats | None]:
+        """What cells, and those of the unit column, are meant to conduct, in S; shapes as in Conductances."""
         table = conductances_of(self.device, cells.storage.top)
-        return Measured(table[cells.levels], np.full((cells.rows, 1), table[1]) if cells.offset else None)
+        return table[cells.levels], np.full((cells.rows, 1), table[1]) if cells.offset else None
 
     def step(self, top: int) -> float:
         """One level's step in S."""
@@ -72,56 +75,49 @@ class PhysicalCells:
 
     def program(self, cells: Cells, key: Key) -> Conductances:
         """What cells conduct as the converters see it. key: of this MVMU and this write."""
-        wanted, place, top = self.wanted(cells), key.path[:-1], cells.storage.top
-        known = self.specimen.measured.get(place)
+        wanted, wanted_unit = self.wanted(cells)
+        place, top = key.path[:-1], cells.storage.top
+        known, faults = self.specimen.measured.get(place, NOT_MEASURED), self.specimen.faults.get(place)
         step = self.step(top)
-        now = self._now(
-            wanted.cells, known and known.cells, self.specimen.faults.get(place), Places.of(key, cells.levels.shape)
-        )
-        main, variances = self._in_steps(self._wired(now), step)
+        now = self._now(wanted, known.cells, faults, Places.of(key, wanted.shape))
+        unit = None
+        if wanted_unit is not None:
+            unit = self._now(wanted_unit, known.unit, None, Places.of_unit(key, cells.rows))
+        if not without_resistance(self.wires):
+            now, unit = self._wired(now, unit)
+        main, variances = self._in_steps(now, step)
+        beside, beside_variances = (None, None) if unit is None else self._in_steps(unit, step)
         off = float(conductances_of(self.device, top)[0]) / step
-        if wanted.unit is None:
-            return Conductances(main, None, off, variances)
-        now = self._now(wanted.unit, known and known.unit, None, Places.of_unit(key, cells.rows))
-        unit, unit_variances = self._in_steps(self._through(now), step)
-        return Conductances(main, unit, off, variances, unit_variances)
+        return Conductances(main, beside, off, variances, beside_variances)
 
     def _now(self, wanted: Floats, known: Floats | None, faults: States | None, places: Places) -> Now:
         """What cells conduct at the time of the specimen; known: measured."""
         device, specimen = self.device, self.specimen
         first = written(wanted, device, places) if known is None else known
         now = disturbed(drifted(first, device, places, specimen.seconds), device, specimen.reads)
-        if known is None:
-            states = faults_of(device, self.endurance, specimen, places, faults)
-            if states is not None:
-                now = np.where(states > 0, device.on_conductance, np.where(states < 0, device.off_conductance, now))
+        states = faults_of(device, self.endurance, specimen, places, faults) if known is None else faults
+        if states is not None:
+            now = np.where(states > 0, device.on_conductance, np.where(states < 0, device.off_conductance, now))
         return Now(now, read_variance(now, first, device, specimen.seconds))
 
-    def _wired(self, now: Now) -> Now:
-        """The same through the wires of each crossbar."""
-        if without_resistance(self.wires):
-            return now
-        seen = now.conductances.copy()
-        variances = None if now.variances is None else now.variances.copy()
-        for columns in self.layout.crossbars(seen.shape):
-            at = (columns.signs, columns.slices, slice(None), columns.columns)
-            part = Now(columns.of(now.conductances), None if now.variances is None else columns.of(now.variances))
-            through = self._through(part)
-            seen[at] = through.conductances.T
-            if variances is not None and through.variances is not None:
-                variances[at] = through.variances.T
-        return Now(seen, variances)
-
-    def _through(self, now: Now) -> Now:
-        """Cells (rows, columns) of one crossbar through its wires. A cell's noise reaches the column as its current
-        does."""
-        if without_resistance(self.wires):
-            return now
-        seen = np.maximum(effective(now.conductances, self.wires, self.layout.rows), 0.0)
-        if now.variances is None:
-            return Now(seen, None)
-        share = np.divide(seen, now.conductances, out=np.ones_like(seen), where=now.conductances > 0)
-        return Now(seen, now.variances * share**2)
+    def _wired(self, now: Now, unit: Now | None) -> tuple[Now, Now | None]:
+        """The same through the wires of each crossbar. The unit column is the last of the first crossbar. A cell's
+        noise reaches the converter as its current does."""
+        found = Now(now.conductances.copy(), None if now.variances is None else now.variances.copy())
+        for number, columns in enumerate(self.layout.crossbars(now.conductances.shape)):
+            cells = columns.of(now.conductances)
+            beside = None if number or unit is None else unit.conductances
+            whole = cells if beside is None else np.concatenate([cells, beside], axis=1)
+            seen = np.maximum(effective(whole, self.wires, self.layout.rows), 0.0)
+            share = np.divide(seen, whole, out=np.ones_like(seen), where=whole > 0) ** 2
+            at, count = (columns.signs, columns.slices, slice(None), columns.columns), cells.shape[1]
+            found.conductances[at] = seen[:, :count].T
+            if found.variances is not None:
+                found.variances[at] *= share[:, :count].T
+            if beside is not None and unit is not None:
+                variances = None if unit.variances is None else unit.variances * share[:, count:]
+                unit = Now(seen[:, count:], variances)
+        return found, unit
 
     def _in_steps(self, now: Now, step: float) -> Now:
         """In units of a level's step, on the grid."""
@@ -141,13 +137,17 @@ def on_grid(values: Floats, factor: int, finest: int) -> Floats:
 
 def device_of(target: Target, specimen: Specimen = NEW) -> Device:
     """The cells of a target on one chip: ideal ones, where nothing says otherwise."""
-    device, wires = target.device or DeviceKeys(), target.wires or WireKeys()
+    found = physical_cells(target, specimen)
+    told = specimen.measured or specimen.faults or (specimen.writes and found.endurance is not None)
+    neutral = changes_nothing(found.device) and without_resistance(found.wires) and not told
+    return IDEAL if neutral else found
+
+
+def physical_cells(target: Target, specimen: Specimen = NEW) -> PhysicalCells:
+    """The cells of a target on one chip, with all that the target says of them."""
     endurance = None if target.writing is None else target.writing.endurance
-    told = specimen.measured or specimen.faults or (specimen.writes and endurance is not None)
-    if changes_nothing(device) and without_resistance(wires) and not told:
-        return IDEAL
-    digit = (1 << target.crossbar.dac_bits) - 1
-    return PhysicalCells(device, wires, Layout.of(target), digit, endurance, specimen)
+    device, wires = target.device or DeviceKeys(), target.wires or WireKeys()
+    return PhysicalCells(device, wires, Layout.of(target), (1 << target.crossbar.dac_bits) - 1, endurance, specimen)
 
 
 def changes_nothing(device: DeviceKeys) -> bool:

@@ -16,10 +16,10 @@ Place = tuple[int, ...]
 
 
 class Measured(NamedTuple):
-    """Conductances of an MVMU in S, in place of programmed ones: cells (signs, slices, rows, columns), and unit
-    (rows, 1) where there is a unit column."""
+    """Conductances of an MVMU in S: cells (signs, slices, rows, columns) and the unit column, (rows, 1); None for what
+    is not known, or not there."""
 
-    cells: Floats
+    cells: Floats | None
     unit: Floats | None
 
 
