@@ -22,7 +22,7 @@ from cimc.base.reading import FilePath
 from cimc.base.shown import Facts, Shown
 from cimc.driver.arrays import Arrays, Data, arrays_of
 from cimc.driver.chips import specimen_of
-from cimc.driver.options import DEFAULT_TARGET, ChipOptions, CompileOptions, EstimateOptions, Limits
+from cimc.driver.options import DEFAULT_TARGET, ChipOptions, CompileOptions, EstimateOptions, Limits, TrialOptions
 from cimc.driver.running import lanes_for, run_program
 from cimc.isa.program import Program
 from cimc.isa.text.printer import print_program
@@ -132,7 +132,7 @@ def compile(
     return CompiledProgram(compiled.program, compiled.weights, compiled.target, report)
 
 
-@_takes(CompileOptions, Limits, ChipOptions)
+@_takes(CompileOptions, Limits, ChipOptions, TrialOptions)
 def verify(
     model: ModelLike,
     data: Data,
@@ -147,10 +147,12 @@ def verify(
     from cimc.driver.verify import verify_network
 
     given = {"target": target, **options}
-    chosen = made(CompileOptions, given, Limits, ChipOptions)
-    limits = made(Limits, given, CompileOptions, ChipOptions)
-    chip = made(ChipOptions, given, CompileOptions, Limits)
-    found = verify_network(model, data, chosen, calibration, limit, limits=limits, program=program, chip=chip)
+    kinds = (CompileOptions, Limits, ChipOptions, TrialOptions)
+    chosen, limits = made(CompileOptions, given, *kinds), made(Limits, given, *kinds)
+    chip, trials = made(ChipOptions, given, *kinds), made(TrialOptions, given, *kinds)
+    found = verify_network(
+        model, data, chosen, calibration, limit, limits=limits, program=program, chip=chip, trials=trials
+    )
     _warn(found.warnings)
     return found
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cimc.cli import options as o
-from cimc.driver.options import ChipOptions, CompileOptions, EstimateOptions, Limits
+from cimc.driver.options import ChipOptions, CompileOptions, EstimateOptions, Limits, TrialOptions
 
 
 @o.with_options
@@ -53,6 +53,7 @@ def verify(
     options: CompileOptions,
     limits: Limits,
     chip: ChipOptions,
+    trials: TrialOptions,
     calibration: o.CalibrationFile = None,
     limit: o.Limit = None,
     program: o.ProgramFile = None,
@@ -65,11 +66,11 @@ def verify(
       cimc verify net.onnx --target puma --calibration some.npz --data test.npz
       cimc verify net.onnx --target puma --data test.npz --limit 64 --min-snr 40 --max-loss 1
       cimc verify net.onnx --target puma --data test.npz --program edited.casm
-      cimc verify net.onnx --target puma --data test.npz --set device.preset=pcm --chip-seed 1 --time 1e5
+      cimc verify net.onnx --target puma --data test.npz --set device.preset=pcm --trials 20 --time 1e5
     """
     from cimc.cli.building import verify_job
 
-    if not verify_job(model, options, calibration, data, limit, program, json, limits, chip):
+    if not verify_job(model, options, calibration, data, limit, program, json, limits, chip, trials):
         raise typer.Exit(1)
 
 

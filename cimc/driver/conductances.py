@@ -114,8 +114,8 @@ def read_faults(path: FilePath, shapes: Mapping[str, tuple[int, ...]]) -> dict[M
 def _problems(arrays: Arrays, shapes: Mapping[str, tuple[int, ...]], file: str) -> Iterator[Diagnostic]:
     """What is wrong with arrays of conductances."""
     yield from _strange(arrays, shapes, file)
-    for key, values in arrays.items():
-        where = Place(file, item=f'array "{key}"')
+    for key in arrays.keys() & shapes.keys():
+        values, where = arrays[key], Place(file, item=f'array "{key}"')
         if values.dtype.kind not in "fiu":
             yield Diagnostic("data.conductances", f"conductances are numbers in S, not {values.dtype}", where)
         elif not np.all((values >= 0) & (values <= MOST)):  # also what is no number

@@ -31,7 +31,7 @@ class DeviceEffect:
     top1: float | None
 
     def facts(self) -> Facts:
-        """For the table of `cimc verify`."""
+        """For a table."""
         when = f" after {self.time:g} s" if self.time else ""
         own = f"SNR {decibels(self.snr_db)} dB, {decibels(self.own_snr_db)} dB against ideal cells"
         labels = "" if self.top1 is None else f", right labels {100 * self.top1:.2f} %"

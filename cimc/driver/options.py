@@ -162,6 +162,20 @@ class ChipOptions(Checked):
 
 
 @dataclass(frozen=True, slots=True)
+class TrialOptions(Checked):
+    """Many chips in place of one."""
+
+    trials: Annotated[
+        int | None, Option("Try so many chips, with --chip-seed and the seeds after it.", "N", least=1, most=100_000)
+    ] = None
+    workers: Annotated[int, Option("Chips that are tried at once, each on a processor.", "N", least=1, most=1024)] = 1
+    trials_out: Annotated[
+        str | os.PathLike[str] | None,
+        Option("Keep every chip in this file as it is done; those that it holds are not tried again.", "FILE.csv"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Limits(Checked):
     """What a verification must reach, None where nothing is asked."""
 

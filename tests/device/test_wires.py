@@ -101,10 +101,10 @@ def test_one_cell_is_a_row_of_resistors() -> None:
 
 
 def test_two_by_two_by_hand() -> None:
-    """All of 1 kohm. Ideal columns, rows with a driver: the second cell and its segment are 2 kohm beside the first cell,
-    together 2/3 kohm behind 2 kohm: the first cell has 1/4 V of 1 V, the second half of that. Ideal rows: the lower cell
-    and its column's end are 1/2 kohm behind the upper cell and a segment: 1 V drives 0.4 mA, half of it to the end. The
-    lower cell alone meets the end beside the 2 kohm of the way up: 0.6 mA, two thirds of it to the end."""
+    """All of 1 kohm. Ideal columns, rows with a driver: the second cell and its segment are 2 kohm beside the first
+    cell, together 2/3 kohm behind 2 kohm: the first cell has 1/4 V of 1 V, the second half of that. Ideal rows: the
+    lower cell and its column's end are 1/2 kohm behind the upper cell and a segment: 1 V drives 0.4 mA, half of it to
+    the end. The lower cell alone meets the end beside the 2 kohm of the way up: 0.6 mA, two thirds of it to the end."""
     cells = np.full((2, 2), 1e-3)
     wires = WireKeys(row_segment=1e3, driver=1e3)
     for solution in (exact, effective):

@@ -76,7 +76,7 @@ def test_without_a_tolerance_the_nearest_try_stays() -> None:
 
 
 def test_the_first_try_within_the_tolerance_stays() -> None:
-    """With a tolerance that the first always meets, more tries change nothing; verification does not see what is left."""
+    """With a tolerance that the first always meets, more tries change nothing; what is left is not verified."""
     one = siemens(2, cycle_variation=0.02, write_tolerance=1e-3)
     assert np.array_equal(siemens(2, cycle_variation=0.02, write_tolerance=1e-3, write_tries=7), one)
     left = siemens(2, program_error=1e-6, write_tries=50, write_tolerance=1e-9)
