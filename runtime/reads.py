@@ -22,7 +22,7 @@ class Reads:
         image = self._counters[IMAGE]
         self._made = 0 if image != self._image else self._made + 1
         self._image = image
-        return Reading(self._key, self._lanes * self._machine.images + image, self._made)
+        return Reading.of(self._key, self._lanes * self._machine.images + image, self._made)
 
 
 def reads_of(machine: Machine, key: Key, counters: Counters) -> Reads:

@@ -24,7 +24,7 @@ def column_sums(keys: dict[str, Any], x: list[int], weights: list[int], chip: Sp
     target = target_with(keys)
     crossbar = replace(target.crossbar, cell_bits=2, dac_bits=2)
     found = programmed(replace(target, crossbar=crossbar), np.array(weights)[:, None], 3, chip)
-    reading = Reading(MVMU, np.arange(COUNT), 0)
+    reading = Reading.of(MVMU, np.arange(COUNT), 0)
     (read,) = found.reads(np.tile(x, (COUNT, 1)), Feed(2, False, 2), reading)
     step = (found.chain.device.step(3)) * 1e6  # type: ignore[attr-defined]
     return np.asarray(read.cells[:, 0, :, 0].T * step)
@@ -73,8 +73,8 @@ def test_columns_halves_inputs_products_and_steps_are_independent() -> None:
     target = target_with({"read_noise": 1e-6})
     found = programmed(target, np.ones((4, 2), np.int64), 8)
     x = np.ones((2000, 4), np.int64)
-    first = list(found.reads(x, Feed(2, False, 1), Reading(MVMU, np.arange(2000), 0)))
-    second = list(found.reads(x, Feed(2, False, 1), Reading(MVMU, np.arange(2000), 1)))
+    first = list(found.reads(x, Feed(2, False, 1), Reading.of(MVMU, np.arange(2000), 0)))
+    second = list(found.reads(x, Feed(2, False, 1), Reading.of(MVMU, np.arange(2000), 1)))
     assert [len(first), len(second)] == [2, 2]
     one = [part.cells - np.round(part.cells) for part in (first[0], second[0])]
     drawn = [
@@ -92,7 +92,7 @@ def test_the_unit_column_has_noise_of_its_own() -> None:
     target = target_with({"read_noise": 1e-6})
     target = replace(target, mvmu=replace(target.mvmu, encoding="offset"))
     found = programmed(target, np.full((5, 1), -127), 8)  # 1 in the lowest slice
-    (read,) = found.reads(np.ones((COUNT, 5), np.int64), Feed(1, False, 1), Reading(MVMU, np.arange(COUNT), 0))
+    (read,) = found.reads(np.ones((COUNT, 5), np.int64), Feed(1, False, 1), Reading.of(MVMU, np.arange(COUNT), 0))
     assert read.unit is not None
     for sums in (read.cells[0, 0, :, 0], read.unit[:, 0]):
         assert sums.mean() == pytest.approx(5, abs=5 * math.sqrt(0.05 / COUNT))
@@ -106,18 +106,18 @@ def test_noise_does_not_depend_on_what_is_read_together() -> None:
     keys = {"read_noise": 2e-6, "program_error": 2e-6, "read_noise_relative": 0.1}
     found = programmed(target_with(keys), rng.integers(-127, 128, (100, 5)), 8)
     x, feed = rng.integers(-128, 128, (23, 100)), found.chain.feed(8, True)
-    whole = found.multiply(x, feed, Reading(MVMU, np.arange(23) + 4, 9))
+    whole = found.multiply(x, feed, Reading.of(MVMU, np.arange(23) + 4, 9))
     for lane in range(23):
-        one = found.multiply(x[lane : lane + 1], feed, Reading(MVMU, np.array([lane + 4]), 9))
+        one = found.multiply(x[lane : lane + 1], feed, Reading.of(MVMU, np.array([lane + 4]), 9))
         assert np.array_equal(one[0], whole[lane])
     order = rng.permutation(100)
     c = found.conductances
     assert c.variances is not None
     mixed = replace(c, cells=c.cells[:, :, order], variances=c.variances[:, :, order])
-    turned = replace(found, conductances=mixed).multiply(x[:, order], feed, Reading(MVMU, np.arange(23) + 4, 9))
+    turned = replace(found, conductances=mixed).multiply(x[:, order], feed, Reading.of(MVMU, np.arange(23) + 4, 9))
     assert np.array_equal(turned, whole)
-    assert not np.array_equal(found.multiply(x, feed, Reading(MVMU, np.arange(23), 9)), whole)
-    assert not np.array_equal(found.multiply(x, feed, Reading(MVMU, np.arange(23) + 4, 8)), whole)
+    assert not np.array_equal(found.multiply(x, feed, Reading.of(MVMU, np.arange(23), 9)), whole)
+    assert not np.array_equal(found.multiply(x, feed, Reading.of(MVMU, np.arange(23) + 4, 8)), whole)
 
 
 @pytest.mark.parametrize("rows", [7, 256])

@@ -41,7 +41,7 @@ class Places:
     """Where cells are, for what is drawn for them: the same draw for the same cell, however large its matrix.
 
     life: the key of their MVMU; write: of this write. coordinates: sign, slice, row and column of each, which broadcast
-    against each other; a unit column is column -1.
+    against each other.
     """
 
     life: Key
@@ -57,7 +57,7 @@ class Places:
     def of_unit(cls, write: Key, rows: int) -> Places:
         """Of a unit column, (rows, 1)."""
         zero = np.zeros((1, 1), np.int64)
-        return cls(write.around, write, (zero, zero, np.arange(rows)[:, None], zero - 1))
+        return cls(write.around, write, (zero, zero, np.arange(rows)[:, None], zero + UNIT_COLUMN))
 
     def for_life(self, effect: int) -> Floats:
         """Standard normal numbers that stay as long as the cells."""
@@ -74,6 +74,9 @@ class Places:
 
 LIFE, READ = -1, -2
 """In the place of the number of a write: what is drawn once for a cell, and for every read."""
+
+UNIT_COLUMN = -1
+"""The number of its column."""
 
 VARIATION, CYCLE, PROGRAM, DRIFT, STUCK, ENDURANCE = range(6)
 """What is drawn for a cell."""

@@ -18,10 +18,10 @@ import numpy as np
 
 from cimc.crossbar.device.drift import LEAST
 from cimc.crossbar.device.ideal import Conductances
-from cimc.crossbar.device.levels import READ
+from cimc.crossbar.device.levels import READ, UNIT_COLUMN
 from cimc.crossbar.device.writing import PCM_FULL
 from cimc.crossbar.storage import Floats
-from cimc.numerics.keys import Ints, Key
+from cimc.numerics.keys import Hashes, Ints, Key, mixed, normal
 from cimc.target.device import DeviceKeys
 
 READ_SECONDS = 250e-9
@@ -42,19 +42,20 @@ def read_variance(now: Floats, written: Floats, device: DeviceKeys, seconds: flo
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Which reads of an MVMU these are: those of one product for some inputs, as the key that noise is drawn from says.
+    """Which reads of an MVMU these are: those of one product for some inputs. hashes: of that, (lanes, 1), to which
+    each read adds its step, sign, slice and column."""
 
-    mvmu: the MVMU's key. inputs: their numbers in the data, (lanes,); product: its number among those that the MVMU
-    makes for an input.
-    """
+    hashes: Hashes
 
-    mvmu: Key
-    inputs: Ints
-    product: int
+    @classmethod
+    def of(cls, mvmu: Key, inputs: Ints, product: int) -> Reading:
+        """mvmu: its key. inputs: their numbers in the data, (lanes,); product: its number among those that the MVMU
+        makes for an input."""
+        return cls(mvmu.at(READ).hashed(inputs[:, None], np.asarray(product)))
 
     def part(self, start: int, stop: int) -> Reading:
         """Of some of the inputs."""
-        return Reading(self.mvmu, self.inputs[start:stop], self.product)
+        return Reading(self.hashes[start:stop])
 
     def noisy(
         self, cells: Floats, unit: Floats | None, digits: Floats, conductances: Conductances, step: int
@@ -63,15 +64,11 @@ class Reading:
         step that drives rows with these digits, (lanes, rows)."""
         if conductances.variances is None:
             return cells, unit
-        signs, slices, _, columns = np.ogrid[tuple(slice(n) for n in cells.shape)]
-        squares = np.square(digits)
-        cells = cells + np.sqrt(squares @ conductances.variances) * self._drawn(step, signs, slices, columns)
+        squares, now = np.square(digits), mixed(self.hashes, step)
+        signs, slices, _, columns = (np.arange(count) for count in cells.shape)
+        drawn = normal(mixed(now, signs[:, None, None, None], slices[:, None, None], columns))
+        cells = cells + np.sqrt(squares @ conductances.variances) * drawn
         if unit is not None and conductances.unit_variances is not None:
-            zero = np.zeros((), np.int64)
-            unit = unit + np.sqrt(squares @ conductances.unit_variances) * self._drawn(step, zero, zero, zero - 1)
+            drawn = normal(mixed(now, 0, 0, UNIT_COLUMN))
+            unit = unit + np.sqrt(squares @ conductances.unit_variances) * drawn
         return cells, unit
-
-    def _drawn(self, step: int, *which: Ints) -> Floats:
-        """A standard normal number for each input and column. which: sign, slice and column, -1 for the unit column."""
-        numbers = (self.inputs[:, None], np.asarray(self.product), np.asarray(step))
-        return self.mvmu.at(READ).normal(*numbers, *which)
