@@ -21,7 +21,8 @@ from cimc.base.options import Checked, fits, made, options_of, require, shown
 from cimc.base.reading import FilePath
 from cimc.base.shown import Facts, Shown
 from cimc.driver.arrays import Arrays, Data, arrays_of
-from cimc.driver.options import DEFAULT_TARGET, CompileOptions, EstimateOptions, Limits
+from cimc.driver.chips import specimen_of
+from cimc.driver.options import DEFAULT_TARGET, ChipOptions, CompileOptions, EstimateOptions, Limits, TrialOptions
 from cimc.driver.running import lanes_for, run_program
 from cimc.isa.program import Program
 from cimc.isa.text.printer import print_program
@@ -78,14 +79,20 @@ class CompiledProgram(Shown):
     target: Target
     mapping: Report
     _engine: Engine | None = None
+    _chip: ChipOptions | None = None
 
-    def run(self, inputs: Mapping[str, npt.NDArray[Any]], max_memory: int | None = None) -> Arrays:
+    @_takes(ChipOptions)
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]], max_memory: int | None = None, **options: Any) -> Arrays:
         """Outputs by name for inputs by name, on the emulator. Axis 0 of every array is the lane, one run each.
 
-        max_memory: bound of the emulated state in bytes. Raises CimcError where an input does not fit the network.
+        max_memory: bound of the emulated state in bytes. The options are those of `cimc run`. Raises CimcError where an
+        input does not fit the network.
         """
-        if self._engine is None:
-            self._engine = engine_for(self.program, self.weights, self.target)
+        chip = made(ChipOptions, options)
+        if self._engine is None or self._chip != chip:
+            specimen = specimen_of(chip, self.program, self.weights, self.target)
+            self._engine = engine_for(self.program, self.weights, self.target, specimen=specimen)
+            self._chip = chip
         lanes = lanes_for(self.program, arrays_of(inputs))
         return run_program(self._engine, self.program, self.target, lanes, max_memory)[0]
 
@@ -125,7 +132,7 @@ def compile(
     return CompiledProgram(compiled.program, compiled.weights, compiled.target, report)
 
 
-@_takes(CompileOptions, Limits)
+@_takes(CompileOptions, Limits, ChipOptions, TrialOptions)
 def verify(
     model: ModelLike,
     data: Data,
@@ -140,8 +147,12 @@ def verify(
     from cimc.driver.verify import verify_network
 
     given = {"target": target, **options}
-    chosen, limits = made(CompileOptions, given, Limits), made(Limits, given, CompileOptions)
-    found = verify_network(model, data, chosen, calibration, limit, limits=limits, program=program)
+    kinds = (CompileOptions, Limits, ChipOptions, TrialOptions)
+    chosen, limits = made(CompileOptions, given, *kinds), made(Limits, given, *kinds)
+    chip, trials = made(ChipOptions, given, *kinds), made(TrialOptions, given, *kinds)
+    found = verify_network(
+        model, data, chosen, calibration, limit, limits=limits, program=program, chip=chip, trials=trials
+    )
     _warn(found.warnings)
     return found
 

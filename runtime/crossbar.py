@@ -5,7 +5,7 @@ Where nothing can be lost the product is one exact product of matrices; otherwis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.crossbar.chain import Chain, Feed, Programmed
-from cimc.crossbar.device import Device, device_of
+from cimc.crossbar.device import Device, Reading, device_of
 from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.isa.program import Matrix, extent
 from cimc.numerics import quant
@@ -27,7 +27,7 @@ from cimc.target.model import Target
 class Mvmu:
     """A programmed MVMU. product: the exact one, or the cells where products go conversion by conversion.
 
-    accumulator, word: widths of XbarOut and XbarIn, in bits.
+    accumulator, word: widths of XbarOut and XbarIn, in bits. key: of the MVMU, for the noise of its reads.
     """
 
     matrix: Matrix
@@ -35,6 +35,12 @@ class Mvmu:
     product: ExactProduct | Programmed
     accumulator: int
     word: int
+    key: Key = NOTHING_DRAWN
+
+    @property
+    def noisy(self) -> bool:
+        """Whether its reads have noise."""
+        return isinstance(self.product, Programmed) and self.product.conductances.variances is not None
 
 
 Held = tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.float64] | None]
@@ -72,19 +78,24 @@ def program_mvmu(
     feed, bits = chain.feed(matrix.input_bits, matrix.input_signed), matrix.weight_bits
     lossless = not may_lose(chain, feed, logical, bits, steps) if exact is None else exact
     product = ExactProduct.of(logical, feed, matrix.shift) if lossless else chain.program(logical, bits, key, steps)
-    return Mvmu(matrix, feed, product, numbers.accumulator, numbers.word)
+    return Mvmu(matrix, feed, product, numbers.accumulator, numbers.word, key.around)
 
 
-def compile_mvmu(mvmu: Mvmu, xin: Words, xout: Words, scratch: Scratch) -> Action:
-    """xout = round(weights, transposed, times xin). xin: (rows, lanes); xout: (columns, lanes)."""
+def compile_mvmu(
+    mvmu: Mvmu, xin: Words, xout: Words, scratch: Scratch, reading: Callable[[], Reading] | None = None
+) -> Action:
+    """xout = round(weights, transposed, times xin). xin: (rows, lanes); xout: (columns, lanes). reading: says which
+    reads the next product makes, where they have noise."""
     if isinstance(mvmu.product, ExactProduct):
         return _exact(mvmu, mvmu.product, xin, xout, scratch)
-    return _converted(mvmu, mvmu.product, xin, xout)
+    return _converted(mvmu, mvmu.product, xin, xout, reading)
 
 
-def _converted(mvmu: Mvmu, product: Programmed, xin: Words, xout: Words) -> Action:
+def _converted(
+    mvmu: Mvmu, product: Programmed, xin: Words, xout: Words, reading: Callable[[], Reading] | None
+) -> Action:
     def multiply() -> None:
-        sums = product.multiply(xin.T.astype(np.int64), mvmu.feed)
+        sums = product.multiply(xin.T.astype(np.int64), mvmu.feed, None if reading is None else reading())
         xout[...] = quant.saturate(quant.shift_round(sums, mvmu.matrix.shift), mvmu.accumulator).T
 
     return multiply

@@ -64,8 +64,11 @@ class Engine(Protocol):
         *,
         capture: Collection[str] | bool | None = None,
         probe: Probe | None = None,
+        first: int = 0,
     ) -> Execution:
         """Run the program on lanes of inputs, each (lanes, *shape), or (images, lanes, *shape) for images > 1.
+
+        first: number of the first lane in the data, where they are run part by part: noise depends on it.
 
         capture: True, or names of tensors, to keep what cores store. probe: stop there, which raises Stopped
         (cimc.runtime.sites). Raises Deadlock where streams wait for each other for ever, CimcError where the inputs are

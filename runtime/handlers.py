@@ -22,6 +22,7 @@ from cimc.isa.table import FORM
 from cimc.numerics.quant import may_be_infinite, saturate
 from cimc.runtime.crossbar import Mvmu, compile_mvmu
 from cimc.runtime.machine import Action, AnyArray, Argument, CoreState, Counters, Machine, Register, TileState
+from cimc.runtime.reads import reads_of
 from cimc.runtime.vector import compile_scalar, compile_vector
 from cimc.runtime.windows import BoundWindow, compile_load, compile_store, compile_window
 
@@ -114,7 +115,8 @@ def _mvm(core: CoreContext, form: Form, instruction: Instruction) -> Action:
         first, out = number * target.mvmu_rows, number * target.xout_stride
         xin = files["xin"][first : first + mvmu.matrix.rows]
         xout = files["xout"][out : out + mvmu.matrix.columns]
-        products.append(compile_mvmu(mvmu, xin, xout, core.machine.scratch))
+        reading = reads_of(core.machine, mvmu.key, core.counters).next if mvmu.noisy else None
+        products.append(compile_mvmu(mvmu, xin, xout, core.machine.scratch, reading))
     if len(products) == 1:
         return products[0]
 

@@ -17,6 +17,7 @@ from cimc.isa.kinds.base import register_words
 from cimc.isa.meaning import Entries, Factors
 from cimc.isa.operands import Affine
 from cimc.isa.program import Program, Ring, TileCode
+from cimc.numerics.keys import Key
 from cimc.target.model import Target
 
 Words = npt.NDArray[np.int32]
@@ -149,13 +150,20 @@ class Scratch:
 
 @dataclass(slots=True)
 class Machine:
-    """All tiles by number, FIFOs by (tile, number), created as they are used."""
+    """All tiles by number, FIFOs by (tile, number), created as they are used.
+
+    first: number of the first lane in the data; images: inputs of a lane. reads: counters of products by the key of
+    their MVMU (cimc.runtime.reads).
+    """
 
     target: Target
     lanes: int
     tiles: dict[int, TileState]
     scratch: Scratch
     fifos: dict[tuple[int, int], FifoState] = field(default_factory=dict)
+    first: int = 0
+    images: int = 1
+    reads: dict[Key, Any] = field(default_factory=dict)
 
     def fifo(self, tile: int, number: int) -> FifoState:
         """A FIFO of a tile."""
@@ -165,14 +173,14 @@ class Machine:
         return self.fifos[key]
 
 
-def build_machine(program: Program, target: Target, lanes: int) -> Machine:
-    """A machine at rest: all words zero, no ticket given."""
+def build_machine(program: Program, target: Target, lanes: int, first: int = 0, images: int = 1) -> Machine:
+    """A machine at rest: all words zero, no ticket given. first: number of the first lane; images: inputs of each."""
     tiles = {}
     for tile in program.tiles:
         memory = np.zeros((_memory_words(tile), lanes), np.int32)
         rings = {ring.name: RingState(tile.number, ring, memory) for ring in tile.rings}
         tiles[tile.number] = TileState(memory, rings, {core.number: CoreState(target, lanes) for core in tile.cores})
-    return Machine(target, lanes, tiles, Scratch(lanes))
+    return Machine(target, lanes, tiles, Scratch(lanes), first=first, images=images)
 
 
 def bytes_per_lane(program: Program, target: Target) -> int:

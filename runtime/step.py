@@ -76,6 +76,7 @@ class StepEngine:
         schedule_seed: int | None = None,
         capture: Collection[str] | bool | None = None,
         probe: Probe | None = None,
+        first: int = 0,
     ) -> Execution:
         """As Engine says. schedule_seed: run the streams in a random order."""
         assert images >= 1, f"{images} inputs"
@@ -85,7 +86,8 @@ class StepEngine:
         parts = []
         for start in range(0, lanes, size):
             part = {name: array[:, start : start + size] for name, array in values.items()}
-            parts.append(self._run_chunk(part, min(size, lanes - start), images, schedule_seed, capture, probe))
+            numbers = range(first + start, first + min(start + size, lanes))
+            parts.append(self._run_chunk(part, numbers, images, schedule_seed, capture, probe))
         outputs = _joined([part[0] for part in parts])
         stored = _joined([part[1] for part in parts])
         if images == 1:
@@ -108,13 +110,14 @@ class StepEngine:
     def _run_chunk(
         self,
         values: Mapping[str, Words],
-        lanes: int,
+        numbers: range,
         images: int,
         seed: int | None,
         wanted: Collection[str] | bool | None,
         probe: Probe | None,
     ) -> tuple[dict[str, AnyArray], dict[str, Words], dict[str, tuple[Writer, ...]]]:
-        machine = build_machine(self.program, self.target, lanes)
+        lanes = len(numbers)
+        machine = build_machine(self.program, self.target, lanes, numbers.start, images)
         scheduler = RunQueue()
         capture = Capture(self.program, wanted, images, lanes)
         host = Host(self.program, machine, self._moves, values, images, scheduler.wake)

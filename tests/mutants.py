@@ -46,6 +46,7 @@ PRINTED_PAGES = (
 """Tests of pages (docs/), and the one of this list: no bug is killed by them."""
 
 FIRST: dict[str, tuple[str, ...]] = {
+    "cimc/crossbar/device/": ("tests/device",),
     "cimc/crossbar/": ("tests/crossbar",),
     "cimc/numerics/quant.py": ("tests/numerics/test_quant.py",),
     "cimc/numerics/functions.py": ("tests/numerics/test_functions.py",),
@@ -57,6 +58,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "cimc/target/mesh.py": ("tests/target/test_mesh.py",),
     "cimc/passes/crossbars/split": ("tests/passes/test_split.py", "tests/passes/test_partial_sums.py"),
     "cimc/passes/crossbars/balance": ("tests/passes/test_balance.py", "tests/passes/test_balance_by_hand.py"),
+    "cimc/driver/": ("tests/device/test_chips.py", "tests/device/test_conductances.py"),
     "cimc/estimator/": ("tests/driver/test_known.py", "tests/driver/test_whole.py"),
     "cimc/layer_kinds/": ("tests/layer_kinds", "tests/passes/test_constructs.py", "tests/ir"),
     "cimc/passes/lower/": ("tests/passes/lower", "tests/passes/test_constructs.py"),
@@ -71,6 +73,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "isa/table.py": ("tests/isa/test_actions.py", "tests/runtime/test_arithmetic.py"),
     "isa/meaning.py": ("tests/runtime/test_arithmetic.py",),
     "runtime/vector.py": ("tests/runtime/test_arithmetic.py",),
+    "runtime/reads.py": ("tests/device/test_chips.py",),
     "runtime/crossbar.py": ("tests/runtime/test_crossbar.py",),
     "runtime/windows.py": ("tests/runtime/test_windows.py",),
     "runtime/timing": (
@@ -83,6 +86,7 @@ FIRST: dict[str, tuple[str, ...]] = {
 """Beginnings of files' names to the tests that run first; the longest beginning counts."""
 
 WIDER: dict[str, tuple[str, ...]] = {
+    "cimc/driver/": ("tests/driver/test_fidelity.py", "tests/cli"),
     "cimc/crossbar/": ("tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
     "cimc/numerics/": ("tests/numerics", "tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
     "backends/": ("tests/passes", "tests/oracles"),

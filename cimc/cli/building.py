@@ -15,13 +15,13 @@ from cimc.base.options import require
 from cimc.base.quantities import counted, decibels
 from cimc.cli.console import answer, check_json, new_console, put_json, steps, warn, write_out
 from cimc.driver.compile import compile_network
-from cimc.driver.options import CompileOptions, Limits
+from cimc.driver.options import ChipOptions, CompileOptions, Limits, TrialOptions
 from cimc.driver.verification import Verification
 from cimc.driver.verify import verify_network
 from cimc.ir.text import print_stage
 from cimc.passes.pipelines import PASSES
 from cimc.report.build import build_report, missed_rate
-from cimc.report.folder import check_place, save_folder
+from cimc.report.folder import check_place, check_writable, save_folder
 from cimc.report.json_text import fields_of, json_text
 from cimc.report.view_table import facts_table, table_of
 from cimc.target.load import target_file
@@ -104,11 +104,16 @@ def verify_job(
     program: Path | None,
     json: Path | None,
     limits: Limits,
+    chip: ChipOptions,
+    trials: TrialOptions,
 ) -> bool:
     """`cimc verify`; whether everything agreed."""
-    check_json(json, model, calibration, data, program)
+    inputs = (model, calibration, data, program, chip.conductances, chip.faults)
+    check_json(json, *inputs)
+    if trials.trials_out is not None:
+        check_writable(Path(trials.trials_out), *inputs, json)
     with steps("reading the data") as progress:
-        found = verify_network(model, data, options, calibration, limit, progress, limits, program)
+        found = verify_network(model, data, options, calibration, limit, progress, limits, program, chip, trials)
     if json is None:
         warn(found.warnings)
     answer({**fields_of(found), "passed": found.passed}, json, _view(found))

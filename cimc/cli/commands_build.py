@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cimc.cli import options as o
-from cimc.driver.options import CompileOptions, EstimateOptions, Limits
+from cimc.driver.options import ChipOptions, CompileOptions, EstimateOptions, Limits, TrialOptions
 
 
 @o.with_options
@@ -52,6 +52,8 @@ def verify(
     ],
     options: CompileOptions,
     limits: Limits,
+    chip: ChipOptions,
+    trials: TrialOptions,
     calibration: o.CalibrationFile = None,
     limit: o.Limit = None,
     program: o.ProgramFile = None,
@@ -64,13 +66,15 @@ def verify(
       cimc verify net.onnx --target puma --calibration some.npz --data test.npz
       cimc verify net.onnx --target puma --data test.npz --limit 64 --min-snr 40 --max-loss 1
       cimc verify net.onnx --target puma --data test.npz --program edited.casm
+      cimc verify net.onnx --target puma --data test.npz --set device.preset=pcm --trials 20 --time 1e5
     """
     from cimc.cli.building import verify_job
 
-    if not verify_job(model, options, calibration, data, limit, program, json, limits):
+    if not verify_job(model, options, calibration, data, limit, program, json, limits, chip, trials):
         raise typer.Exit(1)
 
 
+@o.with_options
 def run(
     folder: o.Folder,
     data: Annotated[
@@ -80,6 +84,7 @@ def run(
         ),
     ],
     out: o.OutFile,
+    chip: ChipOptions,
     program: o.ProgramFile = None,
     limit: o.Limit = None,
     max_memory: Annotated[
@@ -94,7 +99,7 @@ def run(
     """
     from cimc.cli.running import run_job
 
-    run_job(folder, data, out, program, limit, o.byte_count(max_memory))
+    run_job(folder, data, out, program, limit, o.byte_count(max_memory), chip)
 
 
 @o.with_options

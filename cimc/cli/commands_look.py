@@ -76,9 +76,22 @@ def inspect(
     ] = None,
     data: Annotated[str | None, typer.Option("--input", metavar="FILE.npz", help="What to run, with --stop.")] = None,
     lane: Annotated[int, typer.Option(min=0, metavar="N", help="Which input of the file to run, from 0.")] = 0,
+    spice: Annotated[
+        str | None,
+        typer.Option(metavar="TILE,CORE,MVMU[,XBAR]", help="Write one crossbar as a SPICE netlist, to -o FILE."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", parser=o.output_file, help="Where --spice writes.")
+    ] = None,
+    conductances: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz|.csv", parser=o.output_file, help="Write what all cells are meant to conduct, in S."
+        ),
+    ] = None,
     json: o.Json = None,
 ) -> None:
-    """Look inside a compiled program: where a weight lies, or registers, memory and rings at some point of a run.
+    """Look inside a compiled program: where a weight lies, what cells conduct, or the machine at some point of a run.
 
     \b
       cimc inspect net/
@@ -86,9 +99,17 @@ def inspect(
       cimc inspect net/ --cell 0,2,1,17,5
       cimc inspect net/ --input test.npz --stop 0,2,14,100
       cimc inspect net/ --input test.npz --stop conv1
+      cimc inspect net/ --spice 0,2,1 -o array.cir
+      cimc inspect net/ --conductances cells.npz
     """
     from cimc.cli.inspecting import inspect_job
 
+    if spice is not None or conductances is not None or out is not None:
+        from cimc.cli.inspecting_cells import cells_job
+
+        others = (weight, cell, stop, data, json)
+        cells_job(folder, spice, out, conductances, any(one is not None for one in others))
+        return
     inspect_job(folder, weight, cell, stop, data, lane, json)
 
 

@@ -12,6 +12,8 @@ from cimc.base.quantities import counted
 from cimc.base.reading import identity
 from cimc.cli.console import answer, check_json, new_console, steps, write_out
 from cimc.driver.arrays import write_arrays
+from cimc.driver.chips import specimen_of
+from cimc.driver.options import ChipOptions
 from cimc.driver.running import lanes_in, package_of, run_program
 from cimc.report.folder import check_writable
 from cimc.report.schema import schema_text
@@ -21,16 +23,23 @@ from cimc.runtime.engines import engine_for
 
 
 def run_job(
-    folder: Path, data: str, out: Path, program: Path | None, limit: int | None, max_memory: int | None
+    folder: Path,
+    data: str,
+    out: Path,
+    program: Path | None,
+    limit: int | None,
+    max_memory: int | None,
+    chip: ChipOptions,
 ) -> None:
     """`cimc run`."""
-    check_writable(out, data, program)
+    check_writable(out, data, program, chip.conductances, chip.faults)
     with steps("reading the program") as progress:
         package = package_of(folder, program)
         lanes = lanes_in(package.program, data, limit)
         count = len(next(iter(lanes.values())))
         progress(f"running {counted(count, 'input')}")
-        engine = engine_for(package.program, package.weights, package.target)
+        parts = package.program, package.weights, package.target
+        engine = engine_for(*parts, specimen=specimen_of(chip, *parts))
         outputs, execution = run_program(engine, package.program, package.target, lanes, max_memory)
         write_arrays(out, outputs)
     shapes = ", ".join(f"{printable(name)} {'x'.join(map(str, values.shape))}" for name, values in outputs.items())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cimc.crossbar.converter import Converter, Steps, converter_of, fine
-from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray
+from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray, Reading
 from cimc.crossbar.packed import Packed, can_pack
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
@@ -78,6 +78,18 @@ class Feed:
         """What integers x are fed as, one after the other, and what it counts."""
         code = self.codes(x)
         return [(1, np.maximum(code, 0)), (-1, np.maximum(-code, 0))] if self.signed and self.halves else [(1, code)]
+
+    def power(self, digits: Ints) -> Floats:
+        """The squares of what rows are driven with, summed up over the steps that one conversion weights."""
+        if not self.once:
+            return np.square(digits.astype(np.float64))
+        size, found = np.abs(digits), np.zeros(digits.shape)
+        if self.signed and not self.halves and not self.bias:
+            size = digits & ((1 << self.bits) - 1)
+        for step in range(self.steps):
+            place = step * self.dac_bits
+            found += np.square(((size >> place) & ((1 << self.dac_bits) - 1)) * 2.0**place)
+        return found
 
     def digits(self, x: Ints) -> Iterator[tuple[int, Ints]]:
         """Conversion by conversion what a digit counts, and the digits of integers x, in their shape."""
@@ -168,17 +180,23 @@ class Programmed:
         """Cells of a column."""
         return int(self.conductances.cells.shape[2])
 
-    def multiply(self, x: Ints, feed: Feed) -> Ints:
-        """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns)."""
+    def multiply(self, x: Ints, feed: Feed, reading: Reading | None = None) -> Ints:
+        """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns). reading:
+        which reads these are, where they have noise."""
         if can_pack(self, feed):
             if feed not in self.packs:
                 self.packs[feed] = Packed.of(self, feed)
             return self.packs[feed].multiply(self, x, feed)
-        return np.concatenate([self._product(part, feed) for part in self.batches(x)])
+        found, start = [], 0
+        for part in self.batches(x):
+            now = None if reading is None else reading.part(start, start + len(part))
+            found.append(self._product(part, feed, now))
+            start += len(part)
+        return np.concatenate(found)
 
-    def _product(self, x: Ints, feed: Feed) -> Ints:
+    def _product(self, x: Ints, feed: Feed, reading: Reading | None) -> Ints:
         total = self.known(x, feed)
-        for worth, cells, unit in self.reads(x, feed):
+        for worth, cells, unit in self.reads(x, feed, reading):
             total = total + worth * self.recombination.recombine(*self.convert(cells, unit))
         return total
 
@@ -189,11 +207,21 @@ class Programmed:
 
     def known(self, x: Ints, feed: Feed) -> Ints:
         """What is added digitally, (lanes, columns) or (columns,), in the converter's steps, rounded to a whole one
-        (halves to the even one)."""
-        known = np.asarray(-feed.bias * self.column_sums)
-        if self.chain.digital:
-            known = known + self.recombination.unit.astype(np.int64) * feed.codes(x).sum(axis=1, keepdims=True)
-        return known if self.steps is None else np.rint(known / fine(self.steps)).astype(np.int64)
+        (halves to the even one).
+
+        That is a bias of what is fed, offsets that no unit column corrects, and what cells at level 0 are meant to add:
+        off x (sum of what is fed) x (what a unit of all of a column's codes together counts), which is 0 for a pair.
+        """
+        chain, off, counts = self.chain, self.conductances.off, self.recombination
+        known: Ints | Floats = np.asarray(-feed.bias * self.column_sums)
+        if chain.digital or off:
+            fed = feed.codes(x).sum(axis=1, keepdims=True)
+            if chain.digital:
+                known = known + counts.unit.astype(np.int64) * fed
+            if off and not chain.subtracted:
+                leaks = counts.counts.sum(axis=(0, 1)) + (0 if chain.digital else counts.unit)
+                known = known - off * leaks * fed
+        return np.rint(known if self.steps is None else known / fine(self.steps)).astype(np.int64)
 
     def batches(self, x: Ints) -> Iterator[Ints]:
         """Inputs, (lanes, rows), in parts that are read at once."""
@@ -201,15 +229,19 @@ class Programmed:
         for start in range(0, max(1, len(x)), size):
             yield x[start : start + size]
 
-    def reads(self, x: Ints, feed: Feed) -> Iterator[Read]:
+    def reads(self, x: Ints, feed: Feed, reading: Reading | None = None) -> Iterator[Read]:
         """Everything that is converted in a product with x: step by step, and rows that are read together after each
-        other."""
+        other. reading: which reads these are, where they have noise."""
         read, conductances = self.chain.array.read, self.conductances
-        unit_cells = None if self.chain.digital else conductances.unit
+        unit_cells, number = None if self.chain.digital else conductances.unit, 0
         for worth, digits in feed.digits(x):
             driven = digits.astype(np.float64)
             for rows in self.chain.groups(x.shape[1]):
                 cells = read(driven[:, rows], conductances.cells[:, :, rows])
+                unit = None if unit_cells is None else read(driven[:, rows], unit_cells[rows])
+                if reading is not None:
+                    cells, unit = reading.noisy(cells, unit, feed.power(digits[:, rows]), conductances, rows, number)
                 if self.chain.subtracted:
                     cells = cells[:1] - cells[1:]
-                yield Read(worth, cells, None if unit_cells is None else read(driven[:, rows], unit_cells[rows]))
+                yield Read(worth, cells, unit)
+                number += 1

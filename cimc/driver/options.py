@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -136,6 +137,42 @@ class EstimateOptions(MatrixOptions):
         """The budget in MVMUs, once cimc.estimator.estimating has made a number of a text."""
         assert not isinstance(self.budget, str), self.budget
         return self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class ChipOptions(Checked):
+    """One chip, where the target's cells or wires are not ideal; docs/devices.md says what comes of it."""
+
+    chip_seed: Annotated[
+        int, Option("Which chip: the seed of all that its cells and reads draw at random.", "N", least=0, most=2**62)
+    ] = 0
+    time: Annotated[
+        float, Option("Look at it so many seconds after it was programmed.", "SECONDS", least=0, most=1e12)
+    ] = 0.0
+    reads: Annotated[int, Option("Reads that its cells have borne since then.", "N", least=0, most=10**15)] = 0
+    writes: Annotated[int, Option("Writes that its cells have borne before.", "N", least=0, most=10**15)] = 0
+    conductances: Annotated[
+        str | os.PathLike[str] | None,
+        Option("Measured conductances of its cells, as `cimc inspect --conductances` writes them.", "FILE.npz|.csv"),
+    ] = None
+    faults: Annotated[
+        str | os.PathLike[str] | None,
+        Option("Stuck cells: arrays named as conductances are, 1 stuck on, -1 stuck off, 0 good.", "FILE.npz"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOptions(Checked):
+    """Many chips in place of one."""
+
+    trials: Annotated[
+        int | None, Option("Try so many chips, with --chip-seed and the seeds after it.", "N", least=1, most=100_000)
+    ] = None
+    workers: Annotated[int, Option("Chips that are tried at once, each on a processor.", "N", least=1, most=1024)] = 1
+    trials_out: Annotated[
+        str | os.PathLike[str] | None,
+        Option("Keep every chip in this file as it is done; those that it holds are not tried again.", "FILE.csv"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from cimc.base.diagnostics import Diagnostic
 from cimc.base.names import printable
 from cimc.base.quantities import counted, decibels
 from cimc.base.shown import Facts, Shown
+from cimc.driver.chip_trials import Trials
+from cimc.driver.device_effect import DeviceEffect
 from cimc.driver.fidelity import LayerError
 from cimc.driver.options import Limits
 from cimc.isa.binary.code import code_bytes
@@ -71,6 +73,8 @@ class Verification(Shown, Sizes):
     layers: tuple[LayerError, ...]
     top1_float: float | None
     top1_chip: float | None
+    device: DeviceEffect | None
+    trials: Trials | None
     seconds: Mapping[str, float]
     warnings: tuple[Diagnostic, ...]
 
@@ -78,7 +82,20 @@ class Verification(Shown, Sizes):
     def passed(self) -> bool:
         """Whether the check succeeds: exact, and faithful where the user says how much that has to be."""
         asked = self.limits.min_snr is not None or self.limits.max_loss is not None
-        return self.bit_exact and (self.faithful or not asked)
+        return self.bit_exact and (self.faithful or not asked) and not self.device_misses()
+
+    def device_misses(self) -> bool:
+        """Whether cells and wires make the chip miss what was asked for; of several, on average."""
+        if self.device is None:
+            return False
+        snr, got = self.device.snr_db, self.device.top1
+        if self.trials is not None:
+            snr = None if self.trials.snr_db is None else self.trials.snr_db.mean
+            got = None if self.trials.top1 is None else self.trials.top1.mean
+        least, most, right = self.limits.min_snr, self.limits.max_loss, self.top1_float
+        if least is not None and snr is not None and snr < least:
+            return True
+        return most is not None and right is not None and got is not None and 100 * (right - got) > most
 
     def facts(self) -> Facts:
         """The verdict, and what stands in the table of `cimc verify`."""
@@ -99,7 +116,9 @@ class Verification(Shown, Sizes):
         if self.top1_float is not None and self.top1_chip is not None:
             right = f"{self.oracle} {100 * self.top1_float:.2f} %, chip {100 * self.top1_chip:.2f} %"
             found.append(("right labels", right))
-        return found
+        if self.trials is not None:
+            return [*found, *self.trials.facts()]
+        return found if self.device is None else [*found, *self.device.facts()]
 
     def faithfulness(self) -> str:
         """One line: what the chip's numbers cost against the network."""

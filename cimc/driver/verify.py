@@ -19,11 +19,14 @@ import numpy.typing as npt
 from cimc.base.diagnostics import Place, fail
 from cimc.base.options import fits, shown
 from cimc.base.reading import FilePath
+from cimc.crossbar.device import IDEAL, Specimen, device_of
 from cimc.driver.arrays import Arrays, Data, data_for
+from cimc.driver.chip_trials import Bench, Outputs, try_chips
+from cimc.driver.chips import specimen_of
 from cimc.driver.compile import Compiled, Progress, compile_network
 from cimc.driver.fidelity import NO_LIMITS, LayerBook, Noise, doubts, worst_snr
 from cimc.driver.onnx_oracle import OnnxOracle
-from cimc.driver.options import CompileOptions, Limits
+from cimc.driver.options import ChipOptions, CompileOptions, Limits, TrialOptions
 from cimc.driver.running import LABELS, edited_program, without_labels
 from cimc.driver.verification import Mismatch, Verification, sizes_of
 from cimc.frontends.onnx_file import ModelLike, place_of
@@ -40,6 +43,11 @@ from cimc.runtime.execution import Execution
 CHUNK_BYTES = 1 << 30  # of captured and reference values held at once
 BYTES_A_VALUE = 32
 
+ONE_CHIP = ChipOptions()
+"""Chip 0, just programmed."""
+
+NO_TRIALS = TrialOptions()
+
 
 def verify_network(
     model: ModelLike,
@@ -50,10 +58,13 @@ def verify_network(
     progress: Progress = lambda step: None,
     limits: Limits = NO_LIMITS,
     program: FilePath | None = None,
+    chip: ChipOptions = ONE_CHIP,
+    trials: TrialOptions = NO_TRIALS,
 ) -> Verification:
     """Compile and verify. data: lanes of every network input, or their file, and optionally "labels", (lanes,)
     integers: the element of the first output that should be largest. limit: lanes to run. program: an edited one to run
-    in place of the compiled one.
+    in place of the compiled one. chip, trials: those whose cells and wires are looked at, where the target's are not
+    ideal.
 
     Raises CimcError for everything that is wrong with network, target, data or limits.
     """
@@ -68,7 +79,13 @@ def verify_network(
     graph = compiled.graph
     inputs = {name: array[:limit] for name, array in lanes_of(graph, without_labels(found, graph.inputs)).items()}
     labels = found[LABELS] if _has_labels(found, graph) else None
-    return _compare(model, compiled, inputs, labels, compiled_at - start, progress, limits, calibration is None)
+    specimen = specimen_of(chip, compiled.program, compiled.weights, compiled.target)
+    if trials.trials is not None and device_of(compiled.target, specimen) is IDEAL:
+        what = f"the cells and wires of {compiled.target.name} are ideal: all of its chips are the same"
+        todo = "give it cells, such as --set device.preset=pcm; docs/devices.md shows what there is"
+        raise fail("options.trials", what, Place(item="--trials"), todo)
+    took, synthetic = compiled_at - start, calibration is None
+    return _compare(model, compiled, specimen, inputs, labels, took, progress, limits, synthetic, trials)
 
 
 def _edited(file: FilePath, compiled: Compiled) -> Program:
@@ -111,10 +128,11 @@ def chunk_lanes(compiled: Compiled) -> int:
 
 
 def _compare(
-    model: ModelLike, compiled: Compiled, inputs: Arrays, labels: npt.NDArray[Any] | None,
-    seconds_compile: float, progress: Progress, limits: Limits, synthetic: bool,
+    model: ModelLike, compiled: Compiled, specimen: Specimen, inputs: Arrays, labels: npt.NDArray[Any] | None,
+    seconds_compile: float, progress: Progress, limits: Limits, synthetic: bool, trials: TrialOptions,
 ) -> Verification:  # fmt: skip
-    engine = engine_for(compiled.program, compiled.weights, compiled.target)
+    parts = compiled.program, compiled.weights, compiled.target
+    engine, kept = engine_for(*parts, specimen=None), Outputs()
     oracle = OnnxOracle(model, compiled.graph)
     lanes = len(next(iter(inputs.values())))
     mismatches, first, emulated = 0, None, 0.0
@@ -137,6 +155,7 @@ def _compare(
             _require_finite(name, values)
             noise[name].add(values, execution.outputs[name])
         book.add(part, reference)
+        kept.add(float_outputs, execution.outputs)
         if labels is not None:
             answers = labels[done:end]
             output = compiled.graph.outputs[0]
@@ -145,6 +164,12 @@ def _compare(
     top1 = {key: count / lanes for key, count in right.items()} if labels is not None else {}
     lost = 100 * (top1["float"] - top1["chip"]) if top1 else None
     faithful, warnings = doubts(book, noise, lost, limits, synthetic)
+    device, chips, seconds = None, None, {"compile": seconds_compile, "emulate": emulated}
+    if device_of(compiled.target, specimen) is not IDEAL:
+        start, bench = time.perf_counter(), Bench(*parts, inputs, *kept.joined(), labels, size)
+        chips = try_chips(bench, specimen, trials, progress)
+        device, chips = chips.chips[0], None if trials.trials is None else chips
+        seconds["chips"] = time.perf_counter() - start
     return Verification(
         model=place_of(model).file or compiled.graph.name,
         target=compiled.target.name,
@@ -161,7 +186,9 @@ def _compare(
         top1_float=top1.get("float"),
         top1_chip=top1.get("chip"),
         **asdict(sizes_of(compiled.program)),
-        seconds={"compile": seconds_compile, "emulate": emulated},
+        device=device,
+        trials=chips,
+        seconds=seconds,
         warnings=(*compiled.warnings, *warnings),
     )
 

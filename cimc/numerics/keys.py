@@ -15,6 +15,7 @@ from scipy.special import ndtri
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+_THIRTY, _TWENTY_SEVEN, _THIRTY_ONE = (np.uint64(bits) for bits in (30, 27, 31))
 GOLDEN, FIRST, SECOND = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
@@ -29,23 +30,50 @@ class Key:
         """The key of a thing within this one's."""
         return Key(self.seed, self.path + numbers)
 
+    @property
+    def around(self) -> Key:
+        """The key of what this one's thing is in."""
+        return Key(self.seed, self.path[:-1])
+
+    def uniform(self, *coordinates: Ints) -> npt.NDArray[np.float64]:
+        """Numbers between 0 and 1, neither of them among them, one for each place; coordinates broadcast against each
+        other."""
+        return uniform(self.hashed(*coordinates))
+
     def normal(self, *coordinates: Ints) -> npt.NDArray[np.float64]:
-        """Numbers of the standard normal distribution, one for each place; coordinates broadcast against each other."""
-        state = np.zeros((), np.uint64)
-        for number in (self.seed, *self.path, *coordinates):
-            state = _mixed(state, np.asarray(number, np.int64).astype(np.uint64))
-        uniform = ((state >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52  # never 0 and never 1
-        return np.asarray(ndtri(uniform), np.float64)
+        """Numbers of the standard normal distribution, one for each place."""
+        return normal(self.hashed(*coordinates))
+
+    def hashed(self, *coordinates: Ints) -> Hashes:
+        """What more coordinates may be mixed into: see mixed, uniform and normal."""
+        return mixed(np.zeros(1, np.uint64), self.seed, *self.path, *coordinates).reshape(
+            np.broadcast_shapes(*(np.shape(one) for one in coordinates))
+        )
+
+
+def uniform(hashes: Hashes) -> npt.NDArray[np.float64]:
+    """Numbers between 0 and 1, neither of them among them."""
+    return np.asarray(((hashes >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52)
+
+
+def normal(hashes: Hashes) -> npt.NDArray[np.float64]:
+    """Numbers of the standard normal distribution."""
+    return np.asarray(ndtri(uniform(hashes)), np.float64)
+
+
+def mixed(state: Hashes, *coordinates: int | Ints) -> Hashes:
+    """Coordinates, one after the other, mixed into a state that is an array of one axis or more; all broadcast."""
+    for number in coordinates:
+        z = np.asarray(state ^ np.asarray(number, np.int64).astype(np.uint64))
+        z += GOLDEN  # all of it modulo 2^64
+        z ^= z >> _THIRTY
+        z *= FIRST
+        z ^= z >> _TWENTY_SEVEN
+        z *= SECOND
+        z ^= z >> _THIRTY_ONE
+        state = z
+    return state
 
 
 NOTHING_DRAWN = Key(0)
 """For what draws nothing."""
-
-
-def _mixed(state: Hashes, number: Hashes) -> Hashes:
-    """One more number mixed into a state."""
-    with np.errstate(over="ignore"):  # all of it modulo 2^64
-        z = (state ^ number) + GOLDEN
-        z = (z ^ (z >> np.uint64(30))) * FIRST
-        z = (z ^ (z >> np.uint64(27))) * SECOND
-        return np.asarray(z ^ (z >> np.uint64(31)))

@@ -13,7 +13,7 @@ def check_consistency(target: Target, place: Callable[[Path], Place]) -> list[Di
     """Every contradiction in a target. `place` tells where a key was set."""
     return [
         Diagnostic("target.inconsistent", what, place(path), todo)
-        for rule in (_widths, _slices, _converters, _sums, _writing)
+        for rule in (_widths, _slices, _converters, _sums, _writing, _cells)
         for path, what, todo in rule(target)
     ]
 
@@ -94,3 +94,29 @@ def _writing(target: Target) -> Iterator[tuple[Path, str, str]]:
     if target.chip.resident == "one layer" and target.writing is None:
         what = "layers take turns on the crossbars, and the target does not say what writing them takes"
         yield ("chip", "resident"), what, 'add [writing], or set chip.resident to "all layers"'
+
+
+def _cells(target: Target) -> Iterator[tuple[Path, str, str]]:
+    device, levels = target.device, 1 << target.crossbar.cell_bits
+    if device is None:
+        return
+    if device.off_conductance >= device.on_conductance:
+        what = (
+            f"off_conductance, {device.off_conductance:g} S, is not below on_conductance, {device.on_conductance:g} S"
+        )
+        yield ("device", "off_conductance"), what, "make it smaller"
+    if device.levels in ("logarithmic", "even in resistance") and device.off_conductance == 0:
+        what = f'levels that lie "{device.levels}" cannot start from an off_conductance of 0'
+        yield ("device", "levels"), what, "give device.off_conductance"
+    if device.levels == "listed":
+        if len(device.level_list) != levels:
+            listed, bits = len(device.level_list), target.crossbar.cell_bits
+            what = f"{listed} levels are listed, and a cell of {bits} bits has {levels}"
+            yield ("device", "level_list"), what, f"list {levels} conductances"
+        elif any(b <= a for a, b in zip(device.level_list, device.level_list[1:], strict=False)):
+            yield ("device", "level_list"), "the listed levels do not rise", "list the lowest first, each once"
+    elif device.level_list:
+        what = f'levels are listed, and device.levels is "{device.levels}"'
+        yield ("device", "level_list"), what, 'set device.levels to "listed"'
+    if device.stuck_on + device.stuck_off > 1:
+        yield ("device", "stuck_on"), "more cells are stuck than there are", "stuck_on + stuck_off is at most 1"

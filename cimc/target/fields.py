@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from cimc.base.names import in_toml
 
-Value: TypeAlias = int | float | str | bool
+Value: TypeAlias = int | float | str | bool | tuple[float, ...]
 """A value after its unit is resolved: SI for seconds, joules and watts, a plain count otherwise."""
 
 PREFIXES: Mapping[str, float] = {"": 1.0, "m": 1e3, "u": 1e6, "n": 1e9, "p": 1e12, "f": 1e15}
@@ -26,6 +26,8 @@ def as_toml(value: Value) -> str:
     """A value as TOML has it."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(repr, value))}]"
     return f'"{in_toml(value)}"' if isinstance(value, str) else repr(value)
 
 
@@ -64,7 +66,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Quantity(Count):
-    """A number from low to high (in SI units) of a physical unit that takes prefixes: "s", "J" or "W"."""
+    """A number from low to high (in SI units) of a physical unit that takes prefixes, such as "s", "J" or "ohm"."""
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -86,6 +88,46 @@ class Quantity(Count):
             return value / PREFIXES[unit.removesuffix(self.unit)]
         except OverflowError:  # an integer beyond the floats
             return math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Count):
+    """A number from low to high, not only a whole one, with a unit such as "ratio"."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return "a number"
+
+    def takes(self, value: object) -> bool:
+        """Whether a value is a number."""
+        return isinstance(value, int | float) and not isinstance(value, bool)
+
+    def in_own_unit(self, value: float, unit: str) -> float:
+        """A value as it is."""
+        try:
+            return float(value)
+        except OverflowError:  # an integer beyond the floats
+            return math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Quantity):
+    """Several numbers of a physical unit, each from low to high."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return "a list of numbers"
+
+    @property
+    def example(self) -> str:
+        """A value as a file gives it."""
+        return f'[1, 2], unit = "{self.units[0]}"'
+
+    def takes(self, value: object) -> bool:
+        """Whether a value is a list of numbers."""
+        return isinstance(value, list | tuple) and all(Quantity.takes(self, one) for one in value)
 
 
 @dataclass(frozen=True, slots=True)

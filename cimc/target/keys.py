@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
+from cimc.target.device import DeviceKeys, WireKeys
 from cimc.target.fields import Field, Quantity, Value
 from cimc.target.model import Target, Writing
 
@@ -16,9 +17,12 @@ Path: TypeAlias = tuple[str, ...]
 TEXTS: tuple[str, ...] = ("name", "description", "extends")
 """Plain strings at the top of a file."""
 
-_HINTS = get_type_hints(Target) | {"writing": Writing}
+OPTIONAL: dict[str, type] = {"writing": Writing, "device": DeviceKeys, "wires": WireKeys}
+"""Sections that a file may leave out; the target has None there."""
+
+_HINTS = get_type_hints(Target) | OPTIONAL
 PARTS: Mapping[str, type] = {name: kind for name, kind in _HINTS.items() if is_dataclass(kind)}  # type: ignore[misc]
-"""Sections of a file, and what they make. "writing" may be left out, and is then None."""
+"""Sections of a file, and what they make."""
 
 
 def _keys(part: type) -> dict[str, Field]:

@@ -14,16 +14,20 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fa
 from cimc.base.options import require
 from cimc.base.reading import TEXT_LIMIT, is_path, read_text
 from cimc.target.consistency import check_consistency
-from cimc.target.keys import DEFAULTS, PARTS, SECTIONS, Path
+from cimc.target.keys import DEFAULTS, OPTIONAL, PARTS, SECTIONS, Path
 from cimc.target.model import Price, Target
 from cimc.target.settings import Setting, settings_file
 from cimc.target.source import Entry, TargetFile, read_target_file
 from cimc.target.write import write_target
 
 PRESETS = resources.files("cimc.target") / "presets"
+DEVICES = resources.files("cimc.target") / "devices"
 
 TargetLike = str | os.PathLike[str] | Target
 """A preset's name, the path of a TOML file, or a target."""
+
+PRESET: Path = ("device", "preset")
+"""The key that names a bundled cell: it stands for the whole section, and keys beside it in the same file go first."""
 
 UNSAID = "assumed: what cimc takes where a file does not say"
 """The source of a default."""
@@ -107,6 +111,9 @@ def _resolve(files: list[TargetFile], settings: Mapping[str, Setting]) -> Target
     diagnostics = [problem for file in files for problem in file.diagnostics]
     entries: dict[Path, Entry] = {}
     for file in reversed(files):
+        preset = file.entries.get(PRESET)
+        if preset is not None:
+            entries = {path: entry for path, entry in entries.items() if path[0] != "device"} | _cell(preset)
         for path, entry in file.entries.items():
             other = {"joules": "watts", "watts": "joules"}.get(path[-1], "")
             entries.pop((*path[:-1], other), None)
@@ -117,10 +124,19 @@ def _resolve(files: list[TargetFile], settings: Mapping[str, Setting]) -> Target
     return target
 
 
+def _cell(preset: Entry) -> dict[Path, Entry]:
+    """What a bundled cell says; nothing of "ideal" ones."""
+    if preset.value == "ideal":
+        return {}
+    name = f"{preset.value}.toml"
+    return read_target_file((DEVICES / name).read_text(encoding="utf-8"), name).entries
+
+
 def _missing(entries: Mapping[Path, Entry], file: TargetFile) -> list[Diagnostic]:
     """A diagnostic for each key that no file gives and that has no default."""
     todo = 'add it, or start the file with extends = "ideal" to take over what it does not name'
-    sections = [section for section in SECTIONS if section != "writing" or any(path[0] == section for path in entries)]
+    given = {path[0] for path in entries}
+    sections = [section for section in SECTIONS if section not in OPTIONAL or section in given]
     needed = [(section, key) for section in sections for key in SECTIONS[section] if (section, key) not in DEFAULTS]
     absent: list[Path] = [path for path in needed if path not in entries]
     for action in sorted({path[1] for path in entries if path[0] == "prices"}):
@@ -145,7 +161,7 @@ def _build(entries: Mapping[Path, Entry], files: list[TargetFile]) -> Target:
         name=file.texts.get("name") or FilePath(file.file).stem,
         description=next((f.texts["description"] for f in files if "description" in f.texts), ""),
         prices={action: _price(action, entries) for action in sorted({p[1] for p in entries if p[0] == "prices"})},
-        sources=dict.fromkeys(DEFAULTS, UNSAID) | said,
+        sources={path: UNSAID for path in DEFAULTS if parts[path[0]] is not None} | said,
         **parts,
     )
 
@@ -153,7 +169,9 @@ def _build(entries: Mapping[Path, Entry], files: list[TargetFile]) -> Target:
 def _price(action: str, entries: Mapping[Path, Entry]) -> Price:
     watts = entries.get(("prices", action, "watts"))
     seconds, energy = entries["prices", action, "seconds"], watts or entries["prices", action, "joules"]
-    joules = float(energy.value) * (1 if watts is None else float(seconds.value))
+    time, paid = (one.value for one in (seconds, energy))
+    assert isinstance(time, int | float) and isinstance(paid, int | float), (time, paid)
+    joules = float(paid) * (1 if watts is None else float(time))
     same = seconds.source == energy.source
     source = seconds.source if same else f"time: {seconds.source}; energy: {energy.source}"
-    return Price(float(seconds.value), joules, source)
+    return Price(float(time), joules, source)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from cimc.target.device import DeviceKeys, WireKeys
 from cimc.target.fields import Choice, Count, Quantity
 
 
@@ -175,8 +176,8 @@ class Writing:
 class Target:
     """A whole target. prices: cost of an action by its name (see docs/targets.md), possibly empty.
 
-    writing: what writing weights takes, or None where the target does not say. sources: where each value comes from, by
-    section and key; prices hold their own.
+    writing: what writing weights takes, or None where the target does not say. device, wires: what cells and wires do,
+    or None for ideal ones. sources: where each value comes from, by section and key; prices hold their own.
     """
 
     name: str
@@ -189,6 +190,8 @@ class Target:
     chip: Chip
     prices: Mapping[str, Price]
     writing: Writing | None = None
+    device: DeviceKeys | None = None
+    wires: WireKeys | None = None
     sources: Mapping[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
 
     def slices(self, weight_bits: int) -> int:

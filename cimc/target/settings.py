@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean
-from cimc.target.fields import Choice, Field, Quantity
+from cimc.target.fields import Choice, Field, Listing, Quantity
 from cimc.target.keys import ACTIONS, PRICE, SECTIONS, at
 from cimc.target.source import TargetFile, read_entry
 
@@ -48,14 +48,23 @@ def _given(found: Field, value: Setting) -> dict[str, object]:
         return {"value": {str(word).lower(): word for word in found.words}.get(str(text).lower(), text)}
     if not isinstance(value, str):
         return {"value": value, "unit": found.unit}
+    if isinstance(found, Listing):
+        *numbers, last = value.strip("[] ").split(",")
+        end = _given(Quantity(found.unit, found.low, found.high, found.meaning), last.strip())
+        return {**end, "value": [_number(number.strip()) for number in numbers] + [end["value"]]}
     match = re.fullmatch(r"([-+.\d_]+(?:[eE][-+]?\d+)?)\s*([A-Za-z]*)", value)
     unit = {"unit": match[2]} if match and match[2] else {} if isinstance(found, Quantity) else {"unit": found.unit}
+    return {"value": _number(match[1] if match else value), **unit}
+
+
+def _number(text: str) -> int | float | str:
+    """A text as the number it is, if any."""
     for kind in (int, float):
         try:
-            return {"value": kind(match[1] if match else value), **unit}
+            return kind(text)
         except ValueError:
             continue
-    return {"value": value, **unit}
+    return text
 
 
 def _near(key: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, did_you_mean, fail
-from cimc.target.fields import Count, Field, Value, as_toml
+from cimc.target.fields import Count, Field, Listing, Value, as_toml
 from cimc.target.keys import Path, at
 
 HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
@@ -136,6 +136,9 @@ def read_entry(path: Path, found: Field, given: object, result: TargetFile) -> N
     if not found.takes(value):
         what = f'"{name}" has no value' if value is None else f'"{name}" needs {found.kind}, not {value!r}'
         result.complain("target.type", what, (*path, "value"), todo)
+    elif isinstance(found, Listing):
+        numbers = [_read_number(path, found, one, given.get("unit"), result) for one in value]
+        value = tuple(numbers)  # one that is None has left a diagnostic
     elif isinstance(found, Count):
         value = _read_number(path, found, value, given.get("unit"), result)
     elif value not in found.words:

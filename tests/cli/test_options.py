@@ -13,7 +13,15 @@ import pytest
 
 import cimc as api
 from cimc.base.options import options_of
-from cimc.driver.options import CompileOptions, EstimateOptions, Limits, Method, Objective
+from cimc.driver.options import (
+    ChipOptions,
+    CompileOptions,
+    EstimateOptions,
+    Limits,
+    Method,
+    Objective,
+    TrialOptions,
+)
 from cimc.passes.crossbars import balance
 from cimc.passes.numbers.calibrate import METHODS
 from cimc.target import load_target
@@ -26,7 +34,11 @@ def words(kind: type) -> set[str]:
 
 @pytest.mark.parametrize(
     ("command", "kinds"),
-    [("compile", [CompileOptions]), ("verify", [CompileOptions, Limits]), ("estimate", [EstimateOptions])],
+    [
+        ("compile", [CompileOptions]),
+        ("verify", [CompileOptions, Limits, ChipOptions, TrialOptions]),
+        ("estimate", [EstimateOptions]),
+    ],
 )
 def test_command_and_function_have_every_option(command: str, kinds: list[type]) -> None:
     told = cimc(command, "--help").out.split()

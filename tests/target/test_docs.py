@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cimc.target.fields import Choice, Count, Field, Quantity
-from cimc.target.keys import ACTIONS, DEFAULTS, SECTIONS
+from cimc.target.fields import Choice, Count, Field, Listing, Number, Quantity, Value
+from cimc.target.keys import ACTIONS, DEFAULTS, OPTIONAL, SECTIONS
 from cimc.target.load import load_target, preset_names
 
 DOCS = (Path(__file__).parents[2] / "docs" / "targets.md").read_text(encoding="utf-8")
@@ -34,7 +34,9 @@ def may_be(field: Field) -> str:
             return "`true`, `false`"
         case Choice(words=words):
             return ", ".join(f'`"{word}"`' for word in words)
-        case Quantity():
+        case Listing():
+            return f"a list, each {field.low:g} to {field.high:g} {field.unit}"
+        case Quantity() | Number():
             return f"{field.low:g} to {field.high:g} {field.unit}"
         case Count():
             return f"{field.low} to {field.high} {field.unit}"
@@ -51,23 +53,26 @@ def test_the_tutorial_works(
     assert load_target("bram.toml").prices["mvm"].seconds == 0.72e-6
 
 
-def test_the_keys_are_those_of_the_code() -> None:
-    otherwise = {
-        path: f'; `"{value}"` if left out' if isinstance(value, str) else f"; {value} if left out"
-        for path, value in DEFAULTS.items()
-    }
+def otherwise(path: tuple[str, ...], value: Value) -> str:
+    """What a key is that is left out."""
+    field = SECTIONS[path[0]][path[1]]
+    if isinstance(value, str):
+        return f'; `"{value}"` if left out'
+    unit = f" {field.unit}" if isinstance(field, Quantity) and not isinstance(field, Listing) else ""
+    return f"; {value or 'none'}{unit} if left out" if isinstance(value, tuple) else f"; {value:g}{unit} if left out"
+
+
+@pytest.mark.parametrize("name", ["keys", *OPTIONAL])
+def test_the_keys_are_those_of_the_code(name: str) -> None:
+    """Of all sections that every target has, and of each other one."""
+    left_out = {path: otherwise(path, value) for path, value in DEFAULTS.items()}
     rows = [
-        f"| `{section}.{key}` | {may_be(field)} | {field.meaning}{otherwise.get((section, key), '')} |"
+        f"| `{section}.{key}` | {may_be(field)} | {field.meaning}{left_out.get((section, key), '')} |"
         for section, keys in SECTIONS.items()
         for key, field in keys.items()
-        if section != "writing"
+        if section == name or (name == "keys" and section not in OPTIONAL)
     ]
-    assert table("keys") == "\n".join(["| key | may be | meaning |", "|---|---|---|", *rows, ""])
-
-
-def test_the_keys_of_writing_are_those_of_the_code() -> None:
-    rows = [f"| `writing.{key}` | {may_be(field)} | {field.meaning} |" for key, field in SECTIONS["writing"].items()]
-    assert table("writing") == "\n".join(["| key | may be | meaning |", "|---|---|---|", *rows, ""])
+    assert table(name) == "\n".join(["| key | may be | meaning |", "|---|---|---|", *rows, ""])
 
 
 def test_the_arrays_are_those_of_the_presets() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cimc.target.fields import Choice, Count, Quantity
+from cimc.target.device import DeviceKeys, WireKeys
+from cimc.target.fields import Choice, Count, Listing, Number, Quantity
 from cimc.target.keys import ACTIONS, PARTS, SECTIONS
 from cimc.target.load import load_target, preset_names
 from cimc.target.model import Target, Writing
@@ -45,11 +46,12 @@ def test_every_value_has_a_source(name: str) -> None:
 
 
 def test_fields_are_those_of_the_model() -> None:
-    target = replace(load_target("ideal"), writing=Writing(1e-6, 1e-12, 10**6))
+    writing, device = Writing(1e-6, 1e-12, 10**6), DeviceKeys(level_list=(1e-6,))
+    target = replace(load_target("ideal"), writing=writing, device=device, wires=WireKeys())
     assert (
         set(SECTIONS) == set(PARTS) == {f.name for f in fields(Target)} - {"name", "description", "prices", "sources"}
     )
-    types = {Count: int, Quantity: float, Choice: str}
+    types = {Count: int, Quantity: float, Number: float, Listing: tuple, Choice: str}
     for section, keys in SECTIONS.items():
         part = getattr(target, section)
         assert type(part) is PARTS[section]

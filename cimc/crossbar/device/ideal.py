@@ -1,8 +1,4 @@
-"""Device and array: what cells conduct once levels are written into them, and what flows out of their columns.
-
-A model of real cells is one more class here, chosen by device_of. What it draws at random it draws from the key that
-it is given, which names the MVMU and the write: nothing else may decide it.
-"""
+"""What every kind of cell and array gives, and the kind that has no physics: cells that conduct their level."""
 
 from __future__ import annotations
 
@@ -13,16 +9,22 @@ import numpy as np
 
 from cimc.crossbar.storage import Cells, Floats
 from cimc.numerics.keys import Key
-from cimc.target.model import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Conductances:
     """What cells conduct, in units of one level's step. cells: (signs, slices, rows, columns); unit: the unit column's,
-    (rows, 1), or None where there is none."""
+    (rows, 1), or None where there is none.
+
+    off: what a cell at level 0 is meant to conduct, which is known and taken off digitally. variances: of one read of a
+    cell, in units of a step squared, of cells and of the unit column; None where reads have no noise.
+    """
 
     cells: Floats
     unit: Floats | None
+    off: float = 0.0
+    variances: Floats | None = None
+    unit_variances: Floats | None = None
 
 
 class Device(Protocol):
@@ -55,11 +57,6 @@ class IdealDevice:
 IDEAL = IdealDevice()
 
 
-def device_of(target: Target) -> Device:
-    """The cells of a target: ideal ones, since no key says more of them."""
-    return IDEAL
-
-
 class Array(Protocol):
     """Cells and the wires between them."""
 
@@ -76,7 +73,7 @@ class Array(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IdealArray:
-    """Wires without resistance."""
+    """Wires without resistance. Wires that have some are part of the conductances: see wires.py."""
 
     @property
     def exact(self) -> bool:
