@@ -40,7 +40,9 @@ class Mvmu:
     @property
     def noisy(self) -> bool:
         """Whether its reads have noise."""
-        return isinstance(self.product, Programmed) and self.product.conductances.variances is not None
+        if not isinstance(self.product, Programmed):
+            return False
+        return self.product.conductances.variances is not None or self.product.conductances.adc_noise > 0
 
 
 Held = tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.float64] | None]

@@ -11,6 +11,7 @@ import numpy as np
 
 from cimc.crossbar.converter import Converter, Steps, converter_of, fine
 from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray, Reading
+from cimc.crossbar.device.levels import UNIT_COLUMN
 from cimc.crossbar.packed import Packed, can_pack
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
@@ -200,6 +201,20 @@ class Programmed:
             total = total + worth * self.recombination.recombine(*self.convert(cells, unit))
         return total
 
+    def _misread(
+        self, cells: Floats, unit: Floats | None, reading: Reading | None, number: int
+    ) -> tuple[Floats, Floats | None]:
+        """What the ADCs take column sums for: offsets and noise of their own added. number: of the conversion."""
+        seen, steps = self.conductances, np.ones(1) if self.steps is None else fine(self.steps)
+        if seen.adc_offsets is not None:
+            cells = cells + seen.adc_offsets[: len(cells)] * steps
+        if seen.adc_noise and reading is not None:
+            cells = cells + seen.adc_noise * steps * reading.conversions(cells.shape, number)
+            if unit is not None:
+                drawn = reading.conversions((1, 1, len(unit), 1), UNIT_COLUMN - number)[0, 0]
+                unit = unit + seen.adc_noise * steps[:1] * drawn
+        return cells, unit
+
     def convert(self, cells: Floats, unit: Floats | None) -> tuple[Floats, Floats | None]:
         """The codes of what columns and the unit column carry."""
         convert, steps = self.chain.converter.convert, self.steps
@@ -243,5 +258,6 @@ class Programmed:
                     cells, unit = reading.noisy(cells, unit, feed.power(digits[:, rows]), conductances, rows, number)
                 if self.chain.subtracted:
                     cells = cells[:1] - cells[1:]
+                cells, unit = self._misread(cells, unit, reading, number)
                 yield Read(worth, cells, unit)
                 number += 1
