@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.crossbar import chain
+from cimc.crossbar import chain, packed
+from tests.crossbar.brute_force import Met
 from tests.crossbar.small import KINDS, Case, cases, integers
 
 
@@ -54,11 +55,12 @@ def test_lanes_do_not_depend_on_how_many_are_converted_at_once(
 def test_what_is_read_is_what_cell_by_cell_is_converted(case: Case, seed: int) -> None:
     """As often as it is converted; the unit column, which all columns share, counts once a step."""
     x = integers(np.random.default_rng(seed), case.input_bits, (1, len(case.weights)), case.signed)
-    found: list[int] = []
+    columns: list[int] = []
+    units: list[int] = []
     for read in case.programmed.reads(x, case.feed):
-        found += read.cells.astype(int).ravel().tolist()
-        if read.unit is not None:
-            found += read.unit.astype(int).ravel().tolist() * read.cells.size
-    met: list[int] = []
+        columns += read.cells.astype(int).ravel().tolist()
+        units += [] if read.unit is None else read.unit.astype(int).ravel().tolist()
+    met = Met()
     case.by_hand(x, met)
-    assert sorted(found) == sorted(met)
+    assert sorted(columns) == sorted(met.columns)
+    assert sorted(units) == sorted(met.units)
