@@ -61,10 +61,11 @@ class Feed:
     @property
     def digit_range(self) -> tuple[int, int]:
         """The least and the largest number that a row adds to a conversion at level 1."""
+        if self.signed and self.halves:
+            half = 1 << (self.bits - 1)
+            return 0, half if self.once else min(half, (1 << self.dac_bits) - 1)
         if not self.once:
             return 0, (1 << min(self.dac_bits, self.bits)) - 1
-        if self.signed and self.halves:
-            return 0, 1 << (self.bits - 1)
         if self.signed and not self.bias:
             return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
         return 0, (1 << self.bits) - 1

@@ -20,6 +20,18 @@ def test_conversions_clip_as_cell_by_cell(case: Case, seed: int) -> None:
     assert case.multiply(x).tolist() == case.by_hand(x)
 
 
+@given(cases(cell_bits=2, dac_bits=2, rows=140), st.integers(0, 1 << 30))
+@settings(max_examples=100)
+def test_the_kernel_and_plain_numpy_agree(case: Case, seed: int) -> None:
+    """More rows than a word has bits; whatever each of them takes on itself."""
+    x = integers(np.random.default_rng(seed), case.input_bits, (3, len(case.weights)), case.signed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed, "compiled", lambda: None)
+        plain = case.multiply(x)
+    assert np.array_equal(case.multiply(x), plain)
+    assert plain[:1].tolist() == case.by_hand(x[:1])
+
+
 @given(cases(bits=16, input_bits=16, cell_bits=8, dac_bits=16, rows=40, adc_bits=32), st.integers(0, 1 << 30))
 @settings(max_examples=60)
 def test_the_widest_weights_inputs_and_converters(case: Case, seed: int) -> None:
