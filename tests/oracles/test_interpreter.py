@@ -165,7 +165,7 @@ def test_converters_are_those_of_the_page(
 
 
 def test_columns_that_share_a_unit_column_have_one_step() -> None:
-    """Weights 1 and 2 lie as 5 = 1, 1 and 6 = 1, 2: at both digits a half becomes 0, of the unit column too, and 2 one."""
+    """Weights 1 and 2 lie as 5 = 1, 1 and 6 = 1, 2: halves become 0, of the unit column too, and 2 one."""
     feed, converters = Feed(3, 2, False, 0), Converters(2, 1, 8, differential=False, flipped=False)
     assert Crossbar([[1, 2]], feed, converters, [2.0, 2.0]).converted_sums([3]) == [0, 3]
     with pytest.raises(ValueError, match="share a unit column"):
