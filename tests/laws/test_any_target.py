@@ -1,7 +1,7 @@
 """Any target with any network: refused with what is missing, or right.
 
-Right is: the emulator equals the reference in every stored bit, and where no conversion can lose anything, the outputs are as
-near the float network as the widths allow.
+Right is: the emulator equals the reference in every stored bit, and where no conversion can lose anything, the outputs
+are as near the float network as the widths allow.
 """
 
 from __future__ import annotations
