@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.crossbar.chain import Chain, Feed, Programmed
+from cimc.crossbar.chain import Chain, Programmed
 from cimc.crossbar.device import Device, Reading, device_of
+from cimc.crossbar.feed import Feed
 from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.isa.program import Matrix, extent
 from cimc.numerics import quant

@@ -58,7 +58,7 @@ class Crossbar:
         Quantity(
             "units",
             0.0,
-            2.0**40,
+            2.0**31,
             'with adc_range = "fixed": the sum at the largest code; with '
             'conversions = "once" of the steps\' weighted mean, 1/2 for the last step, 1/4, ...',
         ),
