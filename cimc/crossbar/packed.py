@@ -55,7 +55,7 @@ class Stored(NamedTuple):
     @property
     def size(self) -> int:
         """Rows that are read together."""
-        return max(1, min(self.groups[0].stop, self.cells.shape[2]))
+        return max(1, min(int(self.groups[0].stop), self.cells.shape[2]))
 
     def largest_sum(self, feed: Feed) -> int:
         """That a column can carry."""
