@@ -55,11 +55,12 @@ class Stored(NamedTuple):
     @property
     def size(self) -> int:
         """Rows that are read together."""
-        return max(1, min(int(self.groups[0].stop), self.cells.shape[2]))
+        return max(1, min(int(self.groups[0].stop), int(self.cells.shape[2])))
 
     def largest_sum(self, feed: Feed) -> int:
         """That a column can carry."""
-        return self.size * ((1 << self.bits) - 1) * feed.digit_range[1]
+        largest: int = self.size * ((1 << self.bits) - 1) * feed.digit_range[1]
+        return largest
 
 
 def can_pack(stored: Stored, feed: Feed) -> bool:
