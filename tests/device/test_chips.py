@@ -17,6 +17,7 @@ import cimc as api
 from cimc.base.diagnostics import CimcError
 from cimc.crossbar.device import Specimen, device_of
 from cimc.driver.chip_trials import spread_of
+from cimc.driver.device_effect import DeviceEffect
 from cimc.driver.verification import Verification
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.step import StepEngine
@@ -186,6 +187,35 @@ def test_a_file_of_chips_that_is_none(text: str | None, what: str, tmp_path: Pat
 def test_chips_with_ideal_cells_are_not_tried() -> None:
     with pytest.raises(CimcError, match="all of its chips are the same"):
         verified(trials=3)
+
+
+def test_a_budget_has_every_cause_alone_and_without_it() -> None:
+    """Each is the chip of a target that has just these keys; levels are in all of them."""
+    keys = {"device.off_conductance": "5 uS", "device.program_error_relative": "0.05", "device.stuck_on": "0.003"}
+    keys |= {"wires.sense": "20 ohm"}
+
+    def chip(*names: str, **age: float) -> DeviceEffect | None:
+        return verified(set={name: keys[name] for name in names}, chip_seed=2, **age).device
+
+    off, error, stuck, sense = keys
+    found = verified(set=keys, chip_seed=2, budget=True, writes=10**9).budget
+    assert found is not None
+    expected = [
+        ("levels", chip(off), None),
+        ("programming", chip(off, error), chip(off, stuck, sense, writes=10**9)),
+        ("stuck cells", chip(off, stuck, writes=10**9), chip(off, error, sense)),
+        ("wires", chip(off, sense), chip(off, error, stuck, writes=10**9)),
+    ]
+    assert [one.name for one in found] == [name for name, _, _ in expected]
+    for one, (_, alone, without) in zip(found, expected, strict=True):
+        assert one.alone.chips == (alone,)
+        assert (None if one.without is None else one.without.chips) == (None if without is None else (without,))
+    assert (
+        "programming"
+        in cimc(
+            "verify", DIGITS, "--calibration", CALIBRATION, "--data", TEST, "--limit", "2", *OPTIONS, "--budget"
+        ).out
+    )
 
 
 def test_the_commands(tmp_path: Path) -> None:
