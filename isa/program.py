@@ -140,8 +140,9 @@ class Matrix:
     """Logical weights in an MVMU, from its row `at_row` and column `at_column` on: array `array` of the weights file,
     int (rows, columns). Several matrices may share an MVMU, block-diagonally: all other weights are 0.
 
-    weight_bits, input_bits, input_signed: how they are sliced and fed. shift: XbarOut is the exact sum rounded half
-    up by this many bits, saturated to an accumulator. layer, row, column: where the block lies in its layer's matrix.
+    weight_bits, input_bits, input_signed: how they are sliced and fed. shift: XbarOut is the sum, in the converters'
+    steps, rounded half up by this many bits, saturated to an accumulator. layer, row, column: where the block lies in
+    its layer's matrix.
     """
 
     mvmu: Annotated[int, Key("MVMU of the core, from 0", ELSEWHERE)]
@@ -157,6 +158,14 @@ class Matrix:
     column: Annotated[int, Key("its first column in the layer's matrix. For reports only", _BLOCK)]
     at_row: Annotated[int, Key("its first row in the MVMU", _PLACE)] = 0
     at_column: Annotated[int, Key("its first column in the MVMU", _PLACE)] = 0
+    steps: Annotated[
+        str,
+        Key(
+            "array of reals, (columns,), or (2, columns) of two ranges: what a code of each column's converter is "
+            "worth in units; none: 1",
+            kind="text",
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from cimc.base.options import require
 from cimc.isa.program import Matrix, Program, Scale, Table, Vector
 from cimc.isa.verify.records import signed_range
 from cimc.runtime.machine import AnyArray
-from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
+
+LEAST_STEP, LARGEST_STEP = 2.0**-10, 2.0**48
+"""Of a converter, in units: codes of the widest sums stay below 2^60."""
 
 WIDEST = 32
 """Bits of the widest word or accumulator that a target may have."""
@@ -40,13 +42,22 @@ def check_arrays(program: Program, weights: Mapping[str, AnyArray], target: Targ
         if (what := _wrong(array, weights.get(array.name), target, span))
     ]
     require(found)
+    if target.mvmu.encoding == "offset" and target.mvmu.correction == "unit column":
+        require(_uneven_steps(program, weights, file))
 
 
-def check_emulated(program: Program, target: Target) -> None:
-    """Raise CimcError where the target's converters or crossbars are not emulated for the inputs of the program."""
-    widths = {matrix.input_bits for tile in program.tiles for core in tile.cores for matrix in core.matrices}
-    if widths:
-        require_emulated(target, max(widths))
+def _uneven_steps(program: Program, weights: Mapping[str, AnyArray], file: str) -> Iterator[Diagnostic]:
+    """MVMUs whose columns have converters' steps that differ, while all of them share a unit column."""
+    for tile in program.tiles:
+        for core in tile.cores:
+            for number, held in core.by_mvmu().items():
+                steps = [weights[m.steps] if m.steps else np.ones(m.columns) for m in held]
+                if any((one != steps[0][..., :1]).any() for one in steps):
+                    item = f"tile {tile.number} core {core.number}, MVMU {number}"
+                    what = "its columns have converters' steps that differ, and a unit column that all of them share"
+                    yield Diagnostic(
+                        "run.weights", what, Place(file, item=item), 'mvmu.correction = "digital" has none'
+                    )
 
 
 class Ends(NamedTuple):
@@ -56,6 +67,12 @@ class Ends(NamedTuple):
     sizes: tuple[int, int]
 
 
+class Steps(NamedTuple):
+    """What an array of converters' steps holds: reals from LEAST_STEP to LARGEST_STEP for so many columns."""
+
+    columns: int
+
+
 class Named(NamedTuple):
     """An array that a program names, its shape (of moves: the most numbers), and the directive that names it, in words
     and as data."""
@@ -63,7 +80,7 @@ class Named(NamedTuple):
     name: str
     shape: tuple[int, ...]
     item: str
-    holds: Scale | Vector | Table | Matrix | Ends
+    holds: Scale | Vector | Table | Matrix | Steps | Ends
 
 
 def arrays_of(program: Program) -> Iterator[Named]:
@@ -88,11 +105,13 @@ def arrays_of(program: Program) -> Iterator[Named]:
             for matrix in core.matrices:
                 item = f"{where} core {core.number}, MVMU {matrix.mvmu}"
                 yield Named(matrix.array, (matrix.rows, matrix.columns), item, matrix)
+                if matrix.steps:
+                    yield Named(matrix.steps, (matrix.columns,), item, Steps(matrix.columns))
 
 
 def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable[[str], tuple[int, int]]) -> str:
     """What is wrong with the values of an array, or "". span: least and largest of an array of integers, by name."""
-    reals = isinstance(array.holds, Scale)
+    reals = isinstance(array.holds, Scale | Steps)
     if values is None:
         return f'there is no array "{array.name}"'
     if values.dtype.kind not in ("f" if reals else "iu"):
@@ -103,8 +122,6 @@ def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable
         except ValueError as error:
             problem = str(error)
         return problem and f'array "{array.name}" {problem}'
-    if values.shape != array.shape and not (array.shape[0:1] == (1,) and values.shape == array.shape[1:]):
-        return f'array "{array.name}" has the shape {values.shape}, not {array.shape}'
     if reals:  # multipliers may be 0 or negative, as gains may be
         with np.errstate(over="ignore"):
             finite = np.isfinite(values.astype(np.float32, copy=False))

@@ -20,7 +20,6 @@ from cimc.isa.program import Matrix, extent
 from cimc.numerics import quant
 from cimc.numerics.keys import NOTHING_DRAWN, Key
 from cimc.runtime.machine import Action, AnyArray, Scratch, Words
-from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
 
 
@@ -44,33 +43,41 @@ class Mvmu:
         return isinstance(self.product, Programmed) and self.product.conductances.variances is not None
 
 
-def joined(matrices: tuple[Matrix, ...], arrays: Mapping[str, AnyArray]) -> tuple[Matrix, npt.NDArray[np.int64]]:
-    """The matrices of one MVMU as one, with its weights, int (rows, columns): each at its place, zeros elsewhere."""
+Held = tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.float64] | None]
+"""A matrix, its weights (rows, columns), and its converters' steps (cimc.crossbar.converter.Steps)."""
+
+
+def joined(matrices: tuple[Matrix, ...], arrays: Mapping[str, AnyArray]) -> Held:
+    """The matrices of one MVMU as one: each at its place, zeros elsewhere."""
     rows, columns = extent(matrices)
-    weights = np.zeros((rows, columns), np.int64)
+    ranges = max(np.ndim(arrays[m.steps]) if m.steps else 1 for m in matrices)
+    weights, steps = np.zeros((rows, columns), np.int64), np.ones((ranges, columns))
     for m in matrices:
-        weights[m.at_row : m.at_row + m.rows, m.at_column : m.at_column + m.columns] = arrays[m.array]
-    return replace(matrices[0], rows=rows, columns=columns, at_row=0, at_column=0), weights
+        taken = slice(m.at_column, m.at_column + m.columns)
+        weights[m.at_row : m.at_row + m.rows, taken] = arrays[m.array]
+        if m.steps:
+            steps[:, taken] = arrays[m.steps]
+    whole = replace(matrices[0], rows=rows, columns=columns, at_row=0, at_column=0)
+    return whole, weights, None if (steps == 1).all() else steps[0] if ranges == 1 else steps
 
 
 def program_mvmu(
     matrix: Matrix,
     logical: npt.NDArray[np.int64],
+    steps: npt.NDArray[np.float64] | None,
     target: Target,
     exact: bool | None = None,
     device: Device | None = None,
     key: Key = NOTHING_DRAWN,
 ) -> Mvmu:
-    """Store a matrix, int (rows, columns). exact: False to convert step by step even where nothing is lost, True to
-    take the exact product even where something is; None decides by the chain of stages. device: other cells than the
-    target's. key: of this MVMU and this write."""
-    if exact is not True:
-        require_emulated(target, matrix.input_bits)
-    mvmu, numbers = target.mvmu, target.numbers
-    chain = Chain.of(target.crossbar, mvmu.encoding, mvmu.flipped, device or device_of(target))
+    """Store a matrix, int (rows, columns). steps: see Held. exact: False to convert step by step even where nothing is
+    lost, True to take the exact product even where something is; None decides by the chain of stages. device: other
+    cells than the target's. key: of this MVMU and this write."""
+    numbers = target.numbers
+    chain = Chain.of(target.crossbar, target.mvmu, device or device_of(target))
     feed, bits = chain.feed(matrix.input_bits, matrix.input_signed), matrix.weight_bits
-    lossless = not may_lose(chain, feed, logical, bits) if exact is None else exact
-    product = ExactProduct.of(logical, feed, matrix.shift) if lossless else chain.program(logical, bits, key)
+    lossless = not may_lose(chain, feed, logical, bits, steps) if exact is None else exact
+    product = ExactProduct.of(logical, feed, matrix.shift) if lossless else chain.program(logical, bits, key, steps)
     return Mvmu(matrix, feed, product, numbers.accumulator, numbers.word, key.around)
 
 

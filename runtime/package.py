@@ -25,9 +25,10 @@ from cimc.base.reading import TEXT_LIMIT, open_regular, read_text
 from cimc.isa.files import read_checked, write_binary, write_text
 from cimc.isa.program import Program
 from cimc.isa.table import ISA_VERSION
-from cimc.runtime.check_arrays import check_arrays, check_emulated
+from cimc.runtime.check_arrays import check_arrays
 from cimc.runtime.machine import AnyArray
 from cimc.runtime.weights_file import named_arrays, read_weights, weights_digest, write_weights
+from cimc.target.emulated import require_emulated
 from cimc.target.load import load_target
 from cimc.target.model import Target
 
@@ -87,7 +88,7 @@ def load_package(folder: Path) -> Package:
         raise fail("package.file", what, Place(str(folder / MANIFEST)), _HELP)
     target = load_target(str(files[TARGET]))
     program = read_checked(files[BINARY] if BINARY in files else files[TEXT], target)
-    check_emulated(program, target)
+    require_emulated(target)
     _require_its_own(manifest, program, Place(str(folder / MANIFEST)))
     weights = read_weights(files[WEIGHTS], program)
     check_arrays(program, weights, target, str(files[WEIGHTS]))

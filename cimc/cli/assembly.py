@@ -107,7 +107,7 @@ def targets_job(json: Path | None) -> None:
 def _runs(target: Target) -> bool:
     """Whether programs for it run; where not, there are estimates."""
     try:
-        require_emulated(target, target.numbers.input)
+        require_emulated(target)
     except CimcError:
         return False
     return True

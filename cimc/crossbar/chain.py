@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from cimc.crossbar.converter import ClippingConverter, Converter
+from cimc.crossbar.converter import Converter, Steps, converter_of, fine
 from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray, Reading
+from cimc.crossbar.packed import Packed, can_pack
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
-from cimc.target.model import Crossbar
+from cimc.target.model import Crossbar, Mvmu
 
 AT_ONCE = 1 << 16
 """Column sums that are read at once (512 KiB), at least those of one lane."""
@@ -21,7 +22,7 @@ AT_ONCE = 1 << 16
 
 class Read(NamedTuple):
     """What columns carry before they are converted: cells (signs, slices, lanes, columns), and unit (lanes, 1), or None
-    where there is no unit column. worth: what a unit of them counts."""
+    where no unit column is converted. worth: what a unit of them counts."""
 
     worth: int
     cells: Floats
@@ -30,15 +31,21 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Inputs of `bits` bits, signed or not, fed dac_bits at a time, lowest first; the last digit may have fewer.
+    """Inputs of `bits` bits, signed or not, fed dac_bits at a time, lowest first; the last digit may have fewer. once:
+    the steps are weighted before they are converted, so that a conversion meets whole inputs.
 
-    In two's complement the sign bit weighs -2^(bits-1): with one-bit digits the last step is subtracted. With wider
-    ones a signed input is fed as the digits of x + bias, and bias times the columns' known sums is taken off digitally.
+    In two's complement the sign bit weighs -2^(bits-1): with one-bit digits the last step is subtracted. Otherwise, and
+    where a converter reads no negative sum (biased), a signed input is fed as the digits of x + bias, and bias times
+    the columns' known sums is taken off digitally. halves: instead a signed input is fed as the digits of its positive
+    part and then those of its negative part, which are subtracted.
     """
 
     bits: int
     signed: bool
     dac_bits: int
+    once: bool = False
+    biased: bool = False
+    halves: bool = False
 
     @property
     def steps(self) -> int:
@@ -48,60 +55,138 @@ class Feed:
     @property
     def bias(self) -> int:
         """What is added to an input before it is fed."""
-        return 1 << (self.bits - 1) if self.signed and self.dac_bits > 1 else 0
+        biased = self.signed and not self.halves and (self.biased or self.dac_bits > 1)
+        return 1 << (self.bits - 1) if biased else 0
 
     @property
-    def largest_digit(self) -> int:
-        """The largest number that a row is driven with."""
-        return (1 << min(self.dac_bits, self.bits)) - 1
+    def digit_range(self) -> tuple[int, int]:
+        """The least and the largest number that a row adds to a conversion at level 1."""
+        if not self.once:
+            return 0, (1 << min(self.dac_bits, self.bits)) - 1
+        if self.signed and self.halves:
+            return 0, 1 << (self.bits - 1)
+        if self.signed and not self.bias:
+            return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
+        return 0, (1 << self.bits) - 1
+
+    def codes(self, x: Ints) -> Ints:
+        """The numbers that integers x are fed as."""
+        code = (x + self.bias) & ((1 << self.bits) - 1)
+        return code - ((code >> (self.bits - 1)) << self.bits) if self.signed and not self.bias else code
+
+    def parts(self, x: Ints) -> list[tuple[int, Ints]]:
+        """What integers x are fed as, one after the other, and what it counts."""
+        code = self.codes(x)
+        return [(1, np.maximum(code, 0)), (-1, np.maximum(-code, 0))] if self.signed and self.halves else [(1, code)]
+
+    def power(self, digits: Ints) -> Floats:
+        """The squares of what rows are driven with, summed up over the steps that one conversion weights."""
+        if not self.once:
+            return np.square(digits.astype(np.float64))
+        size, found = np.abs(digits), np.zeros(digits.shape)
+        if self.signed and not self.halves and not self.bias:
+            size = digits & ((1 << self.bits) - 1)
+        for step in range(self.steps):
+            place = step * self.dac_bits
+            found += np.square(((size >> place) & ((1 << self.dac_bits) - 1)) * 2.0**place)
+        return found
 
     def digits(self, x: Ints) -> Iterator[tuple[int, Ints]]:
-        """Step by step what a digit counts, and the digits of integers x, in their shape."""
-        code = (x + self.bias) & ((1 << self.bits) - 1)
-        for step in range(self.steps):
-            negative = self.signed and self.dac_bits == 1 and step == self.bits - 1
-            worth = 1 << (step * self.dac_bits)
-            yield -worth if negative else worth, (code >> (step * self.dac_bits)) & ((1 << self.dac_bits) - 1)
+        """Conversion by conversion what a digit counts, and the digits of integers x, in their shape."""
+        halves = self.signed and self.halves
+        for sign, part in self.parts(x):
+            if self.once:
+                yield sign, part
+                continue
+            for step in range(self.steps):
+                negative = self.signed and not halves and not self.bias and step == self.bits - 1
+                worth = sign << (step * self.dac_bits)
+                yield -worth if negative else worth, (part >> (step * self.dac_bits)) & ((1 << self.dac_bits) - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The stages of an MVMU, whatever matrix lies on it."""
+    """The stages of an MVMU, whatever matrix lies on it.
+
+    once, subtracted, digital, rows_at_once, halves: see conversions, pairs, correction, rows_at_once and signed_inputs
+    in cimc.target.model.
+    """
 
     storage: Storage
     device: Device
     array: Array
     converter: Converter
     dac_bits: int
+    once: bool = False
+    subtracted: bool = False
+    digital: bool = False
+    rows_at_once: int = 0
+    halves: bool = False
 
     @classmethod
-    def of(cls, crossbar: Crossbar, encoding: str, flipped: bool, device: Device = IDEAL) -> Chain:
-        """A target's (which cimc.target.emulated does not refuse), with ideal cells unless others are given."""
-        storage = Storage(encoding, flipped, crossbar.cell_bits)
-        return cls(storage, device, IdealArray(), ClippingConverter(crossbar.adc_bits), crossbar.dac_bits)
+    def of(cls, crossbar: Crossbar, mvmu: Mvmu, device: Device = IDEAL) -> Chain:
+        """A target's, with ideal cells unless others are given."""
+        return cls(
+            Storage(mvmu.encoding, mvmu.flipped, crossbar.cell_bits),
+            device,
+            IdealArray(),
+            converter_of(crossbar),
+            crossbar.dac_bits,
+            crossbar.conversions == "once",
+            mvmu.pairs == "subtracted",
+            mvmu.correction == "digital",
+            crossbar.rows_at_once,
+            crossbar.signed_inputs == "halves",
+        )
 
     def feed(self, bits: int, signed: bool) -> Feed:
         """How inputs of `bits` bits are fed."""
-        return Feed(bits, signed, self.dac_bits)
+        biased = self.once and not self.converter.holds(-1, 1)
+        return Feed(bits, signed, self.dac_bits, self.once, biased, self.halves)
 
-    def program(self, weights: Ints, bits: int, key: Key) -> Programmed:
-        """Write a matrix, integers of `bits` bits (rows, columns). key: of this MVMU and this write."""
+    def program(self, weights: Ints, bits: int, key: Key, steps: Steps = None) -> Programmed:
+        """Write a matrix, integers of `bits` bits (rows, columns). key: of this MVMU and this write. steps: of the
+        converter for each column, see cimc.crossbar.converter; equal ones where a unit column is converted."""
         cells = self.storage.store(weights, bits)
-        return Programmed(self, self.device.program(cells, key), Recombination.of(cells), weights.sum(axis=0))
+        recombination = Recombination.of(cells, self.subtracted)
+        return Programmed(self, self.device.program(cells, key), recombination, weights.sum(axis=0), steps)
+
+    @property
+    def isolates(self) -> bool:
+        """Whether matrices on one MVMU that share no row and no column give the sums that each gives alone: what is
+        stored for no weight is level 0 then, and rows are read together as they are without the others."""
+        return self.storage.encoding == "differential" and not self.rows_at_once
+
+    def groups(self, rows: int) -> list[slice]:
+        """The rows that are read together."""
+        size = self.rows_at_once or max(1, rows)
+        return [slice(start, start + size) for start in range(0, max(1, rows), size)]
 
 
 @dataclass(frozen=True, slots=True)
 class Programmed:
-    """A matrix in its cells. column_sums: of the weights, (columns,), as whoever wrote them knows them."""
+    """A matrix in its cells. column_sums: of the weights, (columns,), as whoever wrote them knows them. Products count
+    in the converter's steps."""
 
     chain: Chain
     conductances: Conductances
     recombination: Recombination
     column_sums: Ints
+    steps: Steps = None
+    packs: dict[Feed, Packed] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def rows(self) -> int:
+        """Cells of a column."""
+        return int(self.conductances.cells.shape[2])
 
     def multiply(self, x: Ints, feed: Feed, reading: Reading | None = None) -> Ints:
         """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns). reading:
         which reads these are, where they have noise."""
+        if can_pack(self, feed):
+            if feed not in self.packs:
+                self.packs[feed] = Packed.of(self, feed)
+            return self.packs[feed].multiply(self, x, feed)
         found, start = [], 0
         for part in self.batches(x):
             now = None if reading is None else reading.part(start, start + len(part))
@@ -110,23 +195,33 @@ class Programmed:
         return np.concatenate(found)
 
     def _product(self, x: Ints, feed: Feed, reading: Reading | None) -> Ints:
-        convert, recombine = self.chain.converter.convert, self.recombination.recombine
-        total = np.asarray(-feed.bias * self.column_sums)
-        total = total - self._leaked(x, feed)
+        total = self.known(x, feed)
         for worth, cells, unit in self.reads(x, feed, reading):
-            codes = None if unit is None else convert(unit)
-            total = total + worth * recombine(convert(cells), codes)
+            total = total + worth * self.recombination.recombine(*self.convert(cells, unit))
         return total
 
-    def _leaked(self, x: Ints, feed: Feed) -> Ints:
-        """What cells at level 0 are meant to add to a product, (lanes, columns): off x (sum of what is fed) x (what a
-        unit of all of a column's codes together counts), which is 0 for a pair."""
-        off = self.conductances.off
-        if not off:
-            return np.zeros((), np.int64)
-        fed = sum(worth * digits.sum(axis=1) for worth, digits in feed.digits(x))
-        counts = self.recombination.counts.sum(axis=(0, 1)) + self.recombination.unit
-        return np.asarray(np.rint(off * counts * np.asarray(fed)[:, None]), np.int64)
+    def convert(self, cells: Floats, unit: Floats | None) -> tuple[Floats, Floats | None]:
+        """The codes of what columns and the unit column carry."""
+        convert, steps = self.chain.converter.convert, self.steps
+        return convert(cells, steps), None if unit is None else convert(unit, None if steps is None else steps[..., :1])
+
+    def known(self, x: Ints, feed: Feed) -> Ints:
+        """What is added digitally, (lanes, columns) or (columns,), in the converter's steps, rounded to a whole one
+        (halves to the even one).
+
+        That is a bias of what is fed, offsets that no unit column corrects, and what cells at level 0 are meant to add:
+        off x (sum of what is fed) x (what a unit of all of a column's codes together counts), which is 0 for a pair.
+        """
+        chain, off, counts = self.chain, self.conductances.off, self.recombination
+        known: Ints | Floats = np.asarray(-feed.bias * self.column_sums)
+        if chain.digital or off:
+            fed = feed.codes(x).sum(axis=1, keepdims=True)
+            if chain.digital:
+                known = known + counts.unit.astype(np.int64) * fed
+            if off and not chain.subtracted:
+                leaks = counts.counts.sum(axis=(0, 1)) + (0 if chain.digital else counts.unit)
+                known = known - off * leaks * fed
+        return np.rint(known if self.steps is None else known / fine(self.steps)).astype(np.int64)
 
     def batches(self, x: Ints) -> Iterator[Ints]:
         """Inputs, (lanes, rows), in parts that are read at once."""
@@ -135,12 +230,18 @@ class Programmed:
             yield x[start : start + size]
 
     def reads(self, x: Ints, feed: Feed, reading: Reading | None = None) -> Iterator[Read]:
-        """Everything that is converted in a product with x, step by step."""
+        """Everything that is converted in a product with x: step by step, and rows that are read together after each
+        other. reading: which reads these are, where they have noise."""
         read, conductances = self.chain.array.read, self.conductances
-        for step, (worth, digits) in enumerate(feed.digits(x)):
+        unit_cells, number = None if self.chain.digital else conductances.unit, 0
+        for worth, digits in feed.digits(x):
             driven = digits.astype(np.float64)
-            unit = None if conductances.unit is None else read(driven, conductances.unit)
-            cells = read(driven, conductances.cells)
-            if reading is not None:
-                cells, unit = reading.noisy(cells, unit, driven, conductances, step)
-            yield Read(worth, cells, unit)
+            for rows in self.chain.groups(x.shape[1]):
+                cells = read(driven[:, rows], conductances.cells[:, :, rows])
+                unit = None if unit_cells is None else read(driven[:, rows], unit_cells[rows])
+                if reading is not None:
+                    cells, unit = reading.noisy(cells, unit, feed.power(digits[:, rows]), conductances, rows, number)
+                if self.chain.subtracted:
+                    cells = cells[:1] - cells[1:]
+                yield Read(worth, cells, unit)
+                number += 1

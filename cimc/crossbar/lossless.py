@@ -1,15 +1,17 @@
 """May a chain lose anything? If not, all of its stages together are one exact product, and may be computed as such.
 
-The proof. With exact cells and an exact array a column carries, at every step, the sum over its rows of digit times
-level, a whole number of at most (largest digit) * (sum of its levels). If the converter holds that for every column,
-and for the unit column where there is one, each code is the sum itself, and so is each multiple of it. Recombination
-then adds up, for every weight, levels times digits times what each counts: levels make the weight (plus the offset,
-taken off by way of the unit column; or top - level, taken off likewise), digits the input (plus the bias, taken off by
-the known column sums). All of it is integer arithmetic, so the result is the product.
+The proof. With exact cells and an exact array a column carries, at every conversion, the sum over the rows read of
+digit times level, a whole number of at most (largest digit) * (sum of its levels); of a pair that is subtracted first
+the levels may be negative, and of whole signed inputs the digits. If the converter, in steps of one unit, holds both
+ends for every column, and for the unit column where one is converted, each code is the sum itself, and so is each
+multiple of it. Recombination then adds up, for every weight, levels times digits times what each counts: levels make
+the weight (plus the offset, taken off by way of the unit column, or of the sum of what is fed; or top - level, taken
+off likewise), digits the input (plus the bias, taken off by the known column sums). All of it is integer arithmetic, so
+the result is the product.
 
-The bound is tight: where it fails, the input that drives every row with the largest digit makes a conversion clip. In a
-differential pair the product is then wrong for some input; with an offset a slice's error and the unit column's may
-cancel (a column of zeros in one-bit cells is always right).
+The bound is tight: where it fails, the input that drives every row with the digit that makes an end makes a conversion
+clip. In a differential pair the product is then wrong for some input; with an offset a slice's error and the unit
+column's may cancel (a column of zeros in one-bit cells is always right).
 """
 
 from __future__ import annotations
@@ -20,16 +22,29 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.crossbar.chain import Chain, Feed
+from cimc.crossbar.converter import Steps
 from cimc.crossbar.storage import Ints
 
 
-def may_lose(chain: Chain, feed: Feed, weights: Ints, bits: int) -> bool:
-    """Whether a product of inputs that are so fed with weights of `bits` bits, (rows, columns), may not be exact."""
-    if not (chain.device.exact and chain.array.exact):
+def may_lose(chain: Chain, feed: Feed, weights: Ints, bits: int, steps: Steps = None) -> bool:
+    """Whether a product of inputs that are so fed with weights of `bits` bits, (rows, columns), may not be exact.
+    steps: of the converter, see Chain.program."""
+    if steps is not None or not (chain.device.exact and chain.array.exact):
         return True
-    if chain.converter.holds(feed.largest_digit * chain.storage.top * len(weights)):
+    groups, (least, largest) = chain.groups(len(weights)), feed.digit_range
+
+    def holds(negative: int, positive: int) -> bool:
+        """Whether a column is held whose levels count so much below and above 0."""
+        return chain.converter.holds(positive * least - negative * largest, positive * largest - negative * least)
+
+    rows = min(len(weights), groups[0].stop)
+    most = chain.storage.top * rows
+    if holds(most if chain.subtracted else 0, most):
         return False  # whatever the cells hold
-    return not chain.converter.holds(feed.largest_digit * chain.storage.store(weights, bits).largest_column())
+    cells = chain.storage.store(weights, bits)
+    if cells.offset and not chain.digital and not holds(0, rows):
+        return True
+    return not all(holds(*cells.largest_columns(group, chain.subtracted)) for group in groups)
 
 
 @dataclass(frozen=True, slots=True)

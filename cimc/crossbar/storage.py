@@ -71,10 +71,15 @@ class Cells:
         """Cells of a column."""
         return int(self.levels.shape[2])
 
-    def largest_column(self) -> int:
-        """The largest sum of levels of a column that is converted, the unit column included."""
-        unit = self.rows if self.offset else 0
-        return max(unit, int(self.levels.sum(axis=2, dtype=np.int32).max(initial=0)))
+    def largest_columns(self, rows: slice, subtracted: bool) -> tuple[int, int]:
+        """(negative, positive): of the columns that are converted over some rows, the largest sums of levels that count
+        below and above 0. subtracted: pairs are subtracted first."""
+        levels = self.levels[:, :, rows]
+        if not subtracted:
+            return 0, int(levels.sum(axis=2, dtype=np.int32).max(initial=0))
+        pairs = levels[0].astype(np.int16) - levels[1]
+        sums = [np.maximum(half, 0).sum(axis=1, dtype=np.int32).max(initial=0) for half in (-pairs, pairs)]
+        return int(sums[0]), int(sums[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +87,18 @@ class Recombination:
     """Slices shifted and added, flips undone, the negative half of a pair and the offset taken off.
 
     counts: what a unit of a code counts, (signs, slices, columns), negative where a column is flipped or the
-    negative half of a pair. unit: what one of the unit column's counts, (columns,): of every flipped column the top
-    level, less the offset. All of it is exact in float64 in any order: slices together count less than 2^17, and codes
-    are below 2^32.
+    negative half of a pair. unit: what one of the unit column's counts, or of the sum of what is fed, (columns,): of
+    every flipped column the top level, less the offset. All of it is exact in float64 in any order: slices together
+    count less than 2^17, and codes are below 2^32.
     """
 
     counts: Floats
     unit: Floats
 
     @classmethod
-    def of(cls, cells: Cells) -> Recombination:
-        """For what lies in cells."""
-        signs, slices = cells.levels.shape[:2]
+    def of(cls, cells: Cells, subtracted: bool = False) -> Recombination:
+        """For what lies in cells. subtracted: a pair is one conversion."""
+        signs, slices = 1 if subtracted else len(cells.levels), cells.levels.shape[1]
         places = 2.0 ** (cells.storage.cell_bits * np.arange(slices)[:, None])
         halves = np.array([1.0, -1.0][:signs])[:, None, None]
         unit = (cells.storage.top * places * cells.flips).sum(axis=0) - cells.offset
@@ -101,6 +106,6 @@ class Recombination:
 
     def recombine(self, codes: Floats, unit: Floats | None) -> Ints:
         """What a read of all columns gives, (lanes, columns), of its codes (signs, slices, lanes, columns) and the unit
-        column's (lanes, 1)."""
+        column's (lanes, 1), if there is one."""
         total = np.einsum("slnc,slc->nc", codes, self.counts)
         return np.asarray(total if unit is None else total + self.unit * unit, np.int64)

@@ -82,7 +82,8 @@ def compile_network(
     """
     real = None if calibration is None else data_for(model, calibration)
     target = options.chip()
-    require_emulated(target, _widest_input(options, target))
+    require_emulated(target)
+    _check_widths(options, target)
     progress("reading the network")
     graph = load_onnx(model, options.bind)
     accept(graph)
@@ -131,8 +132,8 @@ def _check_copies(options: CompileOptions, target: Target) -> None:
         raise fail("options.copies", what, Place(f"target {target.name}", item="prices.mvm"), todo)
 
 
-def _widest_input(options: CompileOptions, target: Target) -> int:
-    """Bits of the widest inputs that crossbars are fed, once all widths are checked against what the target holds."""
+def _check_widths(options: CompileOptions, target: Target) -> None:
+    """Bits of weights and inputs that the target does not hold."""
     inputs = target.numbers.input if options.input_bits is None else options.input_bits
     chosen = {
         "--weight-bits": (
@@ -147,7 +148,6 @@ def _widest_input(options: CompileOptions, target: Target) -> int:
     for name, (bits, most) in chosen.items():
         if not 2 <= bits <= most:
             raise fail("options.bits", f"{name} is {bits}; {target.name} takes 2 to {most}", Place(item=name))
-    return max(inputs, *(fed or 0 for _, fed in options.precision.layers.values()), 0)
 
 
 def _widths(options: CompileOptions, target: Target, graph: Graph) -> Widths:

@@ -46,7 +46,7 @@ def stored_cells(program: Program, weights: Arrays, target: Target) -> Iterator[
     for tile in program.tiles:
         for core in tile.cores:
             for number, matrices in core.by_mvmu().items():
-                matrix, logical = joined(matrices, weights)
+                matrix, logical, _ = joined(matrices, weights)
                 yield (tile.number, core.number, number), storage.store(logical, matrix.weight_bits)
 
 

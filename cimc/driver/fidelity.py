@@ -192,7 +192,7 @@ class LayerBook:
         """Matrix layers whose conversions clip, with their share."""
         mapped = self._mapped
         for matrix in matrices_of(mapped):
-            if any(block.clips for task in matrix.tasks for block in task.blocks):
+            if any(block.lossy for task in matrix.tasks for block in task.blocks):
                 one = self._layers[matrix.layer.output]
                 clipped, of = clipped_conversions(mapped, matrix, windows_of(mapped, matrix.layer, self._probe))
                 if clipped:

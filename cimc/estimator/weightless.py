@@ -7,7 +7,6 @@ Scales, multipliers and tables are of the right shape and mean nothing; blocks h
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,14 +14,14 @@ import numpy as np
 from cimc.ir.formats import Formats
 from cimc.ir.graph import Graph
 from cimc.ir.layers import LayerGraph
-from cimc.ir.mapped import Arithmetic, MappedGraph
+from cimc.ir.mapped import MappedGraph
 from cimc.ir.widths import Widths
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, with_matrices
-from cimc.numerics.quant import Quant
 from cimc.passes.crossbars.split import split_matrices
 from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
 from cimc.passes.numbers.choose_shifts import with_shift
+from cimc.passes.numbers.choose_steps import choose_steps, from_data
 from cimc.passes.numbers.formats import choose_formats, complete_ranges, needed_ranges
 from cimc.passes.numbers.quantise import quantise
 from cimc.passes.pipelines import split_options
@@ -42,7 +41,7 @@ def map_weightless(graph: Graph, target: Target, weight_bits: int, rows: str) ->
     quants = choose_formats(layers, ranges, target, widths)
     mapped = quantise(layers, Formats(quants, ranges, widths, target))
     with np.errstate(all="ignore"):
-        shifted = with_matrices(mapped, lambda one: _with_shift(one, quants, mapped.arithmetic))
+        shifted = with_matrices(mapped, lambda one: _with_shift(mapped, one))
     return split_matrices(shifted, target, split_options(mapped, target, rows))
 
 
@@ -62,9 +61,14 @@ def _positive(graph: LayerGraph) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _with_shift(mapped: MappedMatrix, quants: Mapping[str, Quant], arithmetic: Arithmetic) -> MappedMatrix:
-    """The layer with a shift of 1 where its sums could be beyond its accumulators, else 0; and with a bias that words
-    hold, where its bias is added and is no term of the requantisation."""
+def _with_shift(graph: MappedGraph, mapped: MappedMatrix) -> MappedMatrix:
+    """The layer with a shift of 1 where its sums could be beyond its accumulators, else 0; with converters' steps other
+    than 1 where it may have such; and with a bias that words hold, where its bias is added and is no term of the
+    requantisation."""
+    quants, arithmetic = graph.quants, graph.arithmetic
+    measured = from_data(arithmetic.crossbar)
+    steps = np.full(mapped.layer.shape[0], 2.0) if measured else choose_steps(graph, mapped, {})
+    mapped = replace(mapped, steps=steps)
     inputs, weights = quants[mapped.layer.x.maps[0]], (1 << (mapped.weight_bits - 1)) - 1
     largest = math.prod(mapped.layer.shape[1:]) * weights * max(-inputs.low, inputs.high)
     shift = int(arithmetic.rounds and largest >> (arithmetic.accumulator_bits - 1) > 0)

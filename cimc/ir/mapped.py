@@ -16,34 +16,33 @@ from cimc.ir.epilogue import Epilogue
 from cimc.ir.formats import Formats
 from cimc.ir.layers import Binding, FeatureMap, Ints, Layer, Weights, Words
 from cimc.numerics.quant import Quant
-from cimc.target.model import Crossbar, Numbers, Target
+from cimc.target.model import Crossbar, Mvmu, Numbers, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
     """What of a target fixes numbers: bits of words and accumulators, how an MVMU stores a matrix, and its converters.
 
-    rounds: XbarOut is rounded by a shift. encoding, flipped: see cimc.target.model.Mvmu.
+    rounds: XbarOut is rounded by a shift.
     """
 
     word_bits: int
     accumulator_bits: int
     rounds: bool
     crossbar: Crossbar
-    encoding: str
-    flipped: bool
+    mvmu: Mvmu
 
     @classmethod
     def of(cls, target: Target) -> Arithmetic:
         """A target's."""
         numbers, mvmu = target.numbers, target.mvmu
         rounds = mvmu.round == "shift"
-        return cls(numbers.word, numbers.accumulator, rounds, target.crossbar, mvmu.encoding, mvmu.flipped)
+        return cls(numbers.word, numbers.accumulator, rounds, target.crossbar, mvmu)
 
     @property
     def chain(self) -> Chain:
         """What a product on an MVMU goes through, with ideal cells."""
-        return Chain.of(self.crossbar, self.encoding, self.flipped)
+        return Chain.of(self.crossbar, self.mvmu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,15 @@ class RowRun:
 class Block:
     """One MVMU's share of a matrix: rows, in order, times columns low .. high of the layer's outputs.
 
-    weights: integers (rows, columns). clips: whether some input could make one of its conversions clip, so that it is
-    multiplied conversion by conversion.
+    weights: integers (rows, columns). lossy: whether some input could make one of its conversions lose something, so
+    that it is multiplied conversion by conversion.
     """
 
     runs: tuple[RowRun, ...]
     low: int
     high: int
     weights: Weights
-    clips: bool = False
+    lossy: bool = False
 
     @property
     def rows(self) -> int:

@@ -22,8 +22,8 @@ from cimc.ir.verify_stage import verify_stage
 from cimc.ir.widths import Widths
 from cimc.layer_kinds.matrix.mapped import matrices_of
 from cimc.passes.crossbars.choose_segments import choose_segments
-from cimc.passes.crossbars.clipping import mark_clipping
 from cimc.passes.crossbars.duplicate import Duplication, duplicate
+from cimc.passes.crossbars.mark_lossy import mark_lossy
 from cimc.passes.crossbars.pack import pack
 from cimc.passes.crossbars.replicate import replicate
 from cimc.passes.crossbars.split import SplitOptions, reaches_far, split_matrices
@@ -141,7 +141,7 @@ PASSES = (
     Pass("quantise", _quantise),
     Pass("split_matrices", lambda m, c: split_matrices(m, c.target, split_options(m, c.target, c.mapping.rows))),
     Pass("choose_shifts", lambda mapped, c: choose_shifts(mapped, c.calibration)),
-    Pass("mark_clipping", lambda mapped, _: mark_clipping(mapped)),
+    Pass("mark_lossy", lambda mapped, _: mark_lossy(mapped)),
     Pass("pack", lambda mapped, c: pack(mapped, c.target), lambda c: c.mapping.pack),
     Pass("replicate", lambda mapped, c: replicate(mapped, c.target), _has_copies),
     Pass("duplicate", _duplicate, _has_copies),

@@ -13,7 +13,7 @@ def check_consistency(target: Target, place: Callable[[Path], Place]) -> list[Di
     """Every contradiction in a target. `place` tells where a key was set."""
     return [
         Diagnostic("target.inconsistent", what, place(path), todo)
-        for rule in (_widths, _slices, _sums, _writing, _cells)
+        for rule in (_widths, _slices, _converters, _sums, _writing, _cells)
         for path, what, todo in rule(target)
     ]
 
@@ -44,6 +44,35 @@ def _slices(target: Target) -> Iterator[tuple[Path, str, str]]:
         cells = f"{crossbar.cell_bits}-bit cells ({mvmu.encoding} encoding)"
         what = f"a {bits}-bit weight needs {needed} {path[1]} in {cells}, and there are {places}"
         yield path, what, f"give it {needed} {path[1]}, more crossbar.cell_bits, or a narrower numbers.weight"
+
+
+def _converters(target: Target) -> Iterator[tuple[Path, str, str]]:
+    crossbar, mvmu = target.crossbar, target.mvmu
+    pairs = mvmu.encoding == "differential"
+    if mvmu.pairs == "subtracted" and not pairs:
+        what = f'encoding "{mvmu.encoding}" has no pairs of cells to subtract'
+        yield ("mvmu", "pairs"), what, 'set mvmu.pairs to "apart", or mvmu.encoding to "differential"'
+    if mvmu.pairs == "subtracted" and not crossbar.adc_signed:
+        what = "the difference of a pair may be negative, and the ADC has no negative codes"
+        yield ("crossbar", "adc_signed"), what, 'set crossbar.adc_signed to true, or mvmu.pairs to "apart"'
+    if mvmu.correction == "digital" and pairs:
+        what = "pairs of cells have no offset to correct"
+        yield ("mvmu", "correction"), what, 'set mvmu.correction to "unit column", which pairs do not have either'
+    fixed = crossbar.adc_keeps == "range" and crossbar.adc_range == "fixed"
+    if fixed != (crossbar.adc_top > 0):
+        what = 'the top of the ADC\'s range is given where adc_keeps is "range" and adc_range "fixed", and only there'
+        yield ("crossbar", "adc_top"), what, "set crossbar.adc_top to the sum at the largest code, or leave it out"
+    if crossbar.adc_scale == "column" and not (pairs or mvmu.correction == "digital"):
+        what = "columns have ranges of their own, and the unit column, which all of them share, would need all of these"
+        yield ("crossbar", "adc_scale"), what, 'set mvmu.correction to "digital", or crossbar.adc_scale to "layer"'
+    data = crossbar.adc_keeps == "range" and crossbar.adc_range in ("minmax", "percentile", "least squares")
+    if crossbar.adc_kind == "twin range" and (crossbar.adc_signed or not data):
+        what = "a twin-range converter takes both steps from calibration data, and reads no negative sums"
+        todo = 'set crossbar.adc_keeps to "range", adc_range to "least squares" and adc_signed to false'
+        yield ("crossbar", "adc_kind"), what, todo
+    if crossbar.rows_at_once > crossbar.rows:
+        what = f"{crossbar.rows_at_once} rows at once of {crossbar.rows}"
+        yield ("crossbar", "rows_at_once"), what, "make crossbar.rows_at_once at most crossbar.rows, or 0 for all"
 
 
 def _sums(target: Target) -> Iterator[tuple[Path, str, str]]:

@@ -28,10 +28,11 @@ class Numbers:
 class Crossbar:
     """One array of cells and its converters.
 
-    conversions: "each step" (a column sum is converted after every step, and shifted and added as a number), or "once"
-    (the steps' currents are weighted in the analog domain, and their sum is converted; see cimc.target.emulated).
-    adc_keeps: of a sum that is wider than the ADC, the "low bits" (steps of one unit; what is above clips) or the
-    "high bits" (steps over the whole range; what is below is rounded away).
+    A unit is what a cell at level 1 adds to a column's sum at digit 1. conversions: "each step" (a column sum is
+    converted after every step, and shifted and added as a number), or "once" (the steps' currents are weighted in the
+    analog domain, and their sum is converted). adc_keeps: of a sum that is wider than the ADC, the "low bits" (steps of
+    one unit; what is above clips), the "high bits" (the least step 2^k at which the largest sum is a code), or a
+    "range" (adc_range). rows_at_once: 0 for all.
     """
 
     rows: Annotated[int, Count("rows", 1, 65_536, "cells driven at once")]
@@ -43,8 +44,52 @@ class Crossbar:
         str, Choice(("each step", "once"), "a column sum is converted at every step, or once in all")
     ] = "each step"
     adc_keeps: Annotated[
-        str, Choice(("low bits", "high bits"), "of a wider sum; the rest clips or is rounded away")
+        str, Choice(("low bits", "high bits", "range"), "of a wider sum; the rest clips or is rounded away")
     ] = "low bits"
+    adc_range: Annotated[
+        str,
+        Choice(
+            ("full", "fixed", "minmax", "percentile", "least squares"),
+            'with adc_keeps = "range": all possible sums, up to adc_top, or from calibration data',
+        ),
+    ] = "full"
+    adc_top: Annotated[
+        float,
+        Quantity(
+            "units",
+            0.0,
+            2.0**40,
+            'with adc_range = "fixed": the sum at the largest code; with '
+            'conversions = "once" of the steps\' weighted mean, 1/2 for the last step, 1/4, ...',
+        ),
+    ] = 0.0
+    adc_scale: Annotated[
+        str, Choice(("layer", "column"), "whether a range from calibration data is a layer's or a column's")
+    ] = "layer"
+    adc_signed: Annotated[
+        bool, Choice((True, False), "codes -(2^(adc_bits - 1) - 1) to 2^(adc_bits - 1), not 0 to 2^adc_bits - 1")
+    ] = False
+    adc_rounds: Annotated[
+        str,
+        Choice(("nearest", "down"), "a sum between two codes becomes the nearest (of two the even one) or the lower"),
+    ] = "nearest"
+    adc_kind: Annotated[
+        str,
+        Choice(
+            ("SAR", "twin range", "ramp", "flash"),
+            "how it finds a code, by which comparisons count; twin range: "
+            "2^adc_bits fine codes of small sums and as many coarse ones of large sums",
+        ),
+    ] = "SAR"
+    signed_inputs: Annotated[
+        str,
+        Choice(
+            ("twos complement", "halves"),
+            "how an input with a sign is fed: its bits, or its positive and then "
+            "its negative part, whose conversions are subtracted",
+        ),
+    ] = "twos complement"
+    rows_at_once: Annotated[int, Count("rows", 0, 65_536, "rows that a conversion sums up; 0: all")] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +98,9 @@ class Mvmu:
 
     encoding: "offset" (w + 2^(bits-1) with a unit column) or "differential" (a positive and a negative cell).
     flipped: store a column inverted where more than half of its range would be set (offset encoding only).
+    pairs: of a differential pair, "apart" (both halves are converted, then subtracted) or "subtracted" (their currents
+    are, and the difference is converted). correction: of an offset and of flipped columns, by a converted "unit column"
+    or "digital" by the known sum of what is fed.
     slices: "crossbars" (each slice on a crossbar of its own) or "columns" (slices side by side in one crossbar).
     """
 
@@ -63,6 +111,12 @@ class Mvmu:
     slices: Annotated[str, Choice(("crossbars", "columns"), "slices on crossbars of their own, or side by side in one")]
     crossbars: Annotated[int, Count("crossbars", 1, 1024, "crossbars of one MVMU")]
     round: Annotated[str, Choice(("none", "shift"), "whether XbarOut is rounded to a word by a shift fixed per MVMU")]
+    pairs: Annotated[
+        str, Choice(("apart", "subtracted"), "the halves of a pair are converted apart, or subtracted before that")
+    ] = "apart"
+    correction: Annotated[
+        str, Choice(("unit column", "digital"), "an offset is taken off by a converted unit column, or digitally")
+    ] = "unit column"
 
 
 @dataclass(frozen=True, slots=True)

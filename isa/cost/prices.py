@@ -95,8 +95,7 @@ class PriceList:
         form = FORM[instruction.mnemonic]
         if form.has(Mask):
             chosen = multiplied(form.operand(instruction, Mask), setting).values()
-            widths = [max(m.input_bits for m in held) for held in chosen]
-            return self.seconds("mvm", max((product_share(self.target, bits) for bits in widths), default=0.0))
+            return self.seconds("mvm", max((product_share(self.target, held) for held in chosen), default=0.0))
         ports = [self.seconds(action, counts.get(action, 0)) for action in ("xin_read", "xin_write")]
         ports.append(self.seconds("fifo_word", counts.get("fifo_word", 0)))
         vector = self.seconds("alu", counts.get("alu", 0)) + self.seconds("table_lookup", counts.get("table_lookup", 0))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cimc.isa.operands import Name, Operand, Reg, Window
-from cimc.isa.program import CoreCode, Matrix, TileCode
+from cimc.isa.program import CoreCode, Matrix, TileCode, extent
 from cimc.target.keys import ACTIONS
 from cimc.target.mesh import Mesh, flits
 from cimc.target.model import Target
@@ -40,47 +40,63 @@ PARTS = ("crossbar_step", "dac_conversion", "adc_conversion", "shift_add")
 assert set(PARTS) <= set(ACTIONS), "a part of a product is no action"
 
 
-def steps_of(target: Target, input_bits: int) -> int:
-    """Steps in which an input is fed."""
+def steps_of(target: Target, input_bits: int, signed: bool) -> int:
+    """Steps in which an input is fed. A step for the one number of a signed input that has no positive counterpart, fed
+    in halves, is not counted."""
+    if signed and target.crossbar.signed_inputs == "halves":
+        return 2 * max(1, math.ceil((input_bits - 1) / target.crossbar.dac_bits))
     return math.ceil(input_bits / target.crossbar.dac_bits)
 
 
-def product_parts(target: Target, rows: int, columns: int, weight_bits: int, input_bits: int) -> Counts:
+def groups_of(target: Target, rows: int) -> int:
+    """How many groups of rows are read one after the other."""
+    return max(1, math.ceil(rows / (target.crossbar.rows_at_once or target.crossbar.rows)))
+
+
+def product_parts(
+    target: Target, rows: int, columns: int, weight_bits: int, input_bits: int, signed: bool = False
+) -> Counts:
     """Actions inside of one product of `rows` inputs and `columns` outputs.
 
     Rows without a weight are not driven, columns without one not converted, crossbars without a slice not read
     (assumed). A unit column beside the others is not counted: ISAAC's converters are counted for 128 columns.
     """
     cells = target.slices(weight_bits) * target.cells_abreast
-    steps = steps_of(target, input_bits)
+    steps, groups = steps_of(target, input_bits, signed), groups_of(target, rows)
     apart = target.mvmu.slices == "crossbars"
     crossbars = cells if apart else math.ceil(columns * cells / target.crossbar.columns)
     once = target.crossbar.conversions == "once"
-    conversions = columns * cells * (1 if once else steps)
+    subtracted = target.mvmu.pairs == "subtracted"
+    halves = 2 if signed and target.crossbar.signed_inputs == "halves" else 1
+    sums = columns * (cells // target.cells_abreast if subtracted else cells) * groups
+    conversions = sums * (halves if once else steps)
     return {
-        "crossbar_step": steps * crossbars,
+        "crossbar_step": steps * groups * crossbars,
         "dac_conversion": steps * rows * crossbars,
         "adc_conversion": conversions,
-        "shift_add": 0 if once else conversions,
+        "shift_add": sums * (halves * groups - 1) if once else conversions,
     }
 
 
 def full_product(target: Target) -> Counts:
-    """Parts of a product that uses a whole MVMU at the target's widths: what the price of "mvm" covers."""
-    numbers = target.numbers
-    return product_parts(target, target.mvmu_rows, target.mvmu_columns(numbers.weight), numbers.weight, numbers.input)
+    """Parts of a product that uses a whole MVMU at the target's widths, with signed inputs: what the price of "mvm"
+    covers."""
+    numbers, columns = target.numbers, target.mvmu_columns(target.numbers.weight)
+    return product_parts(target, target.mvmu_rows, columns, numbers.weight, numbers.input, signed=True)
 
 
-def product_share(target: Target, input_bits: int) -> float:
-    """The time of a product as a share of that of full-width inputs.
+def product_share(target: Target, matrices: Sequence[Matrix]) -> float:
+    """The time of a product with matrices of one MVMU as a share of that of a full one (see full_product).
 
-    Each step of input bits that is saved saves one "crossbar_step", where that has a price; else nothing (PUMA's
+    Each read of a crossbar that is saved saves one "crossbar_step", where that has a price; else nothing (PUMA's
     simulator: 100 ns x (steps + 2) an MVM; ISAAC: 100 ns a step).
     """
     whole, step = target.prices.get("mvm"), target.prices.get("crossbar_step")
     if whole is None or step is None or not whole.seconds:
         return 1.0
-    saved = steps_of(target, target.numbers.input) - steps_of(target, input_bits)
+    full = steps_of(target, target.numbers.input, True) * groups_of(target, target.mvmu_rows)
+    steps = max(steps_of(target, m.input_bits, m.input_signed) for m in matrices)
+    saved = full - steps * groups_of(target, extent(tuple(matrices))[0])
     return max(0.0, whole.seconds - saved * step.seconds) / whole.seconds
 
 
@@ -97,10 +113,10 @@ def product_counts(mask: int, setting: Setting) -> Counts:
     for held in multiplied(mask, setting).values():
         rows = len({row for m in held for row in range(m.at_row, m.at_row + m.rows)})
         columns = len({column for m in held for column in range(m.at_column, m.at_column + m.columns)})
-        input_bits = max(m.input_bits for m in held)
-        parts = product_parts(target, rows, columns, max(m.weight_bits for m in held), input_bits)
+        input_bits, signed = max(m.input_bits for m in held), any(m.input_signed for m in held)
+        parts = product_parts(target, rows, columns, max(m.weight_bits for m in held), input_bits, signed)
         add_counts(counts, {action: count for action, count in parts.items() if action in target.prices})
-        add_counts(counts, {"mvm": product_share(target, input_bits), "xin_read": rows, "register_word": columns})
+        add_counts(counts, {"mvm": product_share(target, held), "xin_read": rows, "register_word": columns})
     return counts
 
 

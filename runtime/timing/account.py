@@ -90,7 +90,7 @@ def _settle_stream(costed: Costed, prices: PriceList, accounts: Accounts) -> Non
             accounts.units[KINDS[form.unit], f"tile {tile.number} core {code.number}"] += each * cost.own
         elif form.has(Mask):
             for number, held in multiplied(form.operand(instruction, Mask), setting).items():
-                share = product_share(prices.target, max(m.input_bits for m in held))
+                share = product_share(prices.target, held)
                 name = f"tile {tile.number} core {code.number} MVMU {number}"
                 accounts.units["MVMU", name] += each * prices.seconds("mvm", share)
         message = message_of(instruction, tile.number) if form.event is not None else None

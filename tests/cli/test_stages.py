@@ -9,7 +9,7 @@ import pytest
 from cimc.passes.pipelines import PASSES
 from tests.cli.commands import CALIBRATION, RESIDUAL, cimc
 
-NEEDED = ("lower", "quantise", "split_matrices", "choose_shifts", "mark_clipping", "choose_segments", "place",
+NEEDED = ("lower", "quantise", "split_matrices", "choose_shifts", "mark_lossy", "choose_segments", "place",
           "deepen_rings", "schedule", "seat_tiles")  # fmt: skip
 FIRST = {
     "lower": "LayerGraph(", "place": "PlacedGraph(", "deepen_rings": "PlacedGraph(", "schedule": "ScheduledGraph(",

@@ -58,17 +58,20 @@ class Reading:
         return Reading(self.hashes[start:stop])
 
     def noisy(
-        self, cells: Floats, unit: Floats | None, digits: Floats, conductances: Conductances, step: int
+        self, cells: Floats, unit: Floats | None, squares: Floats, conductances: Conductances, rows: slice, number: int
     ) -> tuple[Floats, Floats | None]:
-        """Column sums of cells (signs, slices, lanes, columns) and of the unit column (lanes, 1) with their noise, at a
-        step that drives rows with these digits, (lanes, rows)."""
+        """Column sums of cells (signs, slices, lanes, columns) and of the unit column (lanes, 1) with their noise.
+
+        squares: of what those of the rows that are read are driven with, (lanes, rows). number: of the conversion in
+        its product.
+        """
         if conductances.variances is None:
             return cells, unit
-        squares, now = np.square(digits), mixed(self.hashes, step)
+        now = mixed(self.hashes, number)
         signs, slices, _, columns = (np.arange(count) for count in cells.shape)
         drawn = normal(mixed(now, signs[:, None, None, None], slices[:, None, None], columns))
-        cells = cells + np.sqrt(squares @ conductances.variances) * drawn
+        cells = cells + np.sqrt(squares @ conductances.variances[:, :, rows]) * drawn
         if unit is not None and conductances.unit_variances is not None:
             drawn = normal(mixed(now, 0, 0, UNIT_COLUMN))
-            unit = unit + np.sqrt(squares @ conductances.unit_variances) * drawn
+            unit = unit + np.sqrt(squares @ conductances.unit_variances[rows]) * drawn
         return cells, unit

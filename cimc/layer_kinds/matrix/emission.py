@@ -51,6 +51,10 @@ def _matrices(mapped: MappedMatrix, body: Body) -> None:
         body.constants.arrays[name] = block.weights.astype(np.int16 if mapped.weight_bits > 8 else np.int8)
         if k and body.task.blocks[k - 1].low != block.low:
             row = 0
+        steps = ""
+        if mapped.steps is not None:
+            steps = f"t{body.placed.tile}/{body.label}/steps{block.low}"
+            body.constants.arrays[steps] = mapped.steps[..., block.low : block.high]
         for ahead in range(mapped.replicas):
             mvmu, at_row, at_column = _corner(body, k, ahead)
             body.matrices.append(
@@ -68,6 +72,7 @@ def _matrices(mapped: MappedMatrix, body: Body) -> None:
                     column=block.low,
                     at_row=at_row,
                     at_column=at_column,
+                    steps=steps,
                 )
             )
         row += block.rows

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cimc.crossbar.converter import Steps
 from cimc.ir.epilogue import Epilogue, Float32s, ratio
 from cimc.ir.formats import Formats
 from cimc.ir.layers import Floats, Ints, Reals, Weights
@@ -23,7 +24,8 @@ SMALLEST_UNIT = 2.0**-56  # of a product, in steps of the result: what is smalle
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedMatrix(MappedLayer):
     """weights (O, C/groups, KH, KW) of weight_bits; weight_scale (O,): what one unit of a weight stands for; bias (O,),
-    None until shifts are chosen; shift: XbarOut's rounding. bias and epilogue.m are in units of the shifted sum."""
+    None until shifts are chosen; shift: XbarOut's rounding; steps: of the converters, see cimc.crossbar.converter. bias
+    and epilogue.m are in units of the shifted sum of codes."""
 
     layer: MatrixLayer
     weights: Weights
@@ -31,6 +33,7 @@ class MappedMatrix(MappedLayer):
     weight_scale: Float32s
     bias: Ints | None = None
     shift: int = 0
+    steps: Steps = None
 
     @property
     def known_bias(self) -> Ints:
@@ -63,8 +66,8 @@ class MappedMatrix(MappedLayer):
         """Weights as declared, and one bias and scale for each channel."""
         known = self.layer.known_weight.shape
         assert self.weights.shape == known, f"{label}: weights {self.weights.shape}, known {known}"
-        for values in (self.bias, self.weight_scale):
-            assert values is None or values.shape == (channels,), f"{label}: bias or scales {values}"
+        for values in (self.bias, self.weight_scale, self.steps):
+            assert values is None or values.shape[-1:] == (channels,), f"{label}: bias, scales or steps {values}"
         assert self.weight_bits > 0 <= self.shift, f"{label}: {self.weight_bits} bits, shift {self.shift}"
 
     def check_tasks(self, label: str) -> None:

@@ -1,7 +1,7 @@
 """What a matrix layer computes: sums block by block, as the MVMUs convert them, added up in the order of its tasks.
 
-Products run in float64, where every sum of integers below 2^53 is exact; a block whose conversions may clip is
-multiplied conversion by conversion.
+Products run in float64, where every sum of integers below 2^53 is exact; a block whose conversions may lose
+something is multiplied conversion by conversion.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from cimc.crossbar.chain import Feed, Programmed
+from cimc.crossbar.converter import fine
 from cimc.ir.layers import Floats, Ints, Words
 from cimc.ir.mapped import Block, MappedGraph, Task, evaluate_layer
 from cimc.ir.reference import empty_output, read_operand, windows_of
@@ -45,7 +46,7 @@ def bands_of(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Words]
 def block_sums(graph: MappedGraph, mapped: MappedMatrix, windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
     """Each block of a task, in order, with its sums (lanes, rows, columns, high - low)."""
     for block, x in block_inputs(windows, task):
-        if block.clips:
+        if block.lossy:
             programmed, feed = in_cells(graph, mapped, block)
             sums = programmed.multiply(x.astype(np.int64), feed).astype(np.float64)
         else:
@@ -71,21 +72,29 @@ def block_inputs(windows: Ints, task: Task) -> Iterator[tuple[Block, Floats]]:
 def in_cells(graph: MappedGraph, mapped: MappedMatrix, block: Block) -> tuple[Programmed, Feed]:
     """A block in the cells of its MVMU, and how its inputs are fed."""
     fed, chain = mapped.fed(graph), graph.arithmetic.chain
-    programmed = chain.program(block.weights.astype(np.int64), mapped.weight_bits, NOTHING_DRAWN)
+    steps = None if mapped.steps is None else mapped.steps[..., block.low : block.high]
+    programmed = chain.program(block.weights.astype(np.int64), mapped.weight_bits, NOTHING_DRAWN, steps)
     return programmed, chain.feed(fed.bits, fed.signed)
 
 
 def clipped_conversions(graph: MappedGraph, mapped: MappedMatrix, windows: Ints) -> tuple[int, int]:
-    """(conversions that clip, conversions in all) of a matrix layer's blocks that may clip."""
-    clipped, total, convert = 0, 0, graph.arithmetic.chain.converter.convert
+    """(conversions that are off by a step or more, conversions in all) of a matrix layer's blocks that may lose
+    something."""
+    clipped, total = 0, 0
     for task in mapped.tasks:
         for block, x in block_inputs(windows, task):
-            if block.clips:
+            if block.lossy:
                 programmed, feed = in_cells(graph, mapped, block)
+                steps = np.ones(len(programmed.column_sums)) if programmed.steps is None else programmed.steps
+                worth, step = fine(steps), steps if steps.ndim == 1 else steps[1]
                 for part in programmed.batches(x.astype(np.int64)):
-                    for _, *sums in programmed.reads(part, feed):
-                        clipped += sum(int((convert(s) != s).sum()) for s in sums if s is not None)
-                        total += sum(s.size for s in sums if s is not None)
+                    for _, cells, unit in programmed.reads(part, feed):
+                        codes, units = programmed.convert(cells, unit)
+                        clipped += int((np.abs(cells - codes * worth) >= step).sum())
+                        total += cells.size
+                        if unit is not None and units is not None:
+                            clipped += int((np.abs(unit - units * worth[:1]) >= step[:1]).sum())
+                            total += unit.size
     return clipped, total
 
 

@@ -2,7 +2,7 @@
 
 The core does its layers' work one after the other for every input, so packing saves crossbars and costs speed. Needs
 chosen shifts: matrices that share an MVMU are sliced, fed and rounded alike. Promises the same numbers: where a
-conversion could clip nothing is shared.
+conversion could lose something that depends on neighbours nothing is shared.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from cimc.ir.mapped import MappedGraph, Task
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, matrices_of, with_matrices
-from cimc.passes.crossbars.clipping import Laid, may_clip
+from cimc.passes.crossbars.mark_lossy import Laid, may_disturb
 from cimc.target.model import Target
 
 Corner = tuple[int, int, int]
@@ -37,7 +37,7 @@ def pack(graph: MappedGraph, target: Target) -> MappedGraph:
             kind = _kind(graph, mapped)
             for one in (b for b in bins if b.kind == kind):
                 corners = _corners(one.used, task, target, mapped.weight_bits)
-                if corners is not None and not _clips(graph, mapped, one, task, corners):
+                if corners is not None and not _disturbs(graph, mapped, one, task, corners):
                     break
             else:
                 one = _Bin(kind, [(0, 0)] * target.core.mvmus, [[] for _ in range(target.core.mvmus)])
@@ -74,13 +74,13 @@ def _corners(used: list[tuple[int, int]], task: Task, target: Target, weight_bit
     return tuple(corners)
 
 
-def _clips(graph: MappedGraph, mapped: MappedMatrix, one: _Bin, task: Task, corners: tuple[Corner, ...]) -> bool:
-    """Whether a conversion could clip on an MVMU that a task's blocks would share with what is there."""
+def _disturbs(graph: MappedGraph, mapped: MappedMatrix, one: _Bin, task: Task, corners: tuple[Corner, ...]) -> bool:
+    """Whether sums could change on an MVMU that a task's blocks would share with what is there."""
     there: dict[int, list[Laid]] = {}
     for block, (mvmu, row, column) in zip(task.blocks, corners, strict=True):
         there.setdefault(mvmu, list(one.there[mvmu])).append((row, column, block.weights))
     shared = (matrices for matrices in there.values() if len(matrices) > 1)
-    return any(may_clip(graph, mapped, matrices) for matrices in shared)
+    return any(may_disturb(graph, mapped, matrices) for matrices in shared)
 
 
 def _packed(mapped: MappedMatrix, laid: dict[tuple[str, int], tuple[int, tuple[Corner, ...]]]) -> MappedMatrix:

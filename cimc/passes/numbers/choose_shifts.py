@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cimc.crossbar.converter import fine
 from cimc.ir.borders import onto_map
 from cimc.ir.epilogue import Float32s
 from cimc.ir.layers import Floats, Ints, Words
@@ -28,7 +29,9 @@ from cimc.ir.reference import empty_output
 from cimc.layer_kinds.matrix.mapped import MappedMatrix, as_matrix, matrices_of, round_weights, unit_of, with_matrices
 from cimc.layer_kinds.matrix.sums import accumulate, bands_of, finish_matrix
 from cimc.numerics.quant import Quant, finite32
+from cimc.passes.crossbars.mark_lossy import mark_matrix
 from cimc.passes.crossbars.split import block_weights
+from cimc.passes.numbers.choose_steps import choose_steps
 
 HEADROOM_BITS = 1
 WEIGHT_NOISE = 4  # how much more a weight's error counts: it is the same in every window and does not average out
@@ -55,7 +58,7 @@ def _inputs(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]]) -> 
 
 def choose_shifts(graph: MappedGraph, calibration: Mapping[str, npt.NDArray[Any]]) -> MappedGraph:
     """Settle shifts, integer biases and multipliers. calibration: lanes of every network input, (lanes, *shape)."""
-    if not graph.arithmetic.rounds:
+    if not graph.arithmetic.rounds and graph.arithmetic.crossbar.adc_keeps == "low bits":
         shifted = with_matrices(graph, lambda one: with_shift(one, graph.quants, 0, graph.arithmetic))
         if all(_cannot_overflow(graph, one) for one in matrices_of(shifted)):
             return shifted
@@ -108,12 +111,14 @@ def _calibrated(
         power += squares / (out.height * out.width)
     power /= count
     limit = ((1 << (_sum_bits(graph, mapped) - 1)) - 1) / (1 << HEADROOM_BITS)
-    needed = np.maximum(peaks, _reach(unshifted, largest)) / limit
+    steps = choose_steps(graph, mapped, maps)
+    mapped, units = replace(mapped, steps=steps), np.ones(len(peaks)) if steps is None else fine(steps)
+    needed = np.maximum(peaks, _reach(unshifted, largest)) / units / limit
     highest = max(0, math.ceil(float(needed.max())) - 1).bit_length()
     lowest = highest if mapped.layer.given is not None else max(0, highest - mapped.weight_bits // 2)
     blocks = sum(len(task.blocks) for task in mapped.tasks if task.low == mapped.tasks[0].low)
     shifts = range(highest, lowest - 1, -1) if rounds else (0,)
-    shift = min(shifts, key=lambda s: _noise(mapped.epilogue.m, needed, s, power, blocks))
+    shift = min(shifts, key=lambda s: _noise(mapped.epilogue.m, needed, units, s, power, blocks))
     coarser = np.maximum(needed / (1 << shift), 1.0)
     rescaled = shift < highest and mapped.layer.given is None
     rescaled_layer = _rescaled(mapped, coarser) if rescaled else mapped
@@ -144,9 +149,10 @@ def _corrected(graph: MappedGraph, shifted: MappedMatrix, maps: Mapping[str, Wor
     Bias Correction", ICCV 2019).
     """
     epilogue = shifted.epilogue
-    if epilogue.n is None or shifted.layer.residual is not None or shifted.layer.given is not None:
+    kept = shifted.layer.given is not None and shifted.steps is None
+    if epilogue.n is None or shifted.layer.residual is not None or kept:
         return shifted
-    total, count = np.zeros(len(wanted)), 0
+    shifted, total, count = mark_matrix(graph, shifted), np.zeros(len(wanted)), 0
     for _, windows in bands_of(graph, shifted, maps):
         sums = accumulate(graph, shifted, windows)
         total += sums.sum(axis=(0, 1, 2))
@@ -174,15 +180,15 @@ def _chunks(graph: MappedGraph, mapped: MappedMatrix, maps: Mapping[str, Words])
     return (slice(start, start + size) for start in range(0, len(next(iter(maps.values()))), size))
 
 
-def _noise(m: Float32s, needed: Floats, shift: int, power: float, blocks: int) -> float:
+def _noise(m: Float32s, needed: Floats, units: Floats, shift: int, power: float, blocks: int) -> float:
     """Expected squared error of a layer's results, in squared steps of its output, for a shift.
 
     A column whose sums are `needed` times as large as they may be has its weights' steps grow by needed / 2^shift.
     Rounding of weights: a twelfth of a step each, times the power of a window (the sum of its squared inputs); rounding
-    of each block's sum: a twelfth of 2^shift squared.
+    of each block's sum: a twelfth of 2^shift converters' steps squared (units, in units of a product).
     """
     steps = np.square(m * np.maximum(needed / (1 << shift), 1.0))
-    return float(steps.sum() * (WEIGHT_NOISE * power + blocks * 4.0**shift) / 12)
+    return float((steps * (WEIGHT_NOISE * power + blocks * np.square(units) * 4.0**shift)).sum() / 12)
 
 
 def _rescaled(mapped: MappedMatrix, coarser: Floats) -> MappedMatrix:
@@ -207,9 +213,9 @@ def _rescaled(mapped: MappedMatrix, coarser: Floats) -> MappedMatrix:
 def with_shift(mapped: MappedMatrix, quants: Mapping[str, Quant], shift: int, arithmetic: Arithmetic) -> MappedMatrix:
     """A layer with this shift. Its input's zero point is taken off through the bias.
 
-    The bias is an integer in units of the shifted sum; where sums are rounded, or accumulators do not hold it, and
-    nothing else is added later, it is the second term of the requantisation instead, which rounds once only. A network
-    that carries its own integers keeps its bias wherever that can be exact.
+    The bias is an integer in units of the shifted sum of codes; where sums are rounded, converters have steps other
+    than 1 or accumulators do not hold it, and nothing else is added later, it is the second term of the requantisation
+    instead, which rounds once only. A network that carries its own integers keeps its bias wherever that can be exact.
     """
     layer = mapped.layer
     source = quants[layer.x.maps[0]]
@@ -220,10 +226,12 @@ def with_shift(mapped: MappedMatrix, quants: Mapping[str, Quant], shift: int, ar
         usual = np.abs(layer.given.bias - bias) <= SAME_BIAS * np.maximum(1, np.abs(bias))
         bias = np.where(usual, layer.given.bias, bias)
     bias = bias - source.zero * mapped.weights.sum(axis=(1, 2, 3))
-    epilogue = replace(mapped.epilogue, m=finite32(mapped.epilogue.m.astype(np.float64) * (1 << shift)))
+    size = np.full(len(bias), float(1 << shift)) * (1.0 if mapped.steps is None else fine(mapped.steps))
+    epilogue = replace(mapped.epilogue, m=finite32(mapped.epilogue.m.astype(np.float64) * size))
     held = np.abs(bias).max(initial=0.0) < 2.0 ** (arithmetic.accumulator_bits - 1)
-    exact = layer.given is not None and shift == 0  # as integer kernels add it, where sums are not rounded
-    if layer.residual is None and (not held or (arithmetic.rounds and not exact)):
+    rounds = arithmetic.rounds or mapped.steps is not None
+    exact = layer.given is not None and (size == 1).all()  # as integer kernels add it, where sums are not rounded
+    if layer.residual is None and (not held or (rounds and not exact)):
         offset = finite32(bias * mapped.epilogue.m)
         return replace(mapped, shift=shift, bias=np.zeros(len(bias), np.int64), epilogue=replace(epilogue, n=offset))
-    return replace(mapped, shift=shift, bias=np.rint(bias / (1 << shift)).astype(np.int64), epilogue=epilogue)
+    return replace(mapped, shift=shift, bias=np.rint(bias / size).astype(np.int64), epilogue=epilogue)
