@@ -11,6 +11,7 @@ import numpy as np
 
 from cimc.crossbar.converter import Converter, Steps, converter_of, fine
 from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray, Reading
+from cimc.crossbar.noisy import Physical, can_compile
 from cimc.crossbar.packed import Packed, can_pack
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
@@ -173,7 +174,8 @@ class Programmed:
     recombination: Recombination
     column_sums: Ints
     steps: Steps = None
-    packs: dict[Feed, Packed] = field(default_factory=dict, compare=False, repr=False)
+    packs: dict[Feed, Packed] = field(default_factory=dict, init=False, compare=False, repr=False)
+    physical: dict[Feed, Physical] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def rows(self) -> int:
@@ -187,6 +189,10 @@ class Programmed:
             if feed not in self.packs:
                 self.packs[feed] = Packed.of(self, feed)
             return self.packs[feed].multiply(self, x, feed)
+        if can_compile(self):
+            if feed not in self.physical:
+                self.physical[feed] = Physical.of(self, feed)
+            return self.physical[feed].multiply(self, x, feed, reading)
         found, start = [], 0
         for part in self.batches(x):
             now = None if reading is None else reading.part(start, start + len(part))
