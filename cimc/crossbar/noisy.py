@@ -25,8 +25,8 @@ from cimc.numerics.keys import mixed
 if TYPE_CHECKING:
     from cimc.crossbar.chain import Feed, Programmed
 
-AT_ONCE = 1 << 18
-"""Column sums that are read at once (1 MiB), at least those of one input."""
+AT_ONCE = 1 << 20
+"""Column sums that are read at once (4 MiB in float32), at least those of one input."""
 
 Sums = npt.NDArray[Any]
 """In float32 or float64."""
@@ -127,7 +127,8 @@ class Physical:
                 squares = feed.power(digits[:, :, rows]).astype(kind).reshape(driven.shape)
                 variances = (squares @ block.variances[rows]).reshape(shape)
                 hashes = mixed(reading.hashes, np.arange(len(fed)) * len(groups) + number)
-            compiled().add_codes(
+            kernels = compiled()
+            kernels.add_codes(
                 sums, variances, hashes, block.slices, block.first, subtracted, own, float(converter.least),
-                float(converter.top), converter.down, worths, counts, total,
+                float(converter.top), converter.down, worths, counts, kernels.TABLE, total,
             )  # fmt: skip

@@ -11,13 +11,17 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from cimc.numerics.keys import FIRST, GOLDEN, SECOND
-from cimc.numerics.normal import ALL, BITS, HALF, ONE, PIECE_BITS, TABLE
+from cimc.numerics.normal import ALL, BITS, DEGREE, HALF, ONE, PIECE_BITS
 from cimc.numerics.normal import FIRST as FIRST_NUMBER
+from cimc.numerics.normal import TABLE as COEFFICIENTS
 
 REST, MANTISSA = np.uint64(64 - BITS), np.uint64(52 - PIECE_BITS)
 SHIFT, THIRTY, TWENTY_SEVEN, THIRTY_ONE = (np.uint64(bits) for bits in (PIECE_BITS, 30, 27, 31))
 FIRST_PIECE = np.uint64(FIRST_NUMBER)
-C0, C1, C2, C3 = (np.ascontiguousarray(row) for row in TABLE)
+UNIT, TWO, THREE = (np.uint64(power) for power in (1, 2, 3))
+TABLE = np.ascontiguousarray(COEFFICIENTS.T).ravel()
+"""Four coefficients, lowest first, of one piece after the other."""
+assert DEGREE == 3
 
 
 def _cast(source: Any, target: Any) -> Any:
@@ -45,73 +49,79 @@ def mixed(state: Any, number: Any) -> Any:
     return z ^ (z >> THIRTY_ONE)
 
 
-@njit(inline="always")
-def normal(state: Any) -> Any:
-    """cimc.numerics.normal.normal_of, of one hash."""
-    r = state >> REST
-    upper = r >= HALF
-    x = float(np.int64(r ^ ALL if upper else r)) + 0.5
-    bits = bits_of(x)
-    piece = (bits >> MANTISSA) - FIRST_PIECE
-    t = float_of(((bits << SHIFT) & ALL) | ONE) - 1.0
-    found = ((C3[piece] * t + C2[piece]) * t + C1[piece]) * t + C0[piece]
-    return -found if upper else found
+@njit(nogil=True)
+def draw(state: Any, sign: Any, number: Any, first: Any, table: Any, pieces: Any, rests: Any, drawn: Any) -> None:
+    """cimc.numerics.normal.normal_of the hashes of columns from `first` on, into drawn (columns,). state: the hash of
+    the read, to which sign and number of the slice are added; table: TABLE, which as a global would be slow; pieces,
+    rests: buffers. In two loops, of which the first can be done several columns at once."""
+    cell = mixed(mixed(state, sign), number)
+    for column in range(drawn.size):
+        r = mixed(cell, np.int64(column + first)) >> REST
+        upper = r >= HALF
+        x = float(np.int64(r ^ ALL if upper else r)) + 0.5
+        bits = bits_of(x)
+        pieces[column] = ((bits >> MANTISSA) - FIRST_PIECE) << np.uint64(2)
+        rests[column] = float_of(((bits << SHIFT) & ALL) | ONE) - 1.0
+        drawn[column] = -1.0 if upper else 1.0
+    for column in range(drawn.size):
+        piece, t = pieces[column], rests[column]
+        found = (table[piece + THREE] * t + table[piece + TWO]) * t + table[piece + UNIT]
+        drawn[column] *= found * t + table[piece]
 
 
 @njit(nogil=True)
 def read_column_sums(
-    sums: Any, variances: Any, state: Any, sign: Any, number: Any, first: Any, hashes: Any, found: Any
+    sums: Any, variances: Any, state: Any, sign: Any, number: Any, first: Any, table: Any, buffers: Any, found: Any
 ) -> None:
-    """Column sums (columns,) with their noise, where variances are not empty, into `found`, in float64. state: the hash
-    of the read, to which sign, number of the slice and columns from `first` on are added; hashes: a buffer."""
+    """Column sums (columns,) with their noise, where variances are not empty, into `found`, in float64. For the rest
+    see draw; buffers: pieces, rests and drawn."""
     if not variances.size:
         for column in range(found.size):
             found[column] = sums[column]
         return
-    cell = mixed(mixed(state, sign), number)
+    pieces, rests, drawn = buffers
+    draw(state, sign, number, first, table, pieces, rests, drawn)
     for column in range(found.size):
-        hashes[column] = mixed(cell, np.int64(column + first))
-    for column in range(found.size):
-        found[column] = sums[column] + math.sqrt(float(variances[column])) * normal(hashes[column])
+        found[column] = sums[column] + math.sqrt(float(variances[column])) * drawn[column]
 
 
 @njit(cache=True, nogil=True)
 def add_codes(
     sums: Any, variances: Any, hashes: Any, slices: Any, first: Any, subtracted: Any, steps: Any, low: Any, high: Any,
-    down: Any, worths: Any, counts: Any, total: Any,
+    down: Any, worths: Any, counts: Any, table: Any, total: Any,
 ) -> None:  # fmt: skip
     """Add to total (lanes, columns) the codes of sums (lanes, reads, cells, columns) times what they count: worths
     (reads,) times counts (cells or, where pairs are subtracted, half as many, columns).
 
     variances: of the sums, or of no reads; hashes: (lanes, reads); cells are signs times `slices`, first: the number of
-    the first column. steps: (columns,), or empty for steps of 1; low, high, down: of the converter.
+    the first column. steps: (columns,), or empty for steps of 1; low, high, down: of the converter. table: TABLE.
     """
     lanes, reads, _, columns = sums.shape
     converted, noisy = counts.shape[0], variances.shape[1] > 0
     none = np.zeros(0, sums.dtype)
-    buffer, one, other = np.zeros(columns, np.uint64), np.zeros(columns), np.zeros(columns)
+    one, other, codes = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+    buffers = np.zeros(columns, np.uint64), np.zeros(columns), np.zeros(columns)
     for lane in range(lanes):
-        for read in range(reads):
-            worth, state = worths[read], hashes[lane, read] if noisy else np.uint64(0)
-            for cell in range(converted):
+        for cell in range(converted):
+            sign, number, lower, count = cell // slices, cell % slices, cell + converted, counts[cell]
+            codes[:] = 0  # below 2^48 times the number of reads: exact
+            for read in range(reads):
+                worth, state = float(worths[read]), hashes[lane, read] if noisy else np.uint64(0)
                 variance = variances[lane, read, cell] if noisy else none
-                sign, number = cell // slices, cell % slices
-                read_column_sums(sums[lane, read, cell], variance, state, sign, number, first, buffer, one)
+                read_column_sums(sums[lane, read, cell], variance, state, sign, number, first, table, buffers, one)
                 if subtracted:
-                    lower = cell + converted
                     variance = variances[lane, read, lower] if noisy else none
-                    read_column_sums(sums[lane, read, lower], variance, state, 1, number, first, buffer, other)
+                    read_column_sums(sums[lane, read, lower], variance, state, 1, number, first, table, buffers, other)
                     for column in range(columns):
                         one[column] -= other[column]
                 if steps.size:
                     for column in range(columns):
                         one[column] /= steps[column]
-                count = counts[cell]
                 if down:
                     for column in range(columns):
-                        code = min(max(np.floor(one[column]), low), high)
-                        total[lane, column] += worth * count[column] * np.int64(code)
+                        codes[column] += worth * min(max(np.floor(one[column]), low), high)
                 else:
                     for column in range(columns):
-                        code = min(max(np.rint(one[column]), low), high)
-                        total[lane, column] += worth * count[column] * np.int64(code)
+                        codes[column] += worth * min(max(np.rint(one[column]), low), high)
+            for column in range(columns):
+                total[lane, column] += count[column] * np.int64(codes[column])
