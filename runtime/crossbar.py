@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.crossbar.chain import Chain, Feed, Programmed
+from cimc.crossbar.chain import Chain, Programmed
 from cimc.crossbar.device import Device, Reading, device_of
+from cimc.crossbar.feed import Feed
 from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.isa.program import Matrix, extent
 from cimc.numerics import quant
@@ -40,7 +41,9 @@ class Mvmu:
     @property
     def noisy(self) -> bool:
         """Whether its reads have noise."""
-        return isinstance(self.product, Programmed) and self.product.conductances.variances is not None
+        if not isinstance(self.product, Programmed):
+            return False
+        return self.product.conductances.variances is not None or self.product.conductances.adc_noise > 0
 
 
 Held = tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.float64] | None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,8 +10,10 @@ import numpy as np
 
 from cimc.crossbar.converter import Converter, Steps, converter_of, fine
 from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray, Reading
-from cimc.crossbar.noisy import Physical, can_compile
-from cimc.crossbar.packed import Packed, can_pack
+from cimc.crossbar.device.levels import UNIT_COLUMN
+from cimc.crossbar.feed import Feed
+from cimc.crossbar.noisy import Held, Physical, can_compile
+from cimc.crossbar.packed import Packed, Stored, can_pack
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
 from cimc.target.model import Crossbar, Mvmu
@@ -28,81 +29,6 @@ class Read(NamedTuple):
     worth: int
     cells: Floats
     unit: Floats | None
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """Inputs of `bits` bits, signed or not, fed dac_bits at a time, lowest first; the last digit may have fewer. once:
-    the steps are weighted before they are converted, so that a conversion meets whole inputs.
-
-    In two's complement the sign bit weighs -2^(bits-1): with one-bit digits the last step is subtracted. Otherwise, and
-    where a converter reads no negative sum (biased), a signed input is fed as the digits of x + bias, and bias times
-    the columns' known sums is taken off digitally. halves: instead a signed input is fed as the digits of its positive
-    part and then those of its negative part, which are subtracted.
-    """
-
-    bits: int
-    signed: bool
-    dac_bits: int
-    once: bool = False
-    biased: bool = False
-    halves: bool = False
-
-    @property
-    def steps(self) -> int:
-        """How many digits an input has."""
-        return math.ceil(self.bits / self.dac_bits)
-
-    @property
-    def bias(self) -> int:
-        """What is added to an input before it is fed."""
-        biased = self.signed and not self.halves and (self.biased or self.dac_bits > 1)
-        return 1 << (self.bits - 1) if biased else 0
-
-    @property
-    def digit_range(self) -> tuple[int, int]:
-        """The least and the largest number that a row adds to a conversion at level 1."""
-        if not self.once:
-            return 0, (1 << min(self.dac_bits, self.bits)) - 1
-        if self.signed and self.halves:
-            return 0, 1 << (self.bits - 1)
-        if self.signed and not self.bias:
-            return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
-        return 0, (1 << self.bits) - 1
-
-    def codes(self, x: Ints) -> Ints:
-        """The numbers that integers x are fed as."""
-        code = (x + self.bias) & ((1 << self.bits) - 1)
-        return code - ((code >> (self.bits - 1)) << self.bits) if self.signed and not self.bias else code
-
-    def parts(self, x: Ints) -> list[tuple[int, Ints]]:
-        """What integers x are fed as, one after the other, and what it counts."""
-        code = self.codes(x)
-        return [(1, np.maximum(code, 0)), (-1, np.maximum(-code, 0))] if self.signed and self.halves else [(1, code)]
-
-    def power(self, digits: Ints) -> Floats:
-        """The squares of what rows are driven with, summed up over the steps that one conversion weights."""
-        if not self.once:
-            return np.square(digits.astype(np.float64))
-        size, found = np.abs(digits), np.zeros(digits.shape)
-        if self.signed and not self.halves and not self.bias:
-            size = digits & ((1 << self.bits) - 1)
-        for step in range(self.steps):
-            place = step * self.dac_bits
-            found += np.square(((size >> place) & ((1 << self.dac_bits) - 1)) * 2.0**place)
-        return found
-
-    def digits(self, x: Ints) -> Iterator[tuple[int, Ints]]:
-        """Conversion by conversion what a digit counts, and the digits of integers x, in their shape."""
-        halves = self.signed and self.halves
-        for sign, part in self.parts(x):
-            if self.once:
-                yield sign, part
-                continue
-            for step in range(self.steps):
-                negative = self.signed and not halves and not self.bias and step == self.bits - 1
-                worth = sign << (step * self.dac_bits)
-                yield -worth if negative else worth, (part >> (step * self.dac_bits)) & ((1 << self.dac_bits) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +108,35 @@ class Programmed:
         """Cells of a column."""
         return int(self.conductances.cells.shape[2])
 
+    @property
+    def stored(self) -> Stored:
+        """What a compiled product needs, where cells are ideal."""
+        chain, cells = self.chain, self.conductances
+        with_unit = cells.unit is not None and not chain.digital
+        groups, bits = tuple(chain.groups(self.rows)), chain.storage.cell_bits
+        return Stored(
+            cells.cells, bits, groups, self.recombination, with_unit, chain.subtracted, chain.converter, self.steps
+        )
+
+    @property
+    def held(self) -> Held:
+        """The same, where they are not."""
+        chain, cells = self.chain, self.conductances
+        with_unit = cells.unit is not None and not chain.digital
+        groups = tuple(chain.groups(self.rows))
+        return Held(cells, groups, self.recombination, with_unit, chain.subtracted, chain.converter, self.steps)
+
     def multiply(self, x: Ints, feed: Feed, reading: Reading | None = None) -> Ints:
         """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns). reading:
         which reads these are, where they have noise."""
-        if can_pack(self, feed):
+        if self.chain.device.exact and self.chain.array.exact and can_pack(self.stored, feed):
             if feed not in self.packs:
-                self.packs[feed] = Packed.of(self, feed)
-            return self.packs[feed].multiply(self, x, feed)
-        if can_compile(self):
+                self.packs[feed] = Packed.of(self.stored, feed)
+            return self.packs[feed].multiply(x, feed, self.known(x, feed))
+        if not self.chain.device.exact and self.chain.array.exact and can_compile(self.held):
             if feed not in self.physical:
-                self.physical[feed] = Physical.of(self, feed)
-            return self.physical[feed].multiply(self, x, feed, reading)
+                self.physical[feed] = Physical.of(self.held, feed)
+            return self.physical[feed].multiply(x, feed, self.known(x, feed), reading)
         found, start = [], 0
         for part in self.batches(x):
             now = None if reading is None else reading.part(start, start + len(part))
@@ -205,6 +149,20 @@ class Programmed:
         for worth, cells, unit in self.reads(x, feed, reading):
             total = total + worth * self.recombination.recombine(*self.convert(cells, unit))
         return total
+
+    def _misread(
+        self, cells: Floats, unit: Floats | None, reading: Reading | None, number: int
+    ) -> tuple[Floats, Floats | None]:
+        """What the ADCs take column sums for: offsets and noise of their own added. number: of the conversion."""
+        seen, steps = self.conductances, np.ones(1) if self.steps is None else fine(self.steps)
+        if seen.adc_offsets is not None:
+            cells = cells + seen.adc_offsets[: len(cells)] * steps
+        if seen.adc_noise and reading is not None:
+            cells = cells + seen.adc_noise * steps * reading.conversions(cells.shape, number)
+            if unit is not None:
+                drawn = reading.conversions((1, 1, len(unit), 1), UNIT_COLUMN - number)[0, 0]
+                unit = unit + seen.adc_noise * steps[:1] * drawn
+        return cells, unit
 
     def convert(self, cells: Floats, unit: Floats | None) -> tuple[Floats, Floats | None]:
         """The codes of what columns and the unit column carry."""
@@ -249,5 +207,6 @@ class Programmed:
                     cells, unit = reading.noisy(cells, unit, feed.power(digits[:, rows]), conductances, rows, number)
                 if self.chain.subtracted:
                     cells = cells[:1] - cells[1:]
+                cells, unit = self._misread(cells, unit, reading, number)
                 yield Read(worth, cells, unit)
                 number += 1

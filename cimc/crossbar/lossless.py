@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cimc.crossbar.chain import Chain, Feed
+from cimc.crossbar.chain import Chain
 from cimc.crossbar.converter import Steps
+from cimc.crossbar.feed import Feed
 from cimc.crossbar.storage import Ints
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from cimc.crossbar.device.levels import ADC
 from cimc.numerics.keys import FIRST, GOLDEN, SECOND
 from cimc.numerics.normal import ALL, BITS, DEGREE, HALF, ONE, PIECE_BITS
 from cimc.numerics.normal import FIRST as FIRST_NUMBER
@@ -50,13 +51,17 @@ def mixed(state: Any, number: Any) -> Any:
 
 
 @njit(nogil=True)
-def draw(state: Any, sign: Any, number: Any, first: Any, table: Any, pieces: Any, rests: Any, drawn: Any) -> None:
-    """cimc.numerics.normal.normal_of the hashes of columns from `first` on, into drawn (columns,). state: the hash of
-    the read, to which sign and number of the slice are added; table: TABLE, which as a global would be slow; pieces,
-    rests: buffers. In two loops, of which the first can be done several columns at once."""
+def draw(
+    state: Any, sign: Any, number: Any, first: Any, by: Any, table: Any, pieces: Any, rests: Any, drawn: Any
+) -> None:
+    """cimc.numerics.normal.normal_of the hashes of columns first, first + by, ..., into drawn (columns,).
+
+    state: the hash of the read, to which sign and number of the slice are added; table: TABLE, which as a global would
+    be slow; pieces, rests: buffers. In two loops, of which the first can be done several columns at once.
+    """
     cell = mixed(mixed(state, sign), number)
     for column in range(drawn.size):
-        r = mixed(cell, np.int64(column + first)) >> REST
+        r = mixed(cell, np.int64(first + by * column)) >> REST
         upper = r >= HALF
         x = float(np.int64(r ^ ALL if upper else r)) + 0.5
         bits = bits_of(x)
@@ -80,30 +85,32 @@ def read_column_sums(
             found[column] = sums[column]
         return
     pieces, rests, drawn = buffers
-    draw(state, sign, number, first, table, pieces, rests, drawn)
+    draw(state, sign, number, first, 1, table, pieces, rests, drawn)
     for column in range(found.size):
         found[column] = sums[column] + math.sqrt(float(variances[column])) * drawn[column]
 
 
 @njit(cache=True, nogil=True)
 def add_codes(
-    sums: Any, variances: Any, hashes: Any, slices: Any, first: Any, subtracted: Any, steps: Any, low: Any, high: Any,
-    down: Any, worths: Any, counts: Any, table: Any, total: Any,
+    sums: Any, variances: Any, hashes: Any, slices: Any, first: Any, subtracted: Any, offsets: Any, spread: Any,
+    converted: Any, steps: Any, low: Any, high: Any, down: Any, worths: Any, counts: Any, table: Any, total: Any,
 ) -> None:  # fmt: skip
     """Add to total (lanes, columns) the codes of sums (lanes, reads, cells, columns) times what they count: worths
     (reads,) times counts (cells or, where pairs are subtracted, half as many, columns).
 
     variances: of the sums, or of no reads; hashes: (lanes, reads); cells are signs times `slices`, first: the number of
-    the first column. steps: (columns,), or empty for steps of 1; low, high, down: of the converter. table: TABLE.
+    the first column. offsets: of converters, (cells, columns), spread: the deviation of their noise, (columns,), both
+    empty where there is none; converted: the hashes of conversions. steps: (columns,), or empty for steps of 1; low,
+    high, down: of the converter. table: TABLE.
     """
     lanes, reads, _, columns = sums.shape
-    converted, noisy = counts.shape[0], variances.shape[1] > 0
+    cells, noisy = counts.shape[0], variances.shape[1] > 0
     none = np.zeros(0, sums.dtype)
     one, other, codes = np.zeros(columns), np.zeros(columns), np.zeros(columns)
     buffers = np.zeros(columns, np.uint64), np.zeros(columns), np.zeros(columns)
     for lane in range(lanes):
-        for cell in range(converted):
-            sign, number, lower, count = cell // slices, cell % slices, cell + converted, counts[cell]
+        for cell in range(cells):
+            sign, number, lower, count = cell // slices, cell % slices, cell + cells, counts[cell]
             codes[:] = 0  # below 2^48 times the number of reads: exact
             for read in range(reads):
                 worth, state = float(worths[read]), hashes[lane, read] if noisy else np.uint64(0)
@@ -114,6 +121,14 @@ def add_codes(
                     read_column_sums(sums[lane, read, lower], variance, state, 1, number, first, table, buffers, other)
                     for column in range(columns):
                         one[column] -= other[column]
+                if offsets.size:
+                    for column in range(columns):
+                        one[column] += offsets[cell, column]
+                if spread.size:
+                    pieces, rests, drawn = buffers
+                    draw(converted[lane, read], sign, number, ADC, -1, table, pieces, rests, drawn)
+                    for column in range(columns):
+                        one[column] += spread[column] * drawn[column]
                 if steps.size:
                     for column in range(columns):
                         one[column] /= steps[column]

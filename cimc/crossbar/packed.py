@@ -11,16 +11,14 @@ import importlib.util
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cimc.crossbar.converter import UniformConverter
-from cimc.crossbar.storage import Ints
-
-if TYPE_CHECKING:
-    from cimc.crossbar.chain import Feed, Programmed
+from cimc.crossbar.converter import Converter, Steps, UniformConverter
+from cimc.crossbar.feed import Feed
+from cimc.crossbar.storage import Floats, Ints, Recombination
 
 Bits = npt.NDArray[np.uint8]
 Packs = npt.NDArray[np.uint64]
@@ -41,14 +39,36 @@ def compiled() -> Any:
     return kernels
 
 
-def can_pack(programmed: Programmed, feed: Feed) -> bool:
+class Stored(NamedTuple):
+    """A matrix in ideal cells. cells: levels (signs, slices, rows, columns) of `bits` bits; groups: rows that are read
+    together; with_unit: whether a unit column is converted; subtracted: pairs are, before they are converted."""
+
+    cells: Floats
+    bits: int
+    groups: tuple[slice, ...]
+    recombination: Recombination
+    with_unit: bool
+    subtracted: bool
+    converter: Converter
+    steps: Steps
+
+    @property
+    def size(self) -> int:
+        """Rows that are read together."""
+        return max(1, min(int(self.groups[0].stop), int(self.cells.shape[2])))
+
+    def largest_sum(self, feed: Feed) -> int:
+        """That a column can carry."""
+        largest: int = self.size * ((1 << self.bits) - 1) * feed.digit_range[1]
+        return largest
+
+
+def can_pack(stored: Stored, feed: Feed) -> bool:
     """Whether the kernel is there, and takes such products."""
-    chain = programmed.chain
-    planes = min(feed.dac_bits, feed.bits) * chain.storage.cell_bits
-    if feed.once or not (chain.device.exact and chain.array.exact) or planes > MOST_PLANES or compiled() is None:
+    if feed.once or min(feed.dac_bits, feed.bits) * stored.bits > MOST_PLANES or compiled() is None:
         return False
-    tables = 1 if programmed.steps is None else programmed.steps.shape[-1]
-    return (2 * _largest_sum(programmed, feed) + 1) * tables <= LARGEST_TABLE
+    tables = 1 if stored.steps is None else stored.steps.shape[-1]
+    return (2 * stored.largest_sum(feed) + 1) * tables <= LARGEST_TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +81,10 @@ class Codes:
     least: int
 
     @classmethod
-    def of(cls, programmed: Programmed, feed: Feed) -> Codes:
+    def of(cls, stored: Stored, feed: Feed) -> Codes:
         """Of all sums that columns may carry."""
-        converter, steps, most = programmed.chain.converter, programmed.steps, _largest_sum(programmed, feed)
-        least = -most if programmed.chain.subtracted else 0
+        converter, steps, most = stored.converter, stored.steps, stored.largest_sum(feed)
+        least = -most if stored.subtracted else 0
         if steps is None and isinstance(converter, UniformConverter):
             return cls(np.array([converter.least, converter.top]), np.zeros((1, 0), np.int64), least)
         sums = np.arange(least, most + 1, dtype=np.float64)
@@ -82,7 +102,7 @@ class Packed:
     slices, columns). unit: the unit column in the place of levels and counts, or None. worths: what steps count.
     """
 
-    size: int
+    stored: Stored
     words: int
     places: Ints
     levels: Packs
@@ -92,13 +112,11 @@ class Packed:
     codes: Codes
 
     @classmethod
-    def of(cls, programmed: Programmed, feed: Feed) -> Packed:
+    def of(cls, stored: Stored, feed: Feed) -> Packed:
         """Of ideal cells."""
-        chain, cells, recombination = programmed.chain, programmed.conductances.cells, programmed.recombination
-        groups = chain.groups(programmed.rows)
-        size = min(groups[0].stop, max(1, programmed.rows))
-        words = math.ceil(size / WORD)
-        digit_bits, level_bits = min(feed.dac_bits, feed.bits), chain.storage.cell_bits
+        cells, recombination, groups = stored.cells, stored.recombination, stored.groups
+        words = math.ceil(stored.size / WORD)
+        digit_bits, level_bits = min(feed.dac_bits, feed.bits), stored.bits
         places = np.repeat([i + k for i in range(digit_bits) for k in range(level_bits)], words)
 
         def planes(levels: Bits) -> Packs:
@@ -112,37 +130,32 @@ class Packed:
         whole = cells.astype(np.uint8).reshape(-1, *cells.shape[2:])
         counts = recombination.counts.reshape(-1, cells.shape[3]).astype(np.int64)
         unit = None
-        if programmed.conductances.unit is not None and not chain.digital:
-            unit = planes(np.ones((1, programmed.rows, 1), np.uint8)), recombination.unit.astype(np.int64)
+        if stored.with_unit:
+            unit = planes(np.ones((1, cells.shape[2], 1), np.uint8)), recombination.unit.astype(np.int64)
         worths = _filled(np.array([worth for worth, _ in feed.digits(np.zeros(1, np.int64))]), 0, 2)
-        places, codes = _filled(places, 0, compiled().TOGETHER), Codes.of(programmed, feed)
-        return cls(size, words, places, planes(whole), counts, unit, worths, codes)
+        places, codes = _filled(places, 0, compiled().TOGETHER), Codes.of(stored, feed)
+        return cls(stored, words, places, planes(whole), counts, unit, worths, codes)
 
-    def multiply(self, programmed: Programmed, x: Ints, feed: Feed) -> Ints:
-        """Inputs x times the matrix in converters' steps, (lanes, columns)."""
-        kernels, chain, codes = compiled(), programmed.chain, self.codes
+    def multiply(self, x: Ints, feed: Feed, known: Ints) -> Ints:
+        """Inputs x times the matrix in converters' steps, (lanes, columns). known: what is added digitally."""
+        kernels, stored, codes = compiled(), self.stored, self.codes
         digit_bits, planes = min(feed.dac_bits, feed.bits), self.levels.shape[2]
         parts = np.stack([part for _, part in feed.parts(x)])
         digits = kernels.pack_digits(
-            parts, self.size, self.words, feed.steps, len(self.worths), feed.dac_bits, digit_bits,
-            chain.storage.cell_bits, planes,
+            parts, stored.size, self.words, feed.steps, len(self.worths), feed.dac_bits, digit_bits,
+            stored.bits, planes,
         )  # fmt: skip
         total = np.empty((len(x), self.counts.shape[1]), np.int64)
-        total[...] = programmed.known(x, feed)
+        total[...] = known
         how = self.worths, self.places
         rest = codes.clip, codes.tables, codes.least
-        kernels.count_product(digits, *how, self.levels, self.counts, chain.subtracted, *rest, total)
+        kernels.count_product(digits, *how, self.levels, self.counts, stored.subtracted, *rest, total)
         if self.unit is not None:
             levels, counts = self.unit
             read = np.zeros((len(x), 1), np.int64)
             kernels.count_product(digits, *how, levels, np.ones((1, 1), np.int64), False, *rest, read)
             kernels.add_outer(total, read, counts)
         return total
-
-
-def _largest_sum(programmed: Programmed, feed: Feed) -> int:
-    size = programmed.chain.groups(programmed.rows)[0].stop
-    return min(programmed.rows, int(size)) * programmed.chain.storage.top * feed.digit_range[1]
 
 
 def _packed(bits: Bits, words: int) -> Packs:

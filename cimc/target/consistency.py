@@ -8,6 +8,9 @@ from cimc.base.diagnostics import Diagnostic, Place
 from cimc.target.keys import Path
 from cimc.target.model import Target
 
+LEAST_STEP = 2.0**-10
+"""Of a converter, in units: the least that a program may have (docs/isa.md)."""
+
 
 def check_consistency(target: Target, place: Callable[[Path], Place]) -> list[Diagnostic]:
     """Every contradiction in a target. `place` tells where a key was set."""
@@ -62,6 +65,11 @@ def _converters(target: Target) -> Iterator[tuple[Path, str, str]]:
     if fixed != (crossbar.adc_top > 0):
         what = 'the top of the ADC\'s range is given where adc_keeps is "range" and adc_range "fixed", and only there'
         yield ("crossbar", "adc_top"), what, "set crossbar.adc_top to the sum at the largest code, or leave it out"
+    codes = (1 << (crossbar.adc_bits - 1)) if crossbar.adc_signed else (1 << crossbar.adc_bits) - 1
+    largest = crossbar.adc_top * (1 << crossbar.dac_bits if crossbar.conversions == "once" else 1)
+    if fixed and 0 < largest < codes * LEAST_STEP:
+        what = f"a range of {crossbar.adc_top:g} units for {codes} codes has steps below 2^-10 units"
+        yield ("crossbar", "adc_top"), what, "make crossbar.adc_top larger, or crossbar.adc_bits smaller"
     if crossbar.adc_scale == "column" and not (pairs or mvmu.correction == "digital"):
         what = "columns have ranges of their own, and the unit column, which all of them share, would need all of these"
         yield ("crossbar", "adc_scale"), what, 'set mvmu.correction to "digital", or crossbar.adc_scale to "layer"'

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from cimc.target.device import DeviceKeys, WireKeys
-from cimc.target.fields import Choice, Count, Quantity
+from cimc.target.fields import Choice, Count, Number, Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Crossbar:
         Quantity(
             "units",
             0.0,
-            2.0**40,
+            2.0**31,
             'with adc_range = "fixed": the sum at the largest code; with '
             'conversions = "once" of the steps\' weighted mean, 1/2 for the last step, 1/4, ...',
         ),
@@ -81,6 +81,12 @@ class Crossbar:
             "2^adc_bits fine codes of small sums and as many coarse ones of large sums",
         ),
     ] = "SAR"
+    adc_noise: Annotated[
+        float, Number("steps", 0.0, 1e6, "standard deviation of what an ADC reads, anew with every conversion")
+    ] = 0.0
+    adc_offset: Annotated[
+        float, Number("steps", 0.0, 1e6, "standard deviation from one column's ADC to the next, for life")
+    ] = 0.0
     signed_inputs: Annotated[
         str,
         Choice(

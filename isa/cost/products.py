@@ -68,13 +68,13 @@ def product_parts(
     once = target.crossbar.conversions == "once"
     subtracted = target.mvmu.pairs == "subtracted"
     halves = 2 if signed and target.crossbar.signed_inputs == "halves" else 1
-    sums = columns * (cells // target.cells_abreast if subtracted else cells) * groups
-    conversions = sums * (halves if once else steps)
+    sums = columns * (cells // target.cells_abreast if subtracted else cells)
+    conversions = sums * groups * (halves if once else steps)
     return {
         "crossbar_step": steps * groups * crossbars,
         "dac_conversion": steps * rows * crossbars,
         "adc_conversion": conversions,
-        "shift_add": sums * (halves * groups - 1) if once else conversions,
+        "shift_add": conversions - sums if once else conversions,
     }
 
 

@@ -172,7 +172,7 @@ def test_all_mistakes_of_a_target(here: Path) -> None:
 def test_no_such_target(here: Path, name: str) -> None:
     said = refused(here, "compile", DIGITS, "--target", name, "-o", "out")
     assert said.startswith("error[target.")
-    assert "presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma" in said
+    assert "presets: atomlayer, bram-256, bram-soc, dpe, hermes, ideal, isaac, prime, puma, xnor-rram" in said
 
 
 ASSEMBLY: dict[str, tuple[Callable[[str], str], str]] = {

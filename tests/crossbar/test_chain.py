@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cimc.crossbar import chain
+from cimc.crossbar import chain, packed
+from tests.crossbar.brute_force import Met
 from tests.crossbar.small import KINDS, Case, cases, integers
 
 
@@ -17,6 +18,18 @@ def test_conversions_clip_as_cell_by_cell(case: Case, seed: int) -> None:
     """Any converter, from one bit to enough, any digits."""
     x = integers(np.random.default_rng(seed), case.input_bits, (3, len(case.weights)), case.signed)
     assert case.multiply(x).tolist() == case.by_hand(x)
+
+
+@given(cases(cell_bits=2, dac_bits=2, rows=140), st.integers(0, 1 << 30))
+@settings(max_examples=100)
+def test_the_kernel_and_plain_numpy_agree(case: Case, seed: int) -> None:
+    """More rows than a word has bits; whatever each of them takes on itself."""
+    x = integers(np.random.default_rng(seed), case.input_bits, (3, len(case.weights)), case.signed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed, "compiled", lambda: None)
+        plain = case.multiply(x)
+    assert np.array_equal(case.multiply(x), plain)
+    assert plain[:1].tolist() == case.by_hand(x[:1])
 
 
 @given(cases(bits=16, input_bits=16, cell_bits=8, dac_bits=16, rows=40, adc_bits=32), st.integers(0, 1 << 30))
@@ -54,11 +67,12 @@ def test_lanes_do_not_depend_on_how_many_are_converted_at_once(
 def test_what_is_read_is_what_cell_by_cell_is_converted(case: Case, seed: int) -> None:
     """As often as it is converted; the unit column, which all columns share, counts once a step."""
     x = integers(np.random.default_rng(seed), case.input_bits, (1, len(case.weights)), case.signed)
-    found: list[int] = []
+    columns: list[int] = []
+    units: list[int] = []
     for read in case.programmed.reads(x, case.feed):
-        found += read.cells.astype(int).ravel().tolist()
-        if read.unit is not None:
-            found += read.unit.astype(int).ravel().tolist() * read.cells.size
-    met: list[int] = []
+        columns += read.cells.astype(int).ravel().tolist()
+        units += [] if read.unit is None else read.unit.astype(int).ravel().tolist()
+    met = Met()
     case.by_hand(x, met)
-    assert sorted(found) == sorted(met)
+    assert sorted(columns) == sorted(met.columns)
+    assert sorted(units) == sorted(met.units)

@@ -14,13 +14,14 @@ from cimc.crossbar.device import IDEAL, Conductances, IdealArray, IdealDevice
 from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.crossbar.storage import Cells
 from cimc.numerics.keys import Key
+from tests.crossbar.brute_force import Met, Readout, ends
 from tests.crossbar.small import KINDS, Case, Ints, cases, integers
 
 ISAAC = {"cell_bits": 2, "dac_bits": 1, "adc_bits": 8}
 
 
 def loses(case: Case) -> bool:
-    return may_lose(case.chain, case.feed, case.weights, case.bits)
+    return may_lose(case.chain, case.feed, case.weights, case.bits, case.real_steps)
 
 
 def all_inputs(case: Case) -> Ints:
@@ -30,23 +31,26 @@ def all_inputs(case: Case) -> Ints:
     return np.array(list(product(range(low, high), repeat=len(case.weights))), np.int64)
 
 
-@given(cases(bits=4, input_bits=3, cell_bits=2, dac_bits=3, rows=3, columns=2, adc_bits=5))
-@settings(max_examples=250)
+@given(cases(bits=4, input_bits=3, cell_bits=2, dac_bits=3, rows=3, columns=2, adc_bits=6, steps=False))
+@settings(max_examples=500)
 def test_of_all_inputs_of_small_cases(case: Case) -> None:
     """Lossless: cell by cell every input gives the exact product. Not so: some input makes a conversion clip, and in a
     pair gives a wrong product."""
-    x, met = all_inputs(case), []
+    x, met = all_inputs(case), Met()
     right = case.by_hand(x, met) == (x @ case.weights).tolist()
-    assert loses(case) == (max(met) >= 1 << case.adc_bits)
+    (first, last), every = ends(case.adc_bits, case.readout.signed), met.columns + met.units
+    assert loses(case) == (min(every) < first or max(every) > last)
     if not loses(case) or case.way[0] == "differential":
         assert right != loses(case)
 
 
-@given(cases(bits=16, input_bits=16, cell_bits=4, dac_bits=4, rows=100, adc_bits=16), st.integers(0, 1 << 30))
+@given(
+    cases(bits=16, input_bits=16, cell_bits=4, dac_bits=4, rows=100, adc_bits=16, steps=False), st.integers(0, 1 << 30)
+)
 @settings(max_examples=150)
 def test_conversion_by_conversion_is_the_exact_product_where_nothing_is_lost(case: Case, seed: int) -> None:
     x = integers(np.random.default_rng(seed), case.input_bits, (4, len(case.weights)), case.signed)
-    enough = next(replace(case, adc_bits=b) for b in range(1, 32) if not loses(replace(case, adc_bits=b)))
+    enough = next(replace(case, adc_bits=b) for b in range(1, 33) if not loses(replace(case, adc_bits=b)))
     assert np.array_equal(enough.multiply(x), x @ case.weights)
 
 
@@ -80,6 +84,49 @@ def test_a_unit_column_that_clips_is_noticed() -> None:
     case = Case(np.full((20, 1), -8), 4, 1, False, 4, 1, 4, ("offset", False))  # every cell at 0
     assert loses(case)
     assert not loses(replace(case, adc_bits=5))
+
+
+def test_a_step_other_than_one_may_lose_something() -> None:
+    case = Case(np.array([[1]]), 2, 1, False, 2, 1, 8, ("differential", False))
+    assert loses(replace(case, steps=(2.0,))) and loses(replace(case, steps=(0.5,)))
+
+
+@pytest.mark.parametrize(
+    ("readout", "input_bits", "lost"),
+    [
+        (Readout(), 1, 5),  # 20 rows at level 1: 20, and the unit column's 20
+        (Readout(rows_at_once=8), 1, 4),  # 8
+        (Readout(digital=True), 1, 5),
+        (Readout(once=True), 3, 8),  # 20 * 7 = 140
+        (Readout(signed=True), 1, 6),  # codes to 32
+        (Readout(rows_at_once=8, signed=True), 1, 4),  # codes to 8
+    ],
+)
+def test_bits_that_are_enough_by_hand(readout: Readout, input_bits: int, lost: int) -> None:
+    """Weights -7 lie as 1 with their offset of 8."""
+    case = Case(np.full((20, 1), -7), 4, input_bits, False, 4, 1, lost, ("offset", False), readout)
+    assert not loses(case)
+    assert loses(replace(case, adc_bits=lost - 1))
+
+
+def test_what_no_unit_column_reads_need_not_be_held() -> None:
+    """Every cell empty: nothing is converted but zeros, unless it is a unit column's 20 rows."""
+    case = Case(np.full((20, 1), -8), 4, 1, False, 4, 1, 1, ("offset", False), Readout(digital=True))
+    assert not loses(case)
+    assert loses(replace(case, readout=Readout()))
+
+
+def test_subtracted_pairs_meet_the_difference() -> None:
+    """Rows of 3, 3 and -3: apart 6 and 3, subtracted -3 to 6; of a signed ADC 3 bits hold 4 and 4 bits 8."""
+    weights = np.array([[3], [3], [-3]])
+    case = Case(weights, 3, 1, False, 2, 1, 4, ("differential", False), Readout(signed=True, subtracted=True))
+    assert not loses(case) and loses(replace(case, adc_bits=3))
+    assert not loses(replace(case, weights=weights[1:], adc_bits=3)), "-3 .. 3 in -3 .. 4"
+    whole = replace(case, signed=True, input_bits=2, readout=replace(case.readout, once=True))
+    assert not loses(replace(whole, adc_bits=5)), "two rows at -2 and one at 1: -15, at 1, 1 and -2: 12"
+    assert loses(replace(whole, adc_bits=4))
+    halves = replace(whole, readout=replace(whole.readout, halves=True))
+    assert not loses(replace(halves, adc_bits=5)) and loses(replace(halves, adc_bits=4)), "rows driven with 2: 12"
 
 
 class OtherCells(IdealDevice):
@@ -131,7 +178,7 @@ def test_isaac_with_flipped_columns_loses_nothing_in_the_worst_cases(bits: int) 
     case = Case(hardest_columns(bits), bits, 16, True, **ISAAC, way=("offset", True))
     x = np.concatenate([np.full((1, 128), v) for v in (-1, 1, 2**15 - 1, -(2**15))])
     x = np.concatenate([x, np.where(np.arange(128) % 2, 2**15 - 1, -(2**15))[None]])
-    assert case.chain.storage.store(case.weights, bits).largest_column() <= 192
+    assert case.chain.storage.store(case.weights, bits).largest_columns(slice(None), False)[1] <= 192
     assert not loses(case)
     assert np.array_equal(case.multiply(x), x @ case.weights)
 

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimc.crossbar.chain import Feed
-from cimc.crossbar.converter import ClippingConverter
 from cimc.crossbar.device import IDEAL
+from cimc.crossbar.feed import Feed
 from cimc.crossbar.storage import Recombination
 from cimc.numerics.keys import Key
+from tests.crossbar.brute_force import PLAIN, Readout
 from tests.crossbar.small import Case, cases
 
 
-@given(st.integers(1, 10), st.booleans(), st.integers(1, 10))
-def test_digits_add_up_to_the_input(bits: int, signed: bool, dac_bits: int) -> None:
+@given(st.integers(1, 10), st.booleans(), st.integers(1, 10), st.booleans(), st.booleans(), st.booleans())
+def test_digits_add_up_to_the_input(
+    bits: int, signed: bool, dac_bits: int, once: bool, biased: bool, halves: bool
+) -> None:
     """All inputs of a width, and words that agree with them in their lowest bits."""
-    feed = Feed(bits, signed, dac_bits)
+    feed = Feed(bits, signed, dac_bits, once, once and biased, halves)
     x = np.arange(1 << bits) - ((1 << (bits - 1)) if signed else 0)
     for words in (x, x + (1 << bits), x - (3 << bits)):
         found = list(feed.digits(words))
-        assert len(found) == feed.steps
+        assert len(found) == (1 if once else feed.steps) * (2 if signed and halves else 1)
         assert (feed.steps - 1) * dac_bits < bits <= feed.steps * dac_bits
         assert np.array_equal(sum(worth * digits for worth, digits in found) - feed.bias, x)
         every = np.concatenate([digits for _, digits in found])
-        assert (every.min(), every.max()) == (0, feed.largest_digit)
-        assert feed.largest_digit < 1 << dac_bits
+        assert (every.min(), every.max()) == feed.digit_range
+        assert once or every.max() < 1 << dac_bits
 
 
 def test_the_last_digit_of_a_signed_input_by_hand() -> None:
@@ -35,6 +39,37 @@ def test_the_last_digit_of_a_signed_input_by_hand() -> None:
     assert [(w, int(d)) for w, d in Feed(4, True, 1).digits(np.array(-3))] == [(1, 1), (2, 0), (4, 1), (-8, 1)]
     assert [(w, int(d)) for w, d in Feed(4, True, 2).digits(np.array(-3))] == [(1, 1), (4, 1)]
     assert Feed(4, True, 2).bias == 8
+
+
+def test_inputs_at_once_and_in_halves_by_hand() -> None:
+    """-3: whole, moved by 8, and in halves: 0 and then 3, which is 11 in bits."""
+    x = np.array(-3)
+    assert [(w, int(d)) for w, d in Feed(4, True, 1, once=True).digits(x)] == [(1, -3)]
+    assert [(w, int(d)) for w, d in Feed(4, True, 1, once=True, biased=True).digits(x)] == [(1, 5)]
+    assert [(w, int(d)) for w, d in Feed(4, True, 3, once=True, halves=True).digits(x)] == [(1, 0), (-1, 3)]
+    halves = [(w, int(d)) for w, d in Feed(3, True, 1, halves=True).digits(x)]
+    assert halves == [(1, 0), (2, 0), (4, 0), (-1, 1), (-2, 1), (-4, 0)]
+    assert [Feed(4, True, 1, once=True, biased=b, halves=h).bias for b, h in ((0, 0), (1, 0), (1, 1))] == [0, 8, 0]
+
+
+@pytest.mark.parametrize(
+    ("once", "signed", "adc_bits", "dac_bits", "bias"),
+    [
+        (False, False, 8, 1, 0),
+        (False, False, 8, 2, 8),
+        (True, False, 8, 1, 8),
+        (True, True, 8, 1, 0),
+        (True, True, 2, 1, 0),
+        (True, True, 1, 1, 8),  # of one bit a signed ADC has codes 0 and 1 only
+        (True, True, 8, 2, 8),
+    ],
+)
+def test_inputs_are_moved_where_converters_read_no_negative_sums(
+    once: bool, signed: bool, adc_bits: int, dac_bits: int, bias: int
+) -> None:
+    readout = Readout(once=once, signed=signed)
+    case = Case(np.array([[1]]), 2, 4, True, 1, dac_bits, adc_bits, ("differential", False), readout)
+    assert case.feed.bias == bias
 
 
 @given(cases(), st.integers(0, 1 << 40))
@@ -50,6 +85,7 @@ def test_ideal_cells_conduct_their_level_whatever_the_key(case: Case, seed: int)
 @given(cases())
 def test_ideal_columns_carry_digits_times_conductances(case: Case) -> None:
     """Of every slice of every half, and beyond what float32 holds."""
+    case = replace(case, readout=PLAIN)
     levels = case.programmed.conductances.cells
     digits = np.arange(2 * len(case.weights)).reshape(2, -1) + (1 << 24)
     (read,) = case.programmed.reads(digits, Feed(32, False, 32))
@@ -57,26 +93,6 @@ def test_ideal_columns_carry_digits_times_conductances(case: Case) -> None:
         wanted = [[sum(d * int(c) for d, c in zip(lane, column, strict=True))
                    for column in levels[sign, number].T] for lane in digits.tolist()]  # fmt: skip
         assert read.cells[sign, number].tolist() == wanted
-
-
-@given(st.integers(1, 12), st.lists(st.floats(-2.0, 5000.0), min_size=1))
-def test_a_code_is_the_nearest_step_within_the_range(bits: int, sums: list[float]) -> None:
-    top = 2**bits - 1
-    for value, code in zip(sums, ClippingConverter(bits).convert(np.array(sums)).tolist(), strict=True):
-        assert code in range(top + 1)
-        assert abs(code - min(max(value, 0), top)) <= 0.5
-
-
-@given(st.integers(1, 8), st.integers(0, 300))
-def test_a_converter_holds_what_it_does_not_change(bits: int, largest: int) -> None:
-    converter, sums = ClippingConverter(bits), np.arange(largest + 1.0)
-    assert converter.holds(largest) == np.array_equal(converter.convert(sums), sums)
-
-
-def test_codes_by_hand() -> None:
-    """Halves go to the even code; two bits end at 3."""
-    found = ClippingConverter(2).convert(np.array([-1.0, 0.5, 1.5, 2.4, 3.0, 3.4, 9.0]))
-    assert found.tolist() == [0, 0, 2, 2, 3, 3, 3]
 
 
 @given(cases(bits=16, cell_bits=8))

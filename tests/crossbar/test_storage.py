@@ -31,7 +31,9 @@ def test_cells_by_hand() -> None:
     assert (offset.levels.tolist(), offset.offset) == ([[[[0, 1]], [[0, 3]]]], 8)
     pair = Storage("differential", False, 2).store(np.array([[-6, 5]]), 4)
     assert (pair.levels.tolist(), pair.offset) == ([[[[0, 1]], [[0, 1]]], [[[2, 0]], [[1, 0]]]], 0)
-    assert (offset.largest_column(), pair.largest_column()) == (3, 2)
+    every = slice(0, 1)
+    assert (offset.largest_columns(every, False), pair.largest_columns(every, False)) == ((0, 3), (0, 2))
+    assert pair.largest_columns(every, True) == (2, 1)
 
 
 def test_a_column_that_is_more_than_half_full_is_turned() -> None:
@@ -41,9 +43,12 @@ def test_a_column_that_is_more_than_half_full_is_turned() -> None:
     assert cells.flips.tolist() == [[True, False], [False, False]]
 
 
-def test_the_unit_column_is_one_of_those_that_are_converted() -> None:
-    empty = np.full((20, 1), -8)
-    assert Storage("offset", False, 4).store(empty, 4).largest_column() == 20
+def test_columns_of_pairs_by_hand() -> None:
+    """Of rows 1, -3, 2 and -2 in two-bit cells: apart 3 and 5, subtracted 3 up and 5 down; of the last two rows 2."""
+    pairs = Storage("differential", False, 2).store(np.array([[1], [-3], [2], [-2]]), 3)
+    assert pairs.largest_columns(slice(0, 4), False) == (0, 5)
+    assert pairs.largest_columns(slice(0, 4), True) == (5, 3)
+    assert pairs.largest_columns(slice(2, 4), True) == (2, 2)
 
 
 @pytest.mark.parametrize(("encoding", "weight"), [("offset", 8), ("offset", -9), ("differential", -8)])

@@ -62,6 +62,14 @@ def test_the_same_image_twice_has_other_noise(made: api.CompiledProgram) -> None
     assert not np.array_equal(found[0], found[1])
 
 
+def test_every_product_of_an_input_has_other_noise() -> None:
+    """A constant image, and no noise but that of reads: where windows are the same, values of conv1 are not."""
+    made = api.compile(DIGITS, "puma", CALIBRATION, set={"device.read_noise_relative": "0.05"})
+    found = engine(made).run({"input": np.full((1, 1, 1, 8, 8), 0.5, np.float32)}, capture=["relu1_out"])
+    inner = found.stored["relu1_out"][0, 0, 1:-1, 1:-1]
+    assert len(np.unique(inner.reshape(36, -1), axis=0)) > 12
+
+
 def test_a_stream_of_inputs_is_the_inputs_one_by_one(made: api.CompiledProgram) -> None:
     """Three images of two lanes: image i of lane l is input 3 l + i."""
     one, x = engine(made), DATA["input"][:6].reshape(3, 2, 1, 1, 8, 8)

@@ -43,6 +43,8 @@ def targets(draw: st.DrawFn) -> Any:
         rows_at_once=draw(st.sampled_from([0, 5, 16])),
         adc_rounds=draw(st.sampled_from(["nearest", "down"])),
         adc_signed=draw(st.booleans()),
+        adc_noise=draw(st.sampled_from([0.0, 0.7])),
+        adc_offset=draw(st.sampled_from([0.0, 0.4])),
     )
     mvmu = replace(
         target.mvmu,
@@ -63,10 +65,10 @@ def test_the_bits_of_plain_numpy(target: Any, seed: int, signed: bool, stepped: 
     steps = np.full(3, 0.75) if stepped else None
     programmed = made.program(weights, 6, Key(3).at(4, 5, 6, 0), steps)
     feed, reading = made.feed(8, signed), Reading.of(MVMU, np.arange(9) + 3, 2)
-    assert can_compile(programmed)
+    assert can_compile(programmed.held)
     fast = programmed.multiply(x, feed, reading)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chains, "can_compile", lambda programmed: False)
+        patch.setattr(chains, "can_compile", lambda held: False)
         assert np.array_equal(programmed.multiply(x, feed, reading), fast)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(noisy, "AT_ONCE", 1)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cimc.crossbar.chain import Feed
 from cimc.crossbar.device import NEW, Reading, Specimen
+from cimc.crossbar.feed import Feed
 from cimc.numerics.keys import Key
 from tests.device.cells import Floats, programmed, target_with
 

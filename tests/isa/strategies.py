@@ -203,7 +203,9 @@ class _Maker:
     def matrices(self) -> tuple[Matrix, ...]:
         n = self.number
         return tuple(
-            Matrix(mvmu, self.name(), n(), n(), n(), n(), self.truth(), n(), self.name(), n(), n(), n(), n())
+            Matrix(
+                mvmu, self.name(), n(), n(), n(), n(), self.truth(), n(), self.name(), n(), n(), n(), n(), self.name()
+            )
             for mvmu in self.distinct(self.number)
         )
 

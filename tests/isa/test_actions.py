@@ -122,7 +122,7 @@ def test_a_message(source: int, to: int, words: int, hops: int, off_chip: int) -
 def test_a_narrow_input_takes_the_share_of_its_steps(bits: int) -> None:
     # 100 ns x (steps + 2) of 1800: of the energy that is the product's own as well.
     share = (bits + 2) / 18
-    assert product_share(PUMA, bits) == pytest.approx(share)
+    assert product_share(PUMA, (replace(W, input_bits=bits),)) == pytest.approx(share)
     counts = counted(instruction("mvm", 1), matrices=(replace(W, input_bits=bits),))
     assert counts.pop("mvm") == pytest.approx(share)
     assert counts == {

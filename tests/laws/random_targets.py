@@ -6,6 +6,7 @@ Widths are drawn freely; sizes lean towards small ones, where layers are cut and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from hypothesis import strategies as st
@@ -46,10 +47,14 @@ def targets(draw: st.DrawFn, fixed: Mapping[str, int] = MappingProxyType({})) ->
     encoding = draw(st.sampled_from(("offset", "differential")))
     cell_bits = width("crossbar.cell_bits", 1, 8)
     mvmu, columns = _mvmu(draw, encoding, weight, cell_bits, shifts)
+    once = draw(st.integers(0, 4)) == 0
+    at_once = draw(st.sampled_from((0, 0, 0, 1, 4, 16, 64, 256)).filter(lambda n: n <= rows))
     dac_bits = fixed.get("crossbar.dac_bits") or draw(st.one_of(st.just(1), st.integers(1, inputs)))
-    enough = min(32, (rows * ((1 << cell_bits) - 1) * ((1 << dac_bits) - 1)).bit_length())
+    digit_bits = inputs if once else dac_bits
+    enough = min(32, ((at_once or rows) * ((1 << cell_bits) - 1) * ((1 << digit_bits) - 1)).bit_length() + 1)
     adc_bits = fixed.get("crossbar.adc_bits") or draw(st.one_of(st.just(enough), st.integers(max(1, enough - 3), 32)))
-    crossbar = Crossbar(rows, columns, cell_bits, dac_bits, adc_bits)
+    crossbar = Crossbar(rows, columns, cell_bits, dac_bits, adc_bits, "once" if once else "each step")
+    mvmu, crossbar = _readout(draw, mvmu, replace(crossbar, rows_at_once=at_once), enough)
     core = Core(draw(st.integers(1, 5)), draw(st.sampled_from((64, 128, 512, 4096))), 1 << 16)
     tile = Tile(
         draw(st.integers(1, 9)), draw(st.sampled_from((1 << 11, 1 << 13, 1 << 15, 1 << 20))), 1 << 16,
@@ -58,6 +63,28 @@ def targets(draw: st.DrawFn, fixed: Mapping[str, int] = MappingProxyType({})) ->
     chip = Chip(draw(st.sampled_from((16, 138, 1000))))
     numbers = Numbers(word, accumulator, weight, inputs)
     return Target("drawn", "a target drawn at random", numbers, crossbar, mvmu, core, tile, chip, {})
+
+
+def _readout(draw: st.DrawFn, mvmu: Mvmu, crossbar: Crossbar, enough: int) -> tuple[Mvmu, Crossbar]:
+    """An MVMU and a crossbar with other converters; as they are as often as not. enough: bits that hold all sums."""
+    if draw(st.booleans()):
+        return mvmu, crossbar
+    pair = mvmu.encoding == "differential"
+    subtracted = pair and draw(st.booleans())
+    digital = not pair and draw(st.booleans())
+    mvmu = replace(
+        mvmu, pairs="subtracted" if subtracted else "apart", correction="digital" if digital else "unit column"
+    )
+    keeps = draw(st.sampled_from(("low bits", "low bits", "high bits", "range")))
+    ranges = ("full", "fixed", "minmax", "percentile", "least squares")
+    found = draw(st.sampled_from(ranges)) if keeps == "range" else "full"
+    top = float(draw(st.integers(1, 1 << enough))) if found == "fixed" else 0.0
+    return mvmu, replace(
+        crossbar, adc_keeps=keeps, adc_range=found, adc_top=top,
+        adc_scale=draw(st.sampled_from(("layer", "column"))) if pair or digital else "layer",
+        adc_signed=subtracted or draw(st.booleans()), adc_rounds=draw(st.sampled_from(("nearest", "down"))),
+        signed_inputs=draw(st.sampled_from(("twos complement", "halves"))),
+    )  # fmt: skip
 
 
 def _mvmu(draw: st.DrawFn, encoding: str, weight: int, cell_bits: int, shifts: bool) -> tuple[Mvmu, int]:

@@ -1,7 +1,7 @@
 """Any target with any network: refused with what is missing, or right.
 
-Right is: the emulator equals the reference in every stored bit, and where no conversion can clip, the outputs are as
-near the float network as the widths allow.
+Right is: the emulator equals the reference in every stored bit, and where no conversion can lose anything, the outputs
+are as near the float network as the widths allow.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def tried(model: ModelProto, target: Target, way: str) -> Result:
     execution = StepEngine(made.program, made.weights, target).run(loud, capture=True)
     assert differences(made, reference_maps(made, loud), execution) == (0, None)
     blocks = [block for m in made.mapped.layers for task in m.tasks for block in task.blocks]
-    if not any(block.clips for block in blocks):
+    if not any(block.lossy for block in blocks):
         wanted = evaluate(graph, data)
         got = min(snr_db(wanted[name], execution.outputs[name][: len(wanted[name])]) for name in graph.outputs)
         assert got >= min(6.02 * bits_that_count(made) - MARGIN, ENOUGH), f"{got:.1f} dB"

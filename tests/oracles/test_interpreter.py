@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracles.interpreter import Deadlock, load, run
 from tests.oracles.interpreter.crossbar import Converters, Crossbar, Feed
 from tests.oracles.interpreter.numbers import f32
+from tests.oracles.interpreter.program import Target
 
 FOLDER = Path(__file__).parent / "interpreter"
 OWN = {"numpy", "__future__", "collections", "dataclasses", "functools", "hashlib", "json", "math", "pathlib", "random",
@@ -116,28 +117,59 @@ def test_what_never_comes_is_a_deadlock() -> None:
         run_body("wait y.0, 1; copy r[10:14], r[0:4]", 4)
 
 
+@st.composite
+def readings(draw: st.DrawFn) -> dict[str, Any]:
+    """Keys of [crossbar] and [mvmu] that go together."""
+    encoding, flipped = draw(st.sampled_from([("offset", False), ("offset", True), ("differential", False)]))
+    subtracted = encoding == "differential" and draw(st.booleans())
+    return {
+        "encoding": encoding,
+        "flipped": flipped,
+        "cell_bits": draw(st.integers(1, 4)),
+        "dac_bits": draw(st.integers(1, 3)),
+        "adc_bits": draw(st.integers(1, 10)),
+        "adc_signed": subtracted or draw(st.booleans()),
+        "adc_rounds": draw(st.sampled_from(["nearest", "down"])),
+        "conversions": draw(st.sampled_from(["each step", "once"])),
+        "signed_inputs": draw(st.sampled_from(["twos complement", "halves"])),
+        "rows_at_once": draw(st.sampled_from([0, 1, 4, 9])),
+        "pairs": "subtracted" if subtracted else "apart",
+        "correction": draw(st.sampled_from(["unit column", "digital"])) if encoding == "offset" else "unit column",
+    }
+
+
 @given(
-    st.integers(0, 2**32 - 1),
-    st.sampled_from([("offset", False), ("offset", True), ("differential", False)]),
-    st.tuples(st.integers(1, 9), st.integers(1, 4), st.integers(1, 12), st.integers(1, 3), st.integers(1, 10)),
-    st.booleans(),
-)
+    st.integers(0, 2**32 - 1), readings(), st.integers(1, 9), st.integers(1, 12), st.booleans(),
+    st.sampled_from([None, "alike", "each"]),
+)  # fmt: skip
+@settings(max_examples=300)
 def test_converters_are_those_of_the_page(
-    seed: int, way: tuple[str, bool], bits: tuple[int, int, int, int, int], signed: bool
+    seed: int, keys: dict[str, Any], weight_bits: int, input_bits: int, signed: bool, steps_of: str | None
 ) -> None:
-    """And where it says that nothing can clip, nothing does."""
-    weight_bits, cell_bits, input_bits, dac_bits, adc_bits = bits
-    rng, pair = np.random.default_rng(seed), way[0] == "differential"
+    """And where it says that nothing can be lost, nothing is."""
+    rng, pair = np.random.default_rng(seed), keys["encoding"] == "differential"
     low, high, rows = -(1 << (weight_bits - 1)) + pair, 1 << (weight_bits - 1), int(rng.integers(1, 30))
     w = np.sort(rng.integers(low, high, (rows, 2, 3)))[..., int(rng.integers(3))]
     x = rng.integers(0, 1 << input_bits, rows) - (signed << (input_bits - 1))
-    feed, converters = Feed(weight_bits, input_bits, signed, 0), Converters(cell_bits, dac_bits, adc_bits, pair, way[1])
-    crossbar = Crossbar(w.tolist(), feed, converters)
-    keys = {"cell_bits": cell_bits, "dac_bits": dac_bits, "adc_bits": adc_bits, "encoding": way[0], "flipped": way[1]}
-    by_steps = CODE["sums_by_steps"](x, w, weight_bits, input_bits, signed, keys).tolist()
+    steps = np.ones(2) if steps_of is None else rng.choice([1.0, 2.0, 0.69, 4.5, 16.0], 2)
+    if steps_of == "alike" or (not pair and keys["correction"] == "unit column"):
+        steps[:] = steps[0]
+    toml = {name: {key: {"value": value} for key, value in entries.items()} for name, entries in TARGET.items()}
+    for key, value in keys.items():
+        toml["mvmu" if key in ("encoding", "flipped", "pairs", "correction") else "crossbar"][key] = {"value": value}
+    crossbar = Crossbar(w.tolist(), Feed(weight_bits, input_bits, signed, 0), Target(toml).converters, steps.tolist())
+    by_steps = CODE["sums_by_steps"](x, w, weight_bits, input_bits, signed, steps, keys).tolist()
     assert crossbar.converted_sums(x.tolist()) == by_steps
     assert crossbar.exact_sums(x.tolist()) == (x @ w).tolist()
     assert crossbar.product(x.tolist()) == by_steps
+
+
+def test_columns_that_share_a_unit_column_have_one_step() -> None:
+    """Weights 1 and 2 lie as 5 = 1, 1 and 6 = 1, 2: halves become 0, of the unit column too, and 2 one."""
+    feed, converters = Feed(3, 2, False, 0), Converters(2, 1, 8, differential=False, flipped=False)
+    assert Crossbar([[1, 2]], feed, converters, [2.0, 2.0]).converted_sums([3]) == [0, 3]
+    with pytest.raises(ValueError, match="share a unit column"):
+        Crossbar([[1, 2]], feed, converters, [2.0, 1.0])
 
 
 PAGE = FOLDER.parents[2] / "docs" / "isa.md"

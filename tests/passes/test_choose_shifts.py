@@ -94,7 +94,9 @@ def test_the_shift_that_is_chosen_makes_the_least_error(loud: int, monkeypatch: 
     chosen, error = measured()
     found = {}
     for wanted in range(chosen - 3, chosen + 5):
-        monkeypatch.setattr(choose_shifts, "_noise", lambda m, needed, shift, power, blocks, w=wanted: abs(shift - w))
+        monkeypatch.setattr(
+            choose_shifts, "_noise", lambda m, needed, units, shift, power, blocks, w=wanted: abs(shift - w)
+        )
         shift, found[wanted] = measured()
         assert shift == wanted or wanted > chosen, "a shift that there is not"
     assert error <= 1.1 * min(found.values())

@@ -276,7 +276,6 @@ def with_target(folder: Path, section: str, key: str, value: object) -> str:
         ("core", "instruction_bytes", 16, "verify.code"),
         ("tile", "cores", 2, "verify.core"),
         ("tile", "memory_words", 900, "verify.memory"),
-        ("crossbar", "conversions", '"once"', "target.emulated"),
         ("chip", "resident", '"one layer"', "target.emulated"),
     ],
 )

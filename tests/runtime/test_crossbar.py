@@ -17,12 +17,14 @@ from cimc.isa.operands import Reg
 from cimc.isa.program import Matrix
 from cimc.numerics import quant
 from cimc.numerics.keys import Key
-from cimc.runtime.crossbar import compile_mvmu, program_mvmu
+from cimc.runtime.crossbar import compile_mvmu, joined, program_mvmu
 from cimc.runtime.machine import Scratch, Words
 from cimc.runtime.step import StepEngine
 from cimc.target import load_target
 from cimc.target.model import Target
+from tests.crossbar.brute_force import Readout
 from tests.crossbar.brute_force import product as crossbar
+from tests.crossbar.small import keys_of
 from tests.isa.small import SMALL
 from tests.runtime.programs import IDEAL, i, pixel, run_vector, vector_program, with_converters
 from tests.runtime.test_step import small_weights
@@ -30,10 +32,13 @@ from tests.runtime.test_step import small_weights
 PUMA = load_target("puma")
 
 
-def product(target: Target, matrix: Matrix, weights: np.ndarray, x: np.ndarray, exact: bool | None) -> Words:
+def product(
+    target: Target, matrix: Matrix, weights: np.ndarray, x: np.ndarray, exact: bool | None,
+    steps: np.ndarray | None = None,
+) -> Words:  # fmt: skip
     """XbarOut, (columns, lanes), for x, (rows, lanes)."""
     out = np.zeros((matrix.columns, x.shape[1]), np.int32)
-    mvmu = program_mvmu(matrix, weights, target, exact)
+    mvmu = program_mvmu(matrix, weights, steps, target, exact)
     compile_mvmu(mvmu, x.astype(np.int32), out, Scratch(x.shape[1]))()
     return out
 
@@ -56,7 +61,7 @@ def test_exact_product_equals_conversion_by_conversion(
     # words beyond what the converters are fed count by their lowest bits, in both
     x = rng.integers(-(1 << 15), 1 << 15, (rows, 4)) >> rng.integers(0, 15)
     stepwise = product(base, matrix, weights, x, exact=False)
-    assert isinstance(program_mvmu(matrix, weights, base).product, ExactProduct), "these converters lose nothing"
+    assert isinstance(program_mvmu(matrix, weights, None, base).product, ExactProduct), "these converters lose nothing"
     assert np.array_equal(product(base, matrix, weights, x, exact=None), stepwise)
     fed = x & ((1 << input_bits) - 1)
     if signed:
@@ -77,6 +82,71 @@ def test_too_few_converter_bits_clip(way: tuple[str, bool]) -> None:
     assert np.array_equal(lossy, expected)
     assert not np.array_equal(lossy, weights.T @ x)
     assert np.array_equal(product(target, matrix, weights, x, exact=True), weights.T @ x)
+
+
+def read_as(way: tuple[str, bool], adc_bits: int, readout: Readout) -> Target:
+    """The ideal target with other converters that read columns in some way."""
+    crossbar, mvmu = keys_of(readout)
+    target = with_converters(adc_bits, encoding=way[0], flipped=way[1], **mvmu)
+    return replace(target, crossbar=replace(target.crossbar, **crossbar))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("way", "readout"),
+    [
+        (("differential", False), Readout(signed=True, subtracted=True)),
+        (("differential", False), Readout(signed=True, subtracted=True, once=True, down=True)),
+        (("differential", False), Readout(halves=True, rows_at_once=50)),
+        (("offset", True), Readout(digital=True)),
+        (("offset", False), Readout(digital=True, once=True)),
+        (("offset", True), Readout(signed=True, rows_at_once=16)),
+    ],
+)
+@pytest.mark.parametrize("steps", [None, (1.0, 2.0, 0.69, 16.0, 3.3)])
+def test_every_way_to_read_columns_is_the_targets(
+    way: tuple[str, bool], readout: Readout, steps: tuple[float, ...] | None
+) -> None:
+    if steps is not None and way[0] == "offset" and not readout.digital:
+        steps = (2.5,) * 5
+    rng = np.random.default_rng(1)
+    matrix = Matrix(0, "w", 64, 5, 8, 8, True, 3, "", 0, 0)
+    weights, x = rng.integers(-127, 128, (64, 5)), rng.integers(-128, 128, (64, 3))
+    adc = 12 if readout.once else 5
+    sums = [crossbar(weights.tolist(), lane, 8, 8, True, 2, 1, adc, *way, readout, steps) for lane in x.T.tolist()]
+    expected = (np.transpose(sums) + 4) // 8
+    found = product(read_as(way, adc, readout), matrix, weights, x, None, None if steps is None else np.array(steps))
+    assert np.array_equal(found, expected)
+    assert not np.array_equal(found, (weights.T @ x + 4) // 8)
+
+
+def test_steps_of_matrices_that_share_an_mvmu_lie_at_their_columns() -> None:
+    """2.0 and 4.0 for the second, 0.5 for the third; 1 of the first, which names none, and of the column between."""
+    first = Matrix(0, "a", 2, 1, 8, 8, True, 0, "", 0, 0)
+    second = Matrix(0, "b", 3, 2, 8, 8, True, 0, "", 0, 0, at_row=4, at_column=2, steps="s")
+    third = Matrix(0, "c", 1, 1, 8, 8, True, 0, "", 0, 0, at_row=2, at_column=4, steps="t")
+    arrays = {"a": np.ones((2, 1)), "b": np.ones((3, 2)), "c": np.ones((1, 1)),
+              "s": np.array([2.0, 4.0]), "t": np.array([0.5])}  # fmt: skip
+    whole, weights, steps = joined((first, second, third), arrays)
+    assert (whole.rows, whole.columns) == weights.shape == (7, 5)
+    assert steps is not None and steps.tolist() == [1.0, 1.0, 2.0, 4.0, 0.5]
+    assert joined((first,), arrays)[2] is None
+    assert joined((replace(first, steps="u"),), arrays | {"u": np.ones(1)})[2] is None
+
+
+def test_a_program_of_matrices_with_steps_runs() -> None:
+    """Columns of pairs with codes of half and of four units: 6 is 12 halves, and 2 fours with half a four rounded to
+    even; 10 is 20 halves, and 2 fours."""
+    target = with_converters(16, encoding="differential", flipped=False)
+    target = replace(target, crossbar=replace(target.crossbar, dac_bits=8, cell_bits=8))
+    matrix = Matrix(0, "a", 1, 2, 8, 8, True, 0, "", 0, 0, steps="s")
+    body = (
+        i("load", Reg("xin", 0, 1), pixel("x", 1), 0),
+        i("mvm", 1),
+        i("store", pixel("y", 2), Reg("xout", 0, 2)),
+    )
+    weights = {"a": np.array([[2, 2]]), "s": np.array([0.5, 4.0])}
+    unsigned = replace(matrix, input_signed=False)
+    assert run_vector(vector_program(1, 2, body, (unsigned,)), weights, [[3], [5]], target) == [[12, 2], [20, 2]]
 
 
 @pytest.mark.parametrize("signed", [True, False])

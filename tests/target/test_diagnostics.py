@@ -127,14 +127,14 @@ prices""",
         'extends = "pumma"\n',
         """error[target.extends]: no target is called "pumma"
   at chip.toml:1, extends
-  help: did you mean "puma"? presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma; \
-or the path of a .toml file""",
+  help: did you mean "puma"? presets: atomlayer, bram-256, bram-soc, dpe, hermes, ideal, isaac, prime, puma, \
+xnor-rram; or the path of a .toml file""",
     ),
     "missing base": (
         'extends = "base.toml"\n',
         """error[target.file]: the target file "base.toml" cannot be read: no such file or directory
   at chip.toml:1, extends
-  help: check the path; presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma""",
+  help: check the path; presets: atomlayer, bram-256, bram-soc, dpe, hermes, ideal, isaac, prime, puma, xnor-rram""",
     ),
     "empty name": (
         PUMA + 'name = ""\n',
@@ -252,26 +252,26 @@ def test_an_empty_file_lacks_every_key_without_a_default(tmp_path: Path) -> None
         (
             "pumma",
             """error[target.unknown]: no target is called "pumma"
-  help: did you mean "puma"? presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma; \
-or the path of a .toml file""",
+  help: did you mean "puma"? presets: atomlayer, bram-256, bram-soc, dpe, hermes, ideal, isaac, prime, puma, \
+xnor-rram; or the path of a .toml file""",
         ),
         (
             "xyz",
             """error[target.unknown]: no target is called "xyz"
-  help: presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma; \
-or the path of a .toml file""",
+  help: presets: atomlayer, bram-256, bram-soc, dpe, hermes, ideal, isaac, prime, puma, \
+xnor-rram; or the path of a .toml file""",
         ),
         (
             "nowhere.toml",
             """error[target.file]: the target file "nowhere.toml" cannot be read: no such file or directory
   at nowhere.toml
-  help: check the path; presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma""",
+  help: check the path; presets: atomlayer, bram-256, bram-soc, dpe, hermes, ideal, isaac, prime, puma, xnor-rram""",
         ),
         (
             "./",
             """error[target.file]: the target file "./" cannot be read: is a directory
   at ./
-  help: check the path; presets: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma""",
+  help: check the path; presets: atomlayer, bram-256, bram-soc, dpe, hermes, ideal, isaac, prime, puma, xnor-rram""",
         ),
     ],
 )

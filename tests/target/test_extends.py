@@ -56,7 +56,8 @@ def test_a_circle_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert str(caught.value) == (
         "error[target.extends]: targets extend each other in a circle: a.toml -> b.toml -> a.toml\n"
         "  at b.toml:2, extends\n"
-        "  help: let one of them start from a preset: atomlayer, bram-256, bram-soc, ideal, isaac, prime, puma"
+        "  help: let one of them start from a preset: atomlayer, bram-256, bram-soc, dpe, hermes, ideal, "
+        "isaac, prime, puma, xnor-rram"
     )
 
 

@@ -16,7 +16,18 @@ from cimc.target.write import write_target
 
 
 def test_presets_are_listed() -> None:
-    assert preset_names() == ("atomlayer", "bram-256", "bram-soc", "ideal", "isaac", "prime", "puma")
+    assert preset_names() == (
+        "atomlayer",
+        "bram-256",
+        "bram-soc",
+        "dpe",
+        "hermes",
+        "ideal",
+        "isaac",
+        "prime",
+        "puma",
+        "xnor-rram",
+    )
 
 
 @pytest.mark.parametrize("name", preset_names())

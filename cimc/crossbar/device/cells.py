@@ -19,7 +19,7 @@ from cimc.crossbar.device.drift import disturbed, drifted
 from cimc.crossbar.device.faults import States, faults_of
 from cimc.crossbar.device.ideal import IDEAL, Conductances, Device
 from cimc.crossbar.device.layout import Layout
-from cimc.crossbar.device.levels import Places, conductances_of
+from cimc.crossbar.device.levels import ADC, LIFE, Places, conductances_of
 from cimc.crossbar.device.reads import read_variance
 from cimc.crossbar.device.specimen import NEW, Measured, Specimen
 from cimc.crossbar.device.wires import effective, without_resistance
@@ -49,7 +49,7 @@ class Now(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class PhysicalCells:
     """A device. endurance: writes that a cell bears, where the target says it; largest_digit: that rows are driven
-    with."""
+    with; adc_noise, adc_offset: of the converters, see cimc.target.model."""
 
     device: DeviceKeys
     wires: WireKeys
@@ -57,6 +57,8 @@ class PhysicalCells:
     largest_digit: int
     endurance: int | None = None
     specimen: Specimen = NEW
+    adc_noise: float = 0.0
+    adc_offset: float = 0.0
 
     @property
     def exact(self) -> bool:
@@ -88,7 +90,11 @@ class PhysicalCells:
         main, variances = self._in_steps(now, step)
         beside, beside_variances = (None, None) if unit is None else self._in_steps(unit, step)
         off = float(conductances_of(self.device, top)[0]) / step
-        return Conductances(main, beside, off, variances, beside_variances)
+        offsets = None
+        if self.adc_offset:
+            drawn = Places.of(key, (*main.shape[:2], 1, main.shape[3]))
+            offsets = self.adc_offset * drawn.life.at(LIFE).normal(np.asarray(ADC), *drawn.coordinates)
+        return Conductances(main, beside, off, variances, beside_variances, self.adc_noise, offsets)
 
     def _now(self, wanted: Floats, known: Floats | None, faults: States | None, places: Places) -> Now:
         """What cells conduct at the time of the specimen; known: measured."""
@@ -139,7 +145,8 @@ def device_of(target: Target, specimen: Specimen = NEW) -> Device:
     """The cells of a target on one chip: ideal ones, where nothing says otherwise."""
     found = physical_cells(target, specimen)
     told = specimen.measured or specimen.faults or (specimen.writes and found.endurance is not None)
-    neutral = changes_nothing(found.device) and without_resistance(found.wires) and not told
+    cells = changes_nothing(found.device) and without_resistance(found.wires)
+    neutral = cells and not (told or found.adc_noise or found.adc_offset)
     return IDEAL if neutral else found
 
 
@@ -147,7 +154,11 @@ def physical_cells(target: Target, specimen: Specimen = NEW) -> PhysicalCells:
     """The cells of a target on one chip, with all that the target says of them."""
     endurance = None if target.writing is None else target.writing.endurance
     device, wires = target.device or DeviceKeys(), target.wires or WireKeys()
-    return PhysicalCells(device, wires, Layout.of(target), (1 << target.crossbar.dac_bits) - 1, endurance, specimen)
+    crossbar = target.crossbar
+    return PhysicalCells(
+        device, wires, Layout.of(target), (1 << crossbar.dac_bits) - 1, endurance, specimen,
+        crossbar.adc_noise, crossbar.adc_offset,
+    )  # fmt: skip
 
 
 def changes_nothing(device: DeviceKeys) -> bool:

@@ -17,7 +17,8 @@ class Conductances:
     (rows, 1), or None where there is none.
 
     off: what a cell at level 0 is meant to conduct, which is known and taken off digitally. variances: of one read of a
-    cell, in units of a step squared, of cells and of the unit column; None where reads have no noise.
+    cell, in units of a step squared, of cells and of the unit column; None where reads have no noise. adc_noise: of a
+    conversion, and adc_offsets: of each column's converter, (signs, slices, 1, columns), both in its own steps.
     """
 
     cells: Floats
@@ -25,6 +26,8 @@ class Conductances:
     off: float = 0.0
     variances: Floats | None = None
     unit_variances: Floats | None = None
+    adc_noise: float = 0.0
+    adc_offsets: Floats | None = None
 
 
 class Device(Protocol):

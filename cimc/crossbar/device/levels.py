@@ -75,6 +75,9 @@ class Places:
 LIFE, READ = -1, -2
 """In the place of the number of a write: what is drawn once for a cell, and for every read."""
 
+ADC = -3
+"""What is drawn for a converter, and not for a cell: see its uses."""
+
 UNIT_COLUMN = -1
 """The number of its column."""
 

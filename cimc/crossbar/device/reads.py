@@ -18,7 +18,7 @@ import numpy as np
 
 from cimc.crossbar.device.drift import LEAST
 from cimc.crossbar.device.ideal import Conductances
-from cimc.crossbar.device.levels import READ, UNIT_COLUMN
+from cimc.crossbar.device.levels import ADC, READ, UNIT_COLUMN
 from cimc.crossbar.device.writing import PCM_FULL
 from cimc.crossbar.storage import Floats
 from cimc.numerics.keys import Hashes, Ints, Key, mixed, normal
@@ -56,6 +56,12 @@ class Reading:
     def part(self, start: int, stop: int) -> Reading:
         """Of some of the inputs."""
         return Reading(self.hashes[start:stop])
+
+    def conversions(self, shape: tuple[int, ...], number: int) -> Floats:
+        """A normal number for each conversion of column sums (signs, slices, lanes, columns). number: as of noisy."""
+        signs, slices, _, columns = (np.arange(count) for count in shape)
+        now = mixed(self.hashes, number)
+        return normal(mixed(now, signs[:, None, None, None], slices[:, None, None], ADC - columns))
 
     def noisy(
         self, cells: Floats, unit: Floats | None, squares: Floats, conductances: Conductances, rows: slice, number: int

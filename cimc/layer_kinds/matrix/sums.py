@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from cimc.crossbar.chain import Feed, Programmed
+from cimc.crossbar.chain import Programmed
 from cimc.crossbar.converter import fine
+from cimc.crossbar.feed import Feed
 from cimc.ir.layers import Floats, Ints, Words
 from cimc.ir.mapped import Block, MappedGraph, Task, evaluate_layer
 from cimc.ir.reference import empty_output, read_operand, windows_of

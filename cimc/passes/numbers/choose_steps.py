@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cimc.crossbar.chain import Feed
 from cimc.crossbar.converter import Converter, TwinRangeConverter, UniformConverter, fine
+from cimc.crossbar.feed import Feed
 from cimc.ir.layers import Floats, Ints, Words
 from cimc.ir.mapped import MappedGraph
 from cimc.layer_kinds.matrix.mapped import MappedMatrix

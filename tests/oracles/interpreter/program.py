@@ -35,7 +35,7 @@ DIRECTIVES: dict[str, Directive] = {
     ".mvmu": (
         "mvmu",
         "array rows columns weight_bits input_bits signed shift layer row column",
-        {"at_row": 0, "at_column": 0},
+        {"at_row": 0, "at_column": 0, "steps": ""},
     ),
     ".origin": ("number", "", {}),
 }
@@ -80,7 +80,10 @@ class Target:
         def whole(section: str, name: str) -> int:
             return int(toml[section][name]["value"])
 
-        mvmu = toml["mvmu"]
+        def word(section: str, name: str, usual: str) -> str:
+            return str(toml[section][name]["value"]) if name in toml[section] else usual
+
+        crossbar, mvmu = toml["crossbar"], toml["mvmu"]
         self.word, self.accumulator = whole("numbers", "word"), whole("numbers", "accumulator")
         self.rows, self.stride = whole("crossbar", "rows"), whole("crossbar", "columns")
         self.mvmus, self.registers = whole("core", "mvmus"), whole("core", "registers")
@@ -92,6 +95,13 @@ class Target:
             adc_bits=whole("crossbar", "adc_bits"),
             differential=mvmu["encoding"]["value"] != "offset",
             flipped=bool(mvmu["flipped"]["value"]),
+            adc_signed="adc_signed" in crossbar and bool(crossbar["adc_signed"]["value"]),
+            rounds_down=word("crossbar", "adc_rounds", "nearest") == "down",
+            once=word("crossbar", "conversions", "each step") == "once",
+            halves=word("crossbar", "signed_inputs", "twos complement") == "halves",
+            subtracted=word("mvmu", "pairs", "apart") == "subtracted",
+            digital=word("mvmu", "correction", "unit column") == "digital",
+            rows_at_once=whole("crossbar", "rows_at_once") if "rows_at_once" in crossbar else 0,
         )
         if mvmu["slices"]["value"] == "columns":
             two_bits = 2 if self.converters.differential else -(-2 // self.converters.cell_bits)
@@ -216,13 +226,16 @@ class Loader:
         columns = max(part["at_column"] + part["columns"] for part in parts)
         if len(feeds) != 1 or rows > self.program.target.rows or columns > self.program.target.stride:
             raise ValueError("the matrices of an MVMU agree in their keys and are not larger than it")
-        weights = [[0] * columns for _ in range(rows)]
+        weights, steps = [[0] * columns for _ in range(rows)], [1.0] * columns
         for part in parts:
             array = self.arrays[part["array"]].reshape(part["rows"], part["columns"])
             for i, row in enumerate(array, part["at_row"]):
                 for j, weight in enumerate(row, part["at_column"]):
                     weights[i][j] = int(weight)
-        return Crossbar(weights, feeds.pop(), self.program.target.converters)
+            if part["steps"]:
+                own = self.arrays[part["steps"]].reshape(part["columns"])
+                steps[part["at_column"] : part["at_column"] + part["columns"]] = [float(step) for step in own]
+        return Crossbar(weights, feeds.pop(), self.program.target.converters, steps)
 
     def finish(self) -> Program:
         """Put the matrices of each MVMU together, and the loops of each stream."""
