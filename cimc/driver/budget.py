@@ -21,7 +21,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "stuck cells": ("stuck_on", "stuck_off"),
 }  # fmt: skip
 """The keys of [device] of each cause. Besides them there are "levels" - how conductances lie and what cells at level 0
-conduct, which stay with every cause - and "wires"."""
+conduct, which stay with every cause -, "wires", and "converters", whose offsets and noise are meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ def _cases(target: Target, specimen: Specimen) -> Iterator[tuple[str, Kind, Kind
     device, wires = target.device or DeviceKeys(), target.wires or WireKeys()
     straight, no_faults = WireKeys(), replace(specimen, writes=0, measured={}, faults={})
     bare = _without(device, [key for keys in CAUSES.values() for key in keys])
-    plain = replace(target, device=bare, wires=straight)
+    quiet = replace(target.crossbar, adc_noise=0.0, adc_offset=0.0)
+    plain = replace(target, device=bare, wires=straight, crossbar=quiet)
     if bare.off_conductance or bare.levels != "even":
         yield "levels", (plain, no_faults), None
     for name, keys in CAUSES.items():
@@ -74,6 +75,9 @@ def _cases(target: Target, specimen: Specimen) -> Iterator[tuple[str, Kind, Kind
             yield name, (alone, specimen if stuck else no_faults), (rest, no_faults if stuck else specimen)
     if wires != straight:
         yield "wires", (replace(plain, wires=wires), no_faults), (replace(target, wires=straight), specimen)
+    if quiet != target.crossbar:
+        loud = replace(plain, crossbar=target.crossbar)
+        yield "converters", (loud, no_faults), (replace(target, crossbar=quiet), specimen)
 
 
 def _without(device: DeviceKeys, keys: list[str] | tuple[str, ...]) -> DeviceKeys:

@@ -161,6 +161,15 @@ def test_trials_are_the_chips_one_by_one() -> None:
     assert verified(set=NOISY, chip_seed=4, trials=3, workers=2).trials == found
 
 
+def test_a_chip_is_the_same_in_however_many_parts_the_data_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = verified(set=NOISY, chip_seed=3).device
+    monkeypatch.setattr("cimc.driver.verify.chunk_lanes", lambda compiled: 5)
+    parts = verified(set=NOISY, chip_seed=3).device
+    assert whole is not None and parts is not None
+    assert (parts.top1, parts.max_abs_error) == (whole.top1, whole.max_abs_error)
+    assert parts.snr_db == pytest.approx(whole.snr_db, rel=1e-12)  # of sums in another order
+
+
 def test_trials_go_on_where_they_were_left(tmp_path: Path) -> None:
     """What the file holds of the same run is taken as it is; what it holds of others stays there."""
     file = tmp_path / "chips.csv"
@@ -200,19 +209,20 @@ def test_chips_with_ideal_cells_are_not_tried() -> None:
 def test_a_budget_has_every_cause_alone_and_without_it() -> None:
     """Each is the chip of a target that has just these keys; levels are in all of them."""
     keys = {"device.off_conductance": "5 uS", "device.program_error_relative": "0.05", "device.stuck_on": "0.003"}
-    keys |= {"wires.sense": "20 ohm"}
+    keys |= {"wires.sense": "20 ohm", "crossbar.adc_noise": "0.8"}
 
     def chip(*names: str, **age: float) -> DeviceEffect | None:
         return verified(set={name: keys[name] for name in names}, chip_seed=2, **age).device
 
-    off, error, stuck, sense = keys
+    off, error, stuck, sense, adc = keys
     found = verified(set=keys, chip_seed=2, budget=True, writes=10**9).budget
     assert found is not None
     expected = [
         ("levels", chip(off), None),
-        ("programming", chip(off, error), chip(off, stuck, sense, writes=10**9)),
-        ("stuck cells", chip(off, stuck, writes=10**9), chip(off, error, sense)),
-        ("wires", chip(off, sense), chip(off, error, stuck, writes=10**9)),
+        ("programming", chip(off, error), chip(off, stuck, sense, adc, writes=10**9)),
+        ("stuck cells", chip(off, stuck, writes=10**9), chip(off, error, sense, adc)),
+        ("wires", chip(off, sense), chip(off, error, stuck, adc, writes=10**9)),
+        ("converters", chip(off, adc), chip(off, error, stuck, sense, writes=10**9)),
     ]
     assert [one.name for one in found] == [name for name, _, _ in expected]
     for one, (_, alone, without) in zip(found, expected, strict=True):
