@@ -46,7 +46,14 @@ PRINTED_PAGES = (
 """Tests of pages (docs/), and the one of this list: no bug is killed by them."""
 
 FIRST: dict[str, tuple[str, ...]] = {
-    "cimc/crossbar/device/": ("tests/device",),
+    "cimc/crossbar/device/": ("tests/device/test_reads.py", "tests/device/test_levels.py"),
+    "cimc/crossbar/device/writing.py": ("tests/device/test_writing.py",),
+    "cimc/crossbar/device/drift.py": ("tests/device/test_ageing.py",),
+    "cimc/crossbar/device/faults.py": ("tests/device/test_ageing.py",),
+    "cimc/crossbar/device/wires.py": ("tests/device/test_wires.py",),
+    "cimc/crossbar/device/ladders.py": ("tests/device/test_wires.py",),
+    "cimc/crossbar/device/layout.py": ("tests/device/test_wires.py",),
+    "cimc/crossbar/device/spice.py": ("tests/device/test_wires.py",),
     "cimc/crossbar/": ("tests/crossbar",),
     "cimc/numerics/quant.py": ("tests/numerics/test_quant.py",),
     "cimc/numerics/functions.py": ("tests/numerics/test_functions.py",),
@@ -58,7 +65,8 @@ FIRST: dict[str, tuple[str, ...]] = {
     "cimc/target/mesh.py": ("tests/target/test_mesh.py",),
     "cimc/passes/crossbars/split": ("tests/passes/test_split.py", "tests/passes/test_partial_sums.py"),
     "cimc/passes/crossbars/balance": ("tests/passes/test_balance.py", "tests/passes/test_balance_by_hand.py"),
-    "cimc/driver/": ("tests/device/test_chips.py", "tests/device/test_conductances.py"),
+    "cimc/driver/": ("tests/device/test_chips.py",),
+    "cimc/driver/conductances.py": ("tests/device/test_conductances.py",),
     "cimc/estimator/": ("tests/driver/test_known.py", "tests/driver/test_whole.py"),
     "cimc/layer_kinds/": ("tests/layer_kinds", "tests/passes/test_constructs.py", "tests/ir"),
     "cimc/passes/lower/": ("tests/passes/lower", "tests/passes/test_constructs.py"),
@@ -86,7 +94,8 @@ FIRST: dict[str, tuple[str, ...]] = {
 """Beginnings of files' names to the tests that run first; the longest beginning counts."""
 
 WIDER: dict[str, tuple[str, ...]] = {
-    "cimc/driver/": ("tests/driver/test_fidelity.py", "tests/cli"),
+    "cimc/crossbar/device/": ("tests/device",),
+    "cimc/driver/": ("tests/device", "tests/driver/test_fidelity.py", "tests/cli"),
     "cimc/crossbar/": ("tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
     "cimc/numerics/": ("tests/numerics", "tests/runtime", "tests/isa/test_page.py", "tests/ir", "tests/oracles"),
     "backends/": ("tests/passes", "tests/oracles"),

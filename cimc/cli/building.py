@@ -14,6 +14,7 @@ from cimc.base.names import printable
 from cimc.base.options import require
 from cimc.base.quantities import counted, decibels
 from cimc.cli.console import answer, check_json, new_console, put_json, steps, warn, write_out
+from cimc.driver.chip_trials import Spread
 from cimc.driver.compile import compile_network
 from cimc.driver.options import ChipOptions, CompileOptions, Limits, TrialOptions
 from cimc.driver.verification import Verification
@@ -120,6 +121,11 @@ def verify_job(
     return found.passed
 
 
+def _mean(found: Spread | None, factor: float) -> str:
+    """The mean of a figure over chips."""
+    return "" if found is None else f"{factor * found.mean:.1f}"
+
+
 def _view(found: Verification) -> Iterator[RenderableType]:
     """A verification as tables, its verdict last. docs/verify.md explains every field."""
     yield table_of(
@@ -129,6 +135,16 @@ def _view(found: Verification) -> Iterator[RenderableType]:
         ("largest error>", lambda layer: f"{layer.max_abs_error:.3g}"),
     )
     yield ""
+    if found.budget is not None:
+        yield table_of(
+            found.budget,
+            ("cause", lambda cause: cause.name),
+            ("alone dB>", lambda cause: _mean(cause.alone.snr_db, 1)),
+            ("labels %>", lambda cause: _mean(cause.alone.top1, 100)),
+            ("without it dB>", lambda cause: "" if cause.without is None else _mean(cause.without.snr_db, 1)),
+            ("labels %>", lambda cause: "" if cause.without is None else _mean(cause.without.top1, 100)),
+        )
+        yield ""
     yield facts_table(found.figures())
     yield ""
     for right, verdict in ((found.bit_exact, found.exactness()), (found.faithful, found.faithfulness())):

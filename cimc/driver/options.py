@@ -163,7 +163,7 @@ class ChipOptions(Checked):
 
 @dataclass(frozen=True, slots=True)
 class TrialOptions(Checked):
-    """Many chips in place of one."""
+    """Many chips in place of one, and which part of them costs what."""
 
     trials: Annotated[
         int | None, Option("Try so many chips, with --chip-seed and the seeds after it.", "N", least=1, most=100_000)
@@ -173,6 +173,9 @@ class TrialOptions(Checked):
         str | os.PathLike[str] | None,
         Option("Keep every chip in this file as it is done; those that it holds are not tried again.", "FILE.csv"),
     ] = None
+    budget: Annotated[
+        bool, Option("Try chips with each cause of errors alone, and with all others, to see what costs what.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from cimc.base.diagnostics import Diagnostic
 from cimc.base.names import printable
 from cimc.base.quantities import counted, decibels
 from cimc.base.shown import Facts, Shown
+from cimc.driver.budget import Cause
 from cimc.driver.chip_trials import Trials
 from cimc.driver.device_effect import DeviceEffect
 from cimc.driver.fidelity import LayerError
@@ -75,6 +76,7 @@ class Verification(Shown, Sizes):
     top1_chip: float | None
     device: DeviceEffect | None
     trials: Trials | None
+    budget: tuple[Cause, ...] | None
     seconds: Mapping[str, float]
     warnings: tuple[Diagnostic, ...]
 

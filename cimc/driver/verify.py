@@ -21,6 +21,7 @@ from cimc.base.options import fits, shown
 from cimc.base.reading import FilePath
 from cimc.crossbar.device import IDEAL, Specimen, device_of
 from cimc.driver.arrays import Arrays, Data, data_for
+from cimc.driver.budget import budget
 from cimc.driver.chip_trials import Bench, Outputs, try_chips
 from cimc.driver.chips import specimen_of
 from cimc.driver.compile import Compiled, Progress, compile_network
@@ -80,10 +81,10 @@ def verify_network(
     inputs = {name: array[:limit] for name, array in lanes_of(graph, without_labels(found, graph.inputs)).items()}
     labels = found[LABELS] if _has_labels(found, graph) else None
     specimen = specimen_of(chip, compiled.program, compiled.weights, compiled.target)
-    if trials.trials is not None and device_of(compiled.target, specimen) is IDEAL:
+    if (trials.trials is not None or trials.budget) and device_of(compiled.target, specimen) is IDEAL:
         what = f"the cells and wires of {compiled.target.name} are ideal: all of its chips are the same"
         todo = "give it cells, such as --set device.preset=pcm; docs/devices.md shows what there is"
-        raise fail("options.trials", what, Place(item="--trials"), todo)
+        raise fail("options.trials", what, Place(item="--budget" if trials.budget else "--trials"), todo)
     took, synthetic = compiled_at - start, calibration is None
     return _compare(model, compiled, specimen, inputs, labels, took, progress, limits, synthetic, trials)
 
@@ -164,11 +165,12 @@ def _compare(
     top1 = {key: count / lanes for key, count in right.items()} if labels is not None else {}
     lost = 100 * (top1["float"] - top1["chip"]) if top1 else None
     faithful, warnings = doubts(book, noise, lost, limits, synthetic)
-    device, chips, seconds = None, None, {"compile": seconds_compile, "emulate": emulated}
+    device, chips, causes, seconds = None, None, None, {"compile": seconds_compile, "emulate": emulated}
     if device_of(compiled.target, specimen) is not IDEAL:
         start, bench = time.perf_counter(), Bench(*parts, inputs, *kept.joined(), labels, size)
         chips = try_chips(bench, specimen, trials, progress)
         device, chips = chips.chips[0], None if trials.trials is None else chips
+        causes = budget(bench, specimen, trials, progress) if trials.budget else None
         seconds["chips"] = time.perf_counter() - start
     return Verification(
         model=place_of(model).file or compiled.graph.name,
@@ -188,6 +190,7 @@ def _compare(
         **asdict(sizes_of(compiled.program)),
         device=device,
         trials=chips,
+        budget=causes,
         seconds=seconds,
         warnings=(*compiled.warnings, *warnings),
     )
