@@ -100,6 +100,7 @@ DIRECTIVES: tuple[Directive, ...] = (
     _directive("string", "program", String, "what layer *number* is called; it changes no result", leading=2),
     _directive("input", "program", program.Plug, "a network input"),
     _directive("output", "program", program.Plug, "a network output"),
+    _directive("phase", "program", program.Phase, "begins a phase; its inputs, outputs and tiles follow"),
     _directive("tile", "program", program.TileCode, "begins a tile"),
     _directive("ring", "tile", program.Ring, "a circular buffer of pixels in tile memory"),
     _directive("scale", "tile", program.Scale, "multipliers of requantisation in tile memory"),

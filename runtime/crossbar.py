@@ -19,6 +19,7 @@ from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.isa.program import Matrix, extent
 from cimc.numerics import quant
 from cimc.numerics.keys import NOTHING_DRAWN, Key
+from cimc.runtime.cells import Stored
 from cimc.runtime.machine import Action, AnyArray, Scratch, Words
 from cimc.target.emulated import require_emulated
 from cimc.target.model import Target
@@ -38,11 +39,14 @@ class Mvmu:
     word: int
 
 
-def joined(matrices: tuple[Matrix, ...], arrays: Mapping[str, AnyArray]) -> tuple[Matrix, npt.NDArray[np.int64]]:
-    """The matrices of one MVMU as one, with its weights, int (rows, columns): each at its place, zeros elsewhere."""
+def joined(
+    matrices: tuple[Matrix, ...], arrays: Mapping[str, AnyArray], stored: Stored | None = None
+) -> tuple[Matrix, npt.NDArray[np.int64]]:
+    """The matrices of one MVMU as one, with its weights, int (rows, columns): each at its place, zeros elsewhere; or
+    those that were written to its cells."""
     rows, columns = extent(matrices)
-    weights = np.zeros((rows, columns), np.int64)
-    for m in matrices:
+    weights = np.zeros((rows, columns), np.int64) if stored is None else stored.weights()
+    for m in matrices if stored is None else ():
         weights[m.at_row : m.at_row + m.rows, m.at_column : m.at_column + m.columns] = arrays[m.array]
     return replace(matrices[0], rows=rows, columns=columns, at_row=0, at_column=0), weights
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cimc.isa.program import Program
 from cimc.runtime.execution import Engine
 from cimc.runtime.machine import AnyArray
+from cimc.runtime.rounds import RoundsEngine
 from cimc.runtime.step import StepEngine
 from cimc.target.model import Target
 
@@ -15,4 +16,6 @@ def engine_for(
     program: Program, weights: Mapping[str, AnyArray], target: Target, max_memory: int | None = None
 ) -> Engine:
     """An engine for a program that the verifier finds right for the target. weights: the arrays that belong to it."""
+    if program.phases:
+        return RoundsEngine(program, weights, target, max_memory=max_memory)
     return StepEngine(program, weights, target, max_memory=max_memory)

@@ -176,7 +176,10 @@ def build_machine(program: Program, target: Target, lanes: int) -> Machine:
 
 
 def bytes_per_lane(program: Program, target: Target) -> int:
-    """Bytes of state that one lane needs: memory, registers, and as much again in FIFOs as the largest ring a tile."""
+    """Bytes of state that one lane needs: memory, registers, and as much again in FIFOs as the largest ring a tile. In
+    rounds, those of the phase that needs most."""
+    if program.phases:
+        return max(bytes_per_lane(part, target) for part in program.parts)
     memory = sum(_memory_words(tile) for tile in program.tiles)
     messages = sum(max((ring.words for ring in tile.rings), default=0) for tile in program.tiles if tile.channels)
     registers = sum(len(tile.cores) for tile in program.tiles) * (sum(register_words(target).values()) + 2)

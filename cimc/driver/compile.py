@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.backends.emit import emit
+from cimc.backends.writing import in_rounds
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.layer_names import LayerNames
@@ -24,7 +25,7 @@ from cimc.ir.lanes import lanes_of
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.ir.widths import Widths
-from cimc.isa.program import Program
+from cimc.isa.program import Program, in_phases
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.numerics.integers import integer_range, storage_of
 from cimc.passes.crossbars.balance import require_objective
@@ -33,6 +34,7 @@ from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
 from cimc.passes.numbers.quantise import underflows
 from cimc.passes.pipelines import PASSES, Context, MapOptions, run_passes
+from cimc.passes.rounds import FIRST, schedule_rounds
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
 from cimc.target.emulated import require_emulated
@@ -51,15 +53,22 @@ SYNTHETIC_VALUES = 1 << 23
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled network and every stage it went through. warnings: what the user should know."""
+    """A compiled network and every stage it went through. rounds: in which the chip runs it; one where all its layers
+    stay on the chip. warnings: what the user should know."""
 
     graph: Graph
     mapped: MappedGraph
-    scheduled: ScheduledGraph
+    rounds: tuple[ScheduledGraph, ...]
     program: Program
     weights: Mapping[str, npt.NDArray[Any]]
     target: Target
     warnings: tuple[Diagnostic, ...]
+
+    @property
+    def scheduled(self) -> ScheduledGraph:
+        """The schedule of a network whose layers stay on the chip."""
+        assert len(self.rounds) == 1, f"{len(self.rounds)} rounds"
+        return self.rounds[0]
 
     @property
     def names(self) -> LayerNames:
@@ -107,15 +116,26 @@ def compile_network(
     context = Context(
         target, graph, data, mapping, duplication, pace_of, options.chips, options.seed, options.verify_each
     )
+    turns = target.chip.resident == "one layer"
     with no_collection():
-        scheduled: ScheduledGraph = run_passes(graph, context, PASSES, observe)
-        warnings += underflows(scheduled.mapped)
+        if options.rounds or turns:
+            mapped: MappedGraph = run_passes(graph, context, PASSES[:FIRST], observe)
+            rounds = schedule_rounds(mapped, context, turns, observe)
+        else:
+            rounds = (run_passes(graph, context, PASSES, observe),)
+            mapped = rounds[0].mapped
+        warnings += underflows(mapped)
         progress("writing code")
-        program, weights = emit(scheduled, target)
+        program, weights = emit(rounds[0], target)
+        if options.rounds or turns:
+            emitted = [(program, weights), *(emit(one, target) for one in rounds[1:])]
+            strings, shared = tuple(mapped.names.shown), options.images_per_round
+            phases, weights = in_rounds(emitted, strings, target, shared)
+            program = in_phases(replace(program, tiles=(), strings=strings, shared=shared), phases)
         program = replace(program, weights=weights_digest(weights))
         progress("checking the program")
         verify_program(program, target)
-    return Compiled(graph, scheduled.mapped, scheduled, program, weights, target, tuple(warnings))
+    return Compiled(graph, mapped, rounds, program, weights, target, tuple(warnings))
 
 
 def _check_copies(options: CompileOptions, target: Target) -> None:

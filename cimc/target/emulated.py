@@ -20,11 +20,11 @@ def require_emulated(target: Target, input_bits: int) -> None:
 
     A crossbar that converts "once", or whose ADC keeps "high bits", is emulated where the ADC holds every sum of
     inputs of `input_bits` bits: nothing is lost then, and the product is exact however it is converted. A narrower ADC
-    rounds sums over a fixed range, which the emulator does not do. Nor does it write weights while a network runs.
+    rounds sums over a fixed range, which the emulator does not do.
     """
-    said = [problem for problem in (_conversion(target, input_bits), _residence(target)) if problem is not None]
-    if said:
-        raise CimcError(said)
+    problem = _conversion(target, input_bits)
+    if problem is not None:
+        raise CimcError([problem])
 
 
 def _conversion(target: Target, input_bits: int) -> Diagnostic | None:
@@ -42,17 +42,4 @@ def _conversion(target: Target, input_bits: int) -> Diagnostic | None:
         Place(f"target {target.name}", item="crossbar.conversions" if once else "crossbar.adc_keeps"),
         "`cimc estimate` gives its crossbars, time and energy; to run code take another target, or a file that "
         f"extends this one with crossbar.adc_bits = {needed}{other}",
-    )
-
-
-def _residence(target: Target) -> Diagnostic | None:
-    if target.chip.resident == "all layers":
-        return None
-    return Diagnostic(
-        "target.emulated",
-        f"{target.name} holds the weights of one layer at a time. Writing the next layer's while a network runs is not "
-        "emulated",
-        Place(f"target {target.name}", item="chip.resident"),
-        "`cimc estimate` gives its crossbars, time, energy and how long its cells last; to run code take another "
-        'target, or a file that extends this one with chip.resident = "all layers"',
     )

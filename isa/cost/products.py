@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cimc.isa.operands import Name, Operand, Reg, Window
-from cimc.isa.program import CoreCode, Matrix, TileCode
+from cimc.isa.program import CoreCode, Matrix, TileCode, extent
 from cimc.target.keys import ACTIONS
 from cimc.target.mesh import Mesh, flits
 from cimc.target.model import Target
@@ -102,6 +102,27 @@ def product_counts(mask: int, setting: Setting) -> Counts:
         add_counts(counts, {action: count for action, count in parts.items() if action in target.prices})
         add_counts(counts, {"mvm": product_share(target, input_bits), "xin_read": rows, "register_word": columns})
     return counts
+
+
+def write(operands: Operands, setting: Setting) -> Counts:
+    """Cells of a row of each MVMU; their rows at the same time."""
+    mask = operands[0]
+    assert isinstance(mask, int), operands
+    target = setting.target
+    cells = sum(
+        extent(held)[1] * target.slices(max(m.weight_bits for m in held)) * target.cells_abreast
+        for held in multiplied(mask, setting).values()
+    )
+    return {"row_write": 1, "cell_write": cells}
+
+
+def read_back(operands: Operands, setting: Setting) -> Counts:
+    """One step of a product that drives one row, as far as its parts have prices (assumed)."""
+    mvmu, _, d = operands
+    assert isinstance(mvmu, int) and isinstance(d, Reg), operands
+    held = multiplied(1 << mvmu, setting).get(mvmu, ())
+    parts = product_parts(setting.target, 1, d.length, max((m.weight_bits for m in held), default=2), 1)
+    return {action: count for action, count in parts.items() if action in setting.target.prices}
 
 
 def memory_actions(words: int) -> Counts:

@@ -18,11 +18,13 @@ from cimc.isa.kinds.numbers import Mask
 from cimc.isa.program import CoreCode
 from cimc.isa.table import FORM
 from cimc.runtime.timing.operations import Costed
-from cimc.target.keys import ACTIONS
+from cimc.target.keys import ACTIONS, WRITTEN
 from cimc.target.mesh import FLIT_BITS, Link, Mesh, flits
 
 NO_LAYER, HOST = -1, -2
 """Where a layer's number stands: what counts for no layer, and the host's transfers."""
+
+_COMPONENTS = {**ACTIONS, **WRITTEN}
 
 KINDS = {"vfu": "vector unit", "sfu": "table unit"}
 """Units of the instruction table that a core has one of."""
@@ -106,7 +108,7 @@ def _settle_stream(costed: Costed, prices: PriceList, accounts: Accounts) -> Non
 
 def _spend(accounts: Accounts, joules: dict[str, float], layer: int) -> None:
     for action, amount in joules.items():
-        accounts.component[ACTIONS[action].component] += amount
+        accounts.component[_COMPONENTS[action].component] += amount
         accounts.layer[layer] += amount
 
 

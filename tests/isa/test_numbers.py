@@ -90,7 +90,7 @@ def numbered() -> list[tuple[str, Key]]:
     return [
         (name, key)
         for name, directive in DIRECTIVE.items()
-        if name not in ("isa", "string", "origin", "tile", "core", "channel")
+        if name not in ("isa", "string", "origin", "phase", "tile", "core", "channel")
         for key in directive.all
         if key.kind.name in ("int", "ints")
     ]

@@ -1,0 +1,124 @@
+"""Rounds: a network cut, in network order, into parts whose matrices fit the chip one after the other.
+
+A part is a MappedGraph of its own. Every number is chosen before (formats, shifts, blocks), so that parts compute what
+the whole would. A map that a later part reads leaves its own through off-chip memory, as words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cimc.base.diagnostics import CimcError, Place, fail
+from cimc.base.moves import Moves
+from cimc.ir.layers import Binding, FeatureMap
+from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.scheduled import ScheduledGraph
+from cimc.layer_kinds.matrix.mapped import as_matrix
+from cimc.passes.pipelines import PASSES, Context, run_passes
+
+WAITS = "maps/"
+"""What stands before the name of a map in off-chip memory."""
+FIRST = next(number for number, one in enumerate(PASSES) if one.name == "pack") + 1
+"""The first pass that every round has for itself."""
+
+
+def schedule_rounds(
+    mapped: MappedGraph,
+    context: Context,
+    one_layer: bool,
+    observe: Callable[[str, Any], None] = lambda name, stage: None,
+) -> tuple[ScheduledGraph, ...]:
+    """The rounds of a network, placed and scheduled: as many layers in each as the chip takes, or one that has a matrix
+    with those without one behind it. Raises CimcError where a layer alone does not fit the chip."""
+    found: list[ScheduledGraph] = []
+    start, layers = 0, len(mapped.layers)
+    while start < layers:
+        stop = _furthest(mapped, start, context, one_layer)
+        while True:
+            part, made = part_of(mapped, start, stop), list[tuple[str, Any]]()
+            try:
+                found.append(run_passes(part, context, PASSES[FIRST:], lambda name, stage: made.append((name, stage))))
+            except CimcError as error:
+                if stop == start + 1:
+                    raise _too_large(mapped.layers[start], error, context) from None
+                stop -= 1
+                continue
+            for name, stage in made:
+                observe(name, stage)
+            break
+        start = stop
+    return tuple(found)
+
+
+def _furthest(mapped: MappedGraph, start: int, context: Context, one_layer: bool) -> int:
+    """One past the last layer that a round could have by its MVMUs and cores; its memory is not looked at."""
+    chip = context.target.chip.tiles * context.chips * context.target.tile.cores
+    cores, matrices, stop = 0, 0, start
+    for layer in mapped.layers[start:]:
+        cores += len(layer.tasks)
+        matrices += as_matrix(layer) is not None
+        if stop > start and (cores > chip or (one_layer and matrices > 1 and as_matrix(layer) is not None)):
+            break
+        stop += 1
+    return stop
+
+
+def _too_large(layer: MappedLayer, error: CimcError, context: Context) -> CimcError:
+    """Why a layer alone does not fit a round."""
+    said = error.diagnostics[0]
+    blocks = sum(len(task.blocks) for task in layer.tasks)
+    target = context.target
+    whole = target.chip.tiles * context.chips * target.tile.cores * target.core.mvmus
+    if blocks <= whole:
+        return error
+    what = f"a round takes whole layers, and this one needs {blocks:,} MVMUs; {target.name} has {whole:,}"
+    more = math.ceil(blocks / (whole / context.chips))
+    return fail("rounds.layer", what, Place(item=layer.layer.origin), f"take more chips (--chips {more}); {said.todo}")
+
+
+def part_of(mapped: MappedGraph, start: int, stop: int) -> MappedGraph:
+    """Layers start .. stop of a graph as a graph of their own."""
+    layers, later = mapped.layers[start:stop], mapped.layers[stop:]
+    made_in = {layer.layer.output: number for number, layer in enumerate(mapped.layers)}
+    made = {layer.layer.output for layer in layers}
+    inputs = {binding.maps[0]: binding for binding in mapped.inputs}
+    last = stop == len(mapped.layers)
+
+    def ends(binding: Binding) -> int:
+        """The layer behind which all of an output is there."""
+        return max((made_in.get(name, 0) for name in binding.maps), default=0)
+
+    outputs = [binding for binding in mapped.outputs if start <= ends(binding) < stop]
+    waiting = [name for binding in mapped.outputs if ends(binding) >= stop for name in binding.maps]
+    read = dict.fromkeys([*_read(layers), *(name for binding in outputs for name in binding.maps)])
+    wanted = {*_read(later), *waiting}
+    taken = [name for name in read if name not in made]
+    unread = [name for name in inputs if start == 0 and name not in read and name not in _read(mapped.layers)]
+    maps = {name: m for name, m in mapped.maps.items() if name in {*taken, *made, *unread}}
+    kept = [name for name in maps if name in made and name in wanted]
+    assert not last or not kept, f"{kept} of the last round are kept"
+    return replace(
+        mapped,
+        layers=layers,
+        maps=maps,
+        quants={name: mapped.quants[name] for name in maps},
+        inputs=tuple(inputs.get(name) or _waiting(mapped.maps[name]) for name in (*taken, *unread)),
+        outputs=(*outputs, *(_waiting(mapped.maps[name]) for name in kept)),
+        segments={},
+    )
+
+
+def _read(layers: Sequence[MappedLayer]) -> Mapping[str, None]:
+    """The maps that layers read, in order."""
+    return dict.fromkeys(name for one in layers for operand in one.layer.reads for name in operand.maps)
+
+
+def _waiting(m: FeatureMap) -> Binding:
+    """A map in off-chip memory: words in the map's order."""
+    moves = Moves.read(np.array([1, 0, 0, m.words, 1, 1], np.int64))
+    return Binding(f"{WAITS}{m.name}", m.size, "int32", (m.name,), moves, memory=True)
