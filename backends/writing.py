@@ -14,8 +14,10 @@ import numpy.typing as npt
 from cimc.backends.loads import ROW, affine
 from cimc.backends.streams import core_stream, loop, without_counters
 from cimc.base.diagnostics import Place, fail
+from cimc.isa.kinds.numbers import Mask
 from cimc.isa.operands import Affine, Axis, Port, Window
 from cimc.isa.program import CoreCode, Instruction, Matrix, Phase, Plug, Program, Ring, RingRef, TileCode, extent
+from cimc.isa.table import FORM
 from cimc.numerics.packing import pack, packed_words
 from cimc.target.model import Target
 
@@ -131,7 +133,7 @@ def _tile(
         low, high = -(1 << (target.numbers.word - 1)), (1 << (target.numbers.word - 1)) - 1
         shape, ref = arrays[name].shape, RingRef(tile, ring.name)
         plugs.append(Plug(name, "int32", shape, 0.0, 0, low, high, index, (ref,), memory=True))
-        streams[core.number] += _write_rows(ring, mvmus)
+        streams[core.number] += _write_rows(ring, mvmus, _layer_of(core, mvmus[0]))
     code = tuple(
         replace(_unloaded(core), stream=core_stream([], streams[core.number])) for core in cores
     )
@@ -155,13 +157,19 @@ def _joined(held: tuple[Matrix, ...], arrays: Mapping[str, npt.NDArray[Any]]) ->
     return weights
 
 
-def _write_rows(ring: Ring, mvmus: list[int]) -> list[Instruction]:
+def _layer_of(core: CoreCode, mvmu: int) -> int:
+    """The layer that multiplies with an MVMU, by the first product that does."""
+    products = ((one, FORM[one.mnemonic]) for one in core.stream)
+    return next(one.origin for one, form in products if form.has(Mask) and form.operand(one, Mask) >> mvmu & 1)
+
+
+def _write_rows(ring: Ring, mvmus: list[int], origin: int) -> list[Instruction]:
     """Row by row: wait for it, write it into all of the MVMUs, and let the next but one come."""
     port, ticket, row = Port(ring.name, 0), affine((ROW, 1), constant=1), affine((ROW, 1))
     window = Window(ring.name, Axis(row), Axis(Affine(0), ring.width), Axis(Affine(0), ring.channels))
     body = [
-        Instruction("wait", (port, ticket)),
-        Instruction("write", (sum(1 << mvmu for mvmu in mvmus), row, window)),
-        Instruction("release", (port, ticket)),
+        Instruction("wait", (port, ticket), origin),
+        Instruction("write", (sum(1 << mvmu for mvmu in mvmus), row, window), origin),
+        Instruction("release", (port, ticket), origin),
     ]
     return without_counters(loop(ROW, ring.height, body), {ROW: ring.height})

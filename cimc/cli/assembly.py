@@ -15,7 +15,7 @@ from cimc.driver.options import TargetOptions
 from cimc.isa.binary.file import MAGIC, decode, encode
 from cimc.isa.effects import access_of
 from cimc.isa.files import check_program, program_bytes, program_from
-from cimc.isa.program import Program
+from cimc.isa.program import Program, TileCode
 from cimc.isa.text.printer import print_program
 from cimc.report.folder import check_writable, load_report, write_whole
 from cimc.report.json_text import fields_of
@@ -58,11 +58,16 @@ def disassemble_job(binary: Path, out: Path | None, layer: str | None) -> None:
 def _only(program: Program, folder: Path, layer: str) -> Program:
     """The cores that work for a layer, with the rings of their tiles."""
     wanted = _names(program, folder).index(layer, "--layer")
-    tiles = (
-        replace(tile, cores=tuple(c for c in tile.cores if any(i.origin == wanted for i in c.stream)), channels=())
-        for tile in program.tiles
-    )
-    return replace(program, tiles=tuple(tile for tile in tiles if tile.cores))
+
+    def only(tiles: tuple[TileCode, ...]) -> tuple[TileCode, ...]:
+        kept = (
+            replace(tile, cores=tuple(c for c in tile.cores if any(i.origin == wanted for i in c.stream)), channels=())
+            for tile in tiles
+        )
+        return tuple(tile for tile in kept if tile.cores)
+
+    phases = (replace(phase, tiles=only(phase.tiles)) for phase in program.phases)
+    return replace(program, tiles=only(program.tiles), phases=tuple(phase for phase in phases if phase.tiles))
 
 
 def _names(program: Program, folder: Path) -> LayerNames:
@@ -74,9 +79,10 @@ def _names(program: Program, folder: Path) -> LayerNames:
         names = LayerNames(())
     if names.shown == list(program.strings):
         return names
-    rings = {ring.name: ring.tensor for tile in program.tiles for ring in tile.rings}
+    tiles = [tile for part in program.parts for tile in part.tiles]
+    rings = {ring.name: ring.tensor for tile in tiles for ring in tile.rings}
     tensors: dict[int, str] = {}
-    for instruction in (one for tile in program.tiles for core in tile.cores for one in core.stream):
+    for instruction in (one for tile in tiles for core in tile.cores for one in core.stream):
         access = access_of(instruction)
         if access is not None and access.writes and rings[access.window.ring]:
             tensors.setdefault(instruction.origin, rings[access.window.ring])
