@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cimc.backends.keeping import keep_in_tiles
 from cimc.backends.loads import ROW, affine
 from cimc.backends.streams import core_stream, loop, without_counters
 from cimc.base.diagnostics import Place, fail
@@ -49,7 +50,7 @@ def in_rounds(
         phases.append(Phase(len(phases), number, False, program.inputs, program.outputs, tiles))
         arrays |= own
     assert first == len(strings), f"rounds have {first} layers of {len(strings)}"
-    return tuple(phases), arrays
+    return keep_in_tiles(phases, target, shared, rounds[0][0].chips), arrays
 
 
 def _renamed(program: Program, prefix: str, first: int) -> Program:

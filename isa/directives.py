@@ -106,6 +106,7 @@ DIRECTIVES: tuple[Directive, ...] = (
     _directive("scale", "tile", program.Scale, "multipliers of requantisation in tile memory"),
     _directive("vector", "tile", program.Vector, "a constant vector in tile memory"),
     _directive("table", "tile", program.Table, "a lookup table in tile memory"),
+    _directive("area", "tile", program.Area, "words of tile memory where maps wait from round to round"),
     _directive("core", "tile", program.CoreCode, _CORE),
     _directive("channel", "tile", program.ChannelCode, _CHANNEL),
     _directive("mvmu", "core", program.Matrix, "a matrix in an MVMU; several may lie in one"),

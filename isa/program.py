@@ -138,6 +138,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Area:
+    """Words of tile memory that keep what they hold from phase to phase, as long as each phase has the area."""
+
+    name: Annotated[str, Key("one of its own among the tile's areas")]
+    address: Annotated[int, Key("its first word in tile memory", ELSEWHERE, text="addr")]
+    words: Annotated[int, Key("how many", ELSEWHERE)]
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     """Logical weights in an MVMU, from its row `at_row` and column `at_column` on: array `array` of the weights file,
     int (rows, columns). Several matrices may share an MVMU, block-diagonally: all other weights are 0. Without an array
@@ -204,11 +213,13 @@ class TileCode:
     tables: tuple[Table, ...] = ()
     cores: tuple[CoreCode, ...] = ()
     channels: tuple[ChannelCode, ...] = ()
+    areas: tuple[Area, ...] = ()
 
     @property
-    def things(self) -> Mapping[str, Sequence[Ring | Scale | Vector | Table]]:
+    def things(self) -> Mapping[str, Sequence[Ring | Scale | Vector | Table | Area]]:
         """What lies in its memory, by directive."""
-        return {"ring": self.rings, "scale": self.scales, "vector": self.vectors, "table": self.tables}
+        constants = {"scale": self.scales, "vector": self.vectors, "table": self.tables}
+        return {"ring": self.rings, **constants, "area": self.areas}
 
     @property
     def codes(self) -> tuple[CoreCode | ChannelCode, ...]:
@@ -217,7 +228,7 @@ class TileCode:
 
 
 THINGS = tuple(TileCode(0).things)
-"""Directives of what lies in a tile's memory, in the order of the fields of TileCode."""
+"""Directives of what lies in a tile's memory; the fields of TileCode are their plurals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +259,10 @@ class Plug:
     high: Annotated[int, Key("the largest word", WORD)]
     index: Annotated[str, Key("array of boxes: which element is which word")]
     rings: Annotated[tuple[RingRef, ...], Key("rings that the host fills (input), or ports that it drains (output)")]
-    memory: Annotated[bool, Key("whether off-chip memory holds it, under its name, in place of the host")] = False
+    memory: Annotated[bool, Key("whether memory holds it, under its name, in place of the host")] = False
+    areas: Annotated[
+        tuple[RingRef, ...], Key("the area of a tile where it lies then; none: in off-chip memory", text="area")
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

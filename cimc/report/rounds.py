@@ -16,8 +16,8 @@ from cimc.runtime.timing.rounds import RoundsTiming, Wear, wear_facts, wear_of, 
 from cimc.target.model import Target
 
 ROUNDS_LEGEND = """\
-cells: written once for the inputs that share a round; words: of weights that come from off-chip memory for it, and of
-maps and the host's, in and out, of one input; times and energies: for all inputs that share a round"""
+cells: written once for the inputs that share a round; words: of weights that come from off-chip memory for it; of one
+input over the chip's link, in and out; and in and out of tile memory where maps wait; times and energies: for all inputs that share a round"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class RoundReport:
     """A round. layers: by name. mvmus: that it writes; cells: of them that are written.
 
     weight_words: that come from off-chip memory to be written; words_in, words_out: of one input, from off-chip memory
-    or the host and back. write_seconds, write_joules: of writing; run_seconds, run_joules: of all inputs that share the
+    or the host and back; kept_words: of one input, in and out of tile memory where maps wait. write_seconds, write_joules: of writing; run_seconds, run_joules: of all inputs that share the
     round; None where the target lacks a price.
     """
 
@@ -36,6 +36,7 @@ class RoundReport:
     weight_words: int
     words_in: int
     words_out: int
+    kept_words: int
     write_seconds: float | None
     write_joules: float | None
     run_seconds: float | None
@@ -78,7 +79,7 @@ class RoundsReport:
         rounds = tuple(
             RoundReport(
                 number, tuple(names[layer] for layer in one.layers), one.mvmus, one.cells, one.weight_words, one.words_in,
-                one.words_out, *(getattr(timing.rounds[number], name) if timing else None for name in _PAID),
+                one.words_out, one.kept_words, *(getattr(timing.rounds[number], name) if timing else None for name in _PAID),
             )
             for number, one in enumerate(work)
         )  # fmt: skip
@@ -122,7 +123,7 @@ _PAID = ("write_seconds", "write_joules", "run_seconds", "run_joules")
 
 def rounds_table(report: RoundsReport) -> Table:
     """Round after round."""
-    table = new_table("round>", "layers", "MVMUs>", "cells>", "words: weights>", "in>", "out>",
+    table = new_table("round>", "layers", "MVMUs>", "cells>", "words: weights>", "in>", "out>", "kept>",
                       "writing>", "energy>", "computing>", "energy>")  # fmt: skip
     for one in report.rounds:
         paid = [
@@ -131,7 +132,7 @@ def rounds_table(report: RoundsReport) -> Table:
         ]
         first, last = one.layers[:1], one.layers[-1:] if len(one.layers) > 1 else ()
         layers = " ... ".join((*first, *last))
-        numbers = (one.mvmus, one.cells, one.weight_words, one.words_in, one.words_out)
+        numbers = (one.mvmus, one.cells, one.weight_words, one.words_in, one.words_out, one.kept_words)
         table.add_row(str(one.round), layers, *(f"{number:,}" for number in numbers), *paid)
     return table
 

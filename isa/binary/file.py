@@ -149,7 +149,8 @@ def _read_part(reader: Reader) -> dict[str, Any]:
 
 
 def _read_tile(reader: Reader) -> TileCode:
-    tile = TileCode(reader.signed(), *(_read_records(thing, reader) for thing in THINGS))
+    number = reader.signed()
+    tile = TileCode(number, **{f"{thing}s": _read_records(thing, reader) for thing in THINGS})
     cores = tuple(
         CoreCode(reader.signed(), _read_records("mvmu", reader), _read_stream(reader, tile))
         for _ in range(reader.count())

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cimc.isa.kinds.numbers import Cells, Mask, Mvmu, members
 from cimc.isa.kinds.rings import Row
 from cimc.isa.operands import Affine
-from cimc.isa.program import CoreCode, Phase, Program, extent
+from cimc.isa.program import CoreCode, Phase, Plug, Program, RingRef, extent
 from cimc.isa.table import FORM
 from cimc.isa.tree import Loop, build_tree, leaves
 from cimc.isa.verify.findings import Findings, stop_at
@@ -41,6 +41,51 @@ def check_phases(program: Program) -> None:
         _check_plugs(phase, held, found)
         _check_cells(phase, found)
     stop_at(*findings)
+    if program.phases:
+        _check_areas(program, findings)
+        stop_at(*findings)
+
+
+def _check_areas(program: Program, findings: Sequence[Findings]) -> None:
+    """Who reads out of an area finds there what was put there: every phase in between has the same area, and room in it
+    for the inputs that share a round."""
+    held: dict[str, tuple[int, Plug]] = {}
+    areas = [{(t.number, a.name): a for t in phase.tiles for a in t.areas} for phase in program.phases]
+    for number, (phase, found) in enumerate(zip(program.phases, findings, strict=True)):
+        for kind, plugs in (("input", phase.inputs), ("output", phase.outputs)):
+            for plug in plugs:
+                item, made = f'{kind} "{plug.name}"', held.get(plug.name, (number, plug))
+                if kind == "output" and plug.memory:
+                    held[plug.name] = made = number, plug
+                if len(plug.areas) > 1 or (plug.areas and (phase.once or not plug.memory)):
+                    found.add("area", "one area holds a map that waits between rounds, and nothing else", item)
+                elif plug.areas != made[1].areas:
+                    found.add("area", "it does not lie where the phase that made it put it", item)
+                elif plug.areas:
+                    at = plug.areas[0].tile, plug.areas[0].ring
+                    there = [one.get(at) for one in areas[made[0] : number + 1]]
+                    words = program.shared * math.prod(plug.shape)
+                    if there[0] is None or any(area != there[0] for area in there):
+                        what = f"phases {made[0]} to {number} do not all have area {at[1]} of tile {at[0]} alike"
+                        found.add("area", what, item, "declare it in each of them, at the same words")
+                    elif there[0].words < words:
+                        what = f"{words} words, and area {at[1]} of tile {at[0]} has {there[0].words}"
+                        found.add("area", what, item)
+    _check_shared_areas(program, findings)
+
+
+def _check_shared_areas(program: Program, findings: Sequence[Findings]) -> None:
+    """What waits in an area is not overwritten before it is read for the last time."""
+    last = {plug.name: n for n, phase in enumerate(program.phases) for plug in phase.inputs if plug.areas}
+    held: dict[RingRef, str] = {}
+    for number, (phase, found) in enumerate(zip(program.phases, findings, strict=True)):
+        for plug in phase.outputs:
+            for at in plug.areas:
+                other = held.get(at)
+                if other is not None and last.get(other, -1) >= number:
+                    what = f'"{other}" still waits in area {at.ring} of tile {at.tile}'
+                    found.add("area", what, f'output "{plug.name}"', "give each an area of its own")
+                held[at] = plug.name
 
 
 def _check_plugs(phase: Phase, held: dict[str, tuple[str, tuple[int, ...]]], findings: Findings) -> None:
@@ -78,7 +123,7 @@ def _check_resident(program: Program, findings: Findings) -> None:
     """A program without phases writes no crossbar, and has no part in off-chip memory."""
     for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
         for plug in plugs:
-            if plug.memory:
+            if plug.memory or plug.areas:
                 findings.add("plug", "it lies in off-chip memory, and the program has no phases", f'{kind} "{plug.name}"')
     for tile in program.tiles:
         for core in tile.cores:

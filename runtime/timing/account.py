@@ -68,6 +68,21 @@ def host_moves(accounts: Accounts, tile: int, words: int, link: Link, prices: Pr
     accounts.units["link", link.name] += prices.seconds("off_chip_word", words)
 
 
+def area_moves(
+    accounts: Accounts, place: int, tile: int, words: int, times: int, way: Sequence[Link], prices: PriceList
+) -> None:
+    """Messages of so many words, `times` of one input, move between an area of a tile and the memory of a tile."""
+    mesh, total = Mesh.of(prices.target), words * times
+    hops = times * flits(words, prices.target.numbers.word) * mesh.hops(place, tile)
+    crosses = total if mesh.chip(place) != mesh.chip(tile) else 0
+    moved = {"memory_word": 2 * total, "memory_bus_word": 2 * total, "network_hop": hops, "off_chip_word": crosses}
+    _spend(accounts, prices.joules(moved), HOST)
+    for end in (place, tile):
+        accounts.units["memory", _memory(end)] += prices.memory(total)
+    for link in way:
+        accounts.units["link", link.name] += times * link_seconds(link, words, prices)
+
+
 def _settle_stream(costed: Costed, prices: PriceList, accounts: Accounts) -> None:
     tile, code = costed.tile, costed.code
     setting = Setting(prices.target, tile, code if isinstance(code, CoreCode) else None)

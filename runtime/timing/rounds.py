@@ -7,13 +7,13 @@ maps that wait come and go over the chip's link, as the host's words do (cimc.ru
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from cimc.base.quantities import counted, per_second, si, time_span
 from cimc.base.shown import Facts, Shown
-from cimc.isa.program import Program
+from cimc.isa.program import Plug, Program, Ring
 from cimc.isa.verify.phases import rows_written, writes_of
 from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import Timing
@@ -30,7 +30,7 @@ class RoundWork:
     """What one round moves and writes. layers: their numbers. mvmus: that it writes; cells: of their rectangles.
 
     weight_words: that come from off-chip memory, once; words_in, words_out: of one input, from off-chip memory or the
-    host and back.
+    host and back; kept_words: of one input, in and out of areas of tiles.
     """
 
     layers: tuple[int, ...]
@@ -39,6 +39,7 @@ class RoundWork:
     weight_words: int
     words_in: int
     words_out: int
+    kept_words: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,13 @@ def work_of(program: Program, target: Target) -> tuple[RoundWork, ...]:
     found: defaultdict[int, list[RoundWork]] = defaultdict(list)
     for phase, part in zip(program.phases, program.parts, strict=True):
         rings = {(tile.number, ring.name): ring for tile in part.tiles for ring in tile.rings}
-        words_in, words_out = (
-            sum(r.height * r.width * r.channels for plug in plugs for ref in plug.rings
-                for r in (rings[ref.tile, ref.ring],))
-            for plugs in (part.inputs, part.outputs)
-        )  # fmt: skip
+
+        def words(plugs: Iterable[Plug], rings: Mapping[tuple[int, str], Ring] = rings) -> int:
+            there = (rings[ref.tile, ref.ring] for plug in plugs for ref in plug.rings)
+            return sum(ring.height * ring.width * ring.channels for ring in there)
+
+        kept = words(plug for plug in (*part.inputs, *part.outputs) if plug.areas)
+        words_in, words_out = (words(p for p in plugs if not p.areas) for plugs in (part.inputs, part.outputs))
         cores = {(tile.number, core.number): core for tile in part.tiles for core in tile.cores}
         cells = 0
         written = rows_written(part)
@@ -144,14 +147,14 @@ def work_of(program: Program, target: Target) -> tuple[RoundWork, ...]:
         origins = {one.origin for tile in part.tiles for code in tile.codes for one in code.stream}
         layers = tuple(sorted(origins - {-1}))
         if phase.once:
-            found[phase.round].append(RoundWork(layers, len(written), cells, words_in, 0, 0))
+            found[phase.round].append(RoundWork(layers, len(written), cells, words_in, 0, 0, 0))
         else:
-            found[phase.round].append(RoundWork(layers, 0, 0, 0, words_in, words_out))
+            found[phase.round].append(RoundWork(layers, 0, 0, 0, words_in, words_out, kept))
     return tuple(
         RoundWork(
             tuple(sorted({layer for one in parts for layer in one.layers})),
             *(sum(getattr(one, name) for one in parts)
-              for name in ("mvmus", "cells", "weight_words", "words_in", "words_out")),
+              for name in ("mvmus", "cells", "weight_words", "words_in", "words_out", "kept_words")),
         )
         for _, parts in sorted(found.items())
     )  # fmt: skip

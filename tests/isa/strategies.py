@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Operand, Port, Reg, Window
 from cimc.isa.program import (
+    Area,
     ChannelCode,
     CoreCode,
     Instruction,
@@ -204,7 +205,8 @@ class _Maker:
         )
         cores = tuple(CoreCode(core, self.matrices(), self.stream("core")) for core in self.distinct(self.number))
         channels = tuple(ChannelCode(channel, self.stream("tile")) for channel in self.distinct(self.number))
-        return TileCode(number, self.tile.rings, self.tile.scales, self.tile.vectors, self.tile.tables, cores, channels)
+        areas = self.records(Area, n, n) if self.truth() else ()
+        return replace(self.tile, cores=cores, channels=channels, areas=areas)
 
     def matrices(self) -> tuple[Matrix, ...]:
         n = self.number
@@ -226,6 +228,7 @@ class _Maker:
             self.name(),
             refs,
             self.truth(),
+            self.many(lambda: RingRef(self.natural(), self.name())),
         )
 
     def part(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ EMPTY = NAMES + bytes([0, 0, 0]) + signed(1) + bytes([0, 0, 0]) + bytes([0, 0, 0
 def core(code: bytes, counters: bytes = b"\0", origins: bytes = b"\0") -> bytes:
     """A program of one tile with one core that has the code."""
     return framed(
-        EMPTY + b"\x01" + b"\0" * 5 + b"\x01" + b"\0\0" + unsigned(len(code)) + code + counters + origins + b"\0"
+        EMPTY + b"\x01" + b"\0" * 6 + b"\x01" + b"\0\0" + unsigned(len(code)) + code + counters + origins + b"\0"
     )
 
 
@@ -89,21 +89,21 @@ CASES = {
     ),
     "no such opcode": (
         core(b"\x63"),
-        "error[binary.opcode]: no instruction has opcode 99\n  at net.cim, byte 44" + HELP,
+        "error[binary.opcode]: no instruction has opcode 99\n  at net.cim, byte 45" + HELP,
     ),
     "no such register file": (
         core(b"\x20\x03\x01\x00"),
-        "error[binary.operand]: register file 3 of 3\n  at net.cim, byte 45" + HELP,
+        "error[binary.operand]: register file 3 of 3\n  at net.cim, byte 46" + HELP,
     ),
-    "no such ring": (core(b"\x08\x00"), "error[binary.index]: ring number 0 of 0\n  at net.cim, byte 45" + HELP),
-    "an end too many": (core(b"\x02"), "error[binary.structure]: an end without a loop\n  at net.cim, byte 44" + HELP),
+    "no such ring": (core(b"\x08\x00"), "error[binary.index]: ring number 0 of 0\n  at net.cim, byte 46" + HELP),
+    "an end too many": (core(b"\x02"), "error[binary.structure]: an end without a loop\n  at net.cim, byte 45" + HELP),
     "a loop without a name": (
         core(b"\x01\x05"),
-        "error[binary.structure]: a loop whose counter has no name\n  at net.cim, byte 44" + HELP,
+        "error[binary.structure]: a loop whose counter has no name\n  at net.cim, byte 45" + HELP,
     ),
     "a name without a loop": (
         core(b"\x03", b"\x01\x00", b"\x01\x01\x01"),
-        "error[binary.structure]: 1 counters of 0 loops have names\n  at net.cim, byte 46" + HELP,
+        "error[binary.structure]: 1 counters of 0 loops have names\n  at net.cim, byte 47" + HELP,
     ),
     "no hlt": (
         core(b"\x38", origins=b"\x01\x01\x01"),
@@ -112,11 +112,11 @@ CASES = {
     ),
     "no origin": (
         core(b"\x03"),
-        "error[binary.structure]: 0 of 1 instructions have an origin\n  at net.cim, byte 46" + HELP,
+        "error[binary.structure]: 0 of 1 instructions have an origin\n  at net.cim, byte 47" + HELP,
     ),
     "origins too many": (
         core(b"\x03", origins=b"\x01\x01\x05"),
-        "error[binary.structure]: more origins than instructions\n  at net.cim, byte 48" + HELP,
+        "error[binary.structure]: more origins than instructions\n  at net.cim, byte 49" + HELP,
     ),
 }
 
