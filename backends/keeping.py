@@ -87,9 +87,7 @@ def _with_areas(
     def plug_at(plug: Plug) -> Plug:
         return replace(plug, areas=(places[plug.name],)) if plug.memory and plug.name in places else plug
 
-    used = {
-        tile: tuple(area for made, last, area in areas if made <= number <= last) for tile, areas in taken.items()
-    }
+    used = {tile: tuple(area for made, last, area in areas if made <= number <= last) for tile, areas in taken.items()}
     tiles = {tile.number: tile for tile in phase.tiles}
     for tile, areas in used.items():
         if areas:

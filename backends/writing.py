@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cimc.backends.keeping import keep_in_tiles
 from cimc.backends.loads import ROW, affine
 from cimc.backends.streams import core_stream, loop, without_counters
 from cimc.base.diagnostics import Place, fail
@@ -27,75 +26,9 @@ AHEAD = 2
 """Rows that a ring holds: one comes while one is written."""
 
 
-def in_rounds(
-    rounds: list[tuple[Program, Arrays]], strings: tuple[str, ...], target: Target, shared: int
-) -> tuple[tuple[Phase, ...], Arrays]:
-    """The phases of rounds, each a program of its own with its arrays, and the arrays of all. strings: the layers of the
-    whole network, of which each round has some in their order."""
-    phases: list[Phase] = []
-    arrays: Arrays = {}
-    first = 0
-    for number, (program, own) in enumerate(rounds):
-        program = _renamed(program, f"r{number}/", first)
-        first += len(program.strings)
-        own = {f"r{number}/{name}": values for name, values in own.items()}
-        written = _writing(program, own, target, f"r{number}/")
-        for tile in program.tiles:
-            for core in tile.cores:
-                for matrix in core.matrices:
-                    own.pop(matrix.array, None)
-        tiles = tuple(_without_arrays(tile) for tile in program.tiles)
-        if written.tiles:
-            phases.append(replace(written, number=len(phases), round=number))
-        phases.append(Phase(len(phases), number, False, program.inputs, program.outputs, tiles))
-        arrays |= own
-    assert first == len(strings), f"rounds have {first} layers of {len(strings)}"
-    return keep_in_tiles(phases, target, shared, rounds[0][0].chips), arrays
-
-
-def _renamed(program: Program, prefix: str, first: int) -> Program:
-    """A round's program with names of arrays of its own, and its layers' numbers in the whole network."""
-
-    def tile_of(tile: TileCode) -> TileCode:
-        return replace(
-            tile,
-            scales=tuple(replace(one, array=prefix + one.array) for one in tile.scales),
-            vectors=tuple(replace(one, array=prefix + one.array) for one in tile.vectors),
-            tables=tuple(replace(one, array=prefix + one.array) for one in tile.tables),
-            cores=tuple(
-                replace(
-                    core,
-                    matrices=tuple(replace(m, array=prefix + m.array) for m in core.matrices),
-                    stream=_shifted(core.stream, first),
-                )
-                for core in tile.cores
-            ),
-            channels=tuple(replace(one, stream=_shifted(one.stream, first)) for one in tile.channels),
-        )
-
-    return replace(
-        program,
-        inputs=tuple(replace(plug, index=prefix + plug.index) for plug in program.inputs),
-        outputs=tuple(replace(plug, index=prefix + plug.index) for plug in program.outputs),
-        tiles=tuple(map(tile_of, program.tiles)),
-    )
-
-
-def _shifted(stream: tuple[Instruction, ...], first: int) -> tuple[Instruction, ...]:
-    return tuple(replace(one, origin=one.origin + first) if one.origin >= 0 else one for one in stream)
-
-
-def _without_arrays(tile: TileCode) -> TileCode:
-    return replace(tile, cores=tuple(_unloaded(core) for core in tile.cores))
-
-
-def _unloaded(core: CoreCode) -> CoreCode:
-    """A core whose matrices are written while the program runs."""
-    return replace(core, matrices=tuple(replace(matrix, array="") for matrix in core.matrices))
-
-
-def _writing(program: Program, arrays: Arrays, target: Target, prefix: str) -> Phase:
-    """The phase that writes all matrices of a round's program; packed weights join the arrays."""
+def writing_phase(program: Program, arrays: Arrays, target: Target, prefix: str) -> Phase:
+    """The phase that writes all matrices of a round's program. Its packed weights take the place of theirs in the
+    arrays."""
     tiles: list[TileCode] = []
     inputs: list[Plug] = []
     for tile in program.tiles:
@@ -104,12 +37,17 @@ def _writing(program: Program, arrays: Arrays, target: Target, prefix: str) -> P
             code, plugs = _tile(tile.number, cores, arrays, target, prefix)
             tiles.append(code)
             inputs += plugs
+    for matrix in (matrix for tile in program.tiles for core in tile.cores for matrix in core.matrices):
+        arrays.pop(matrix.array, None)
     return Phase(0, 0, True, tuple(inputs), (), tuple(tiles))
 
 
-def _tile(
-    tile: int, cores: list[CoreCode], arrays: Arrays, target: Target, prefix: str
-) -> tuple[TileCode, list[Plug]]:
+def unloaded(core: CoreCode) -> CoreCode:
+    """A core whose matrices are written while the program runs."""
+    return replace(core, matrices=tuple(replace(matrix, array="") for matrix in core.matrices))
+
+
+def _tile(tile: int, cores: list[CoreCode], arrays: Arrays, target: Target, prefix: str) -> tuple[TileCode, list[Plug]]:
     """A tile's cores, each with a ring for every shape of what its MVMUs hold."""
     groups = [(core, group) for core in cores for group in _alike(core, target)]
     words = sum(len(mvmus) * packed for _, (mvmus, _, packed) in groups)
@@ -135,9 +73,7 @@ def _tile(
         shape, ref = arrays[name].shape, RingRef(tile, ring.name)
         plugs.append(Plug(name, "int32", shape, 0.0, 0, low, high, index, (ref,), memory=True))
         streams[core.number] += _write_rows(ring, mvmus, _layer_of(core, mvmus[0]))
-    code = tuple(
-        replace(_unloaded(core), stream=core_stream([], streams[core.number])) for core in cores
-    )
+    code = tuple(replace(unloaded(core), stream=core_stream([], streams[core.number])) for core in cores)
     return TileCode(tile, tuple(rings), cores=code), plugs
 
 

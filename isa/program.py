@@ -218,8 +218,13 @@ class TileCode:
     @property
     def things(self) -> Mapping[str, Sequence[Ring | Scale | Vector | Table | Area]]:
         """What lies in its memory, by directive."""
-        constants = {"scale": self.scales, "vector": self.vectors, "table": self.tables}
-        return {"ring": self.rings, **constants, "area": self.areas}
+        return {
+            "ring": self.rings,
+            "scale": self.scales,
+            "vector": self.vectors,
+            "table": self.tables,
+            "area": self.areas,
+        }
 
     @property
     def codes(self) -> tuple[CoreCode | ChannelCode, ...]:
@@ -305,7 +310,8 @@ class Program:
         int, Key("bits of the target's accumulators that its numbers are made for; 0: not said", (0, 32))
     ] = 0
     shared: Annotated[
-        int, Key("of a program that runs in rounds: inputs that go through a round one after the other", (0, MOST_SHARED))
+        int,
+        Key("of a program that runs in rounds: inputs that go through a round one after the other", (0, MOST_SHARED)),
     ] = 0
     phases: tuple[Phase, ...] = ()
 

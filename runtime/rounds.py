@@ -28,7 +28,8 @@ from cimc.target.model import Target
 
 
 class RoundsEngine:
-    """Runs a program that cimc.isa.verify.verifier finds right for the target. The arguments are those of StepEngine."""
+    """Runs a program that cimc.isa.verify.verifier finds right for the target. The arguments are those of
+    StepEngine."""
 
     def __init__(
         self,
@@ -57,7 +58,9 @@ class RoundsEngine:
         """As Engine says. schedule_seed: run the streams in a random order."""
         if probe is not None:
             what = "the program runs in rounds, and a probe does not say in which phase it is to stop"
-            raise fail("run.rounds", what, Place(self.program.name), "compile the network without --rounds to look at it")
+            raise fail(
+                "run.rounds", what, Place(self.program.name), "compile the network without --rounds to look at it"
+            )
         quantised_inputs(self.program, inputs, images, self.target.numbers.word)  # all that is wrong with them, at once
         cells, parts = Cells(self.target.numbers.word), []
         for first in range(0, images, self.program.shared):

@@ -48,7 +48,14 @@ def _answer_rounds(program: api.CompiledProgram, timing: RoundsTiming, json: Pat
         for name, joules in list(sums.items())[:LAYERS]:
             energy.add_row(name, si(joules, "J"), f"{100 * joules / (timing.joules or 1):.1f}")
         energy.add_section()
-    parts = [facts_table(timing.facts()), "", energy, "", rounds_table(report), Text(ROUNDS_LEGEND, style="dim")]
+    parts: list[RenderableType] = [
+        facts_table(timing.facts()),
+        "",
+        energy,
+        "",
+        rounds_table(report),
+        Text(ROUNDS_LEGEND, style="dim"),
+    ]
     answer({**fields_of(report), "joules_by_layer": _by_name(timing)}, json, parts)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.backends.emit import emit
-from cimc.backends.writing import in_rounds
+from cimc.backends.rounds import emit_rounds
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.layer_names import LayerNames
@@ -25,7 +25,7 @@ from cimc.ir.lanes import lanes_of
 from cimc.ir.mapped import MappedGraph
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.ir.widths import Widths
-from cimc.isa.program import Program, in_phases
+from cimc.isa.program import Program
 from cimc.isa.verify.verifier import verify as verify_program
 from cimc.numerics.integers import integer_range, storage_of
 from cimc.passes.crossbars.balance import require_objective
@@ -53,22 +53,22 @@ SYNTHETIC_VALUES = 1 << 23
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled network and every stage it went through. rounds: in which the chip runs it; one where all its layers
-    stay on the chip. warnings: what the user should know."""
+    """A compiled network and every stage it went through. warnings: what the user should know. later: where it runs in
+    rounds, what those behind the first are, which `scheduled` is."""
 
     graph: Graph
     mapped: MappedGraph
-    rounds: tuple[ScheduledGraph, ...]
+    scheduled: ScheduledGraph
     program: Program
     weights: Mapping[str, npt.NDArray[Any]]
     target: Target
     warnings: tuple[Diagnostic, ...]
+    later: tuple[ScheduledGraph, ...] = ()
 
     @property
-    def scheduled(self) -> ScheduledGraph:
-        """The schedule of a network whose layers stay on the chip."""
-        assert len(self.rounds) == 1, f"{len(self.rounds)} rounds"
-        return self.rounds[0]
+    def rounds(self) -> tuple[ScheduledGraph, ...]:
+        """All rounds; one where all layers stay on the chip."""
+        return (self.scheduled, *self.later)
 
     @property
     def names(self) -> LayerNames:
@@ -109,6 +109,7 @@ def compile_network(
         data = lanes_of(graph, {name: real[name] for name in real if name in graph.inputs})
     progress("calibrating, mapping and scheduling")
     _check_copies(options, target)
+    _check_rounds(options, target)
     widths = _widths(options, target, graph)
     mapping = MapOptions(widths, options.rows, options.calibration_method, options.pack)
     copies = options.mvmus is not None or options.rate is not None
@@ -126,16 +127,14 @@ def compile_network(
             mapped = rounds[0].mapped
         warnings += underflows(mapped)
         progress("writing code")
-        program, weights = emit(rounds[0], target)
         if options.rounds or turns:
-            emitted = [(program, weights), *(emit(one, target) for one in rounds[1:])]
-            strings, shared = tuple(mapped.names.shown), options.images_per_round
-            phases, weights = in_rounds(emitted, strings, target, shared)
-            program = in_phases(replace(program, tiles=(), strings=strings, shared=shared), phases)
+            program, weights = emit_rounds(rounds, mapped, target, options.images_per_round)
+        else:
+            program, weights = emit(rounds[0], target)
         program = replace(program, weights=weights_digest(weights))
         progress("checking the program")
         verify_program(program, target)
-    return Compiled(graph, mapped, rounds, program, weights, target, tuple(warnings))
+    return Compiled(graph, mapped, rounds[0], program, weights, target, tuple(warnings), rounds[1:])
 
 
 def _check_copies(options: CompileOptions, target: Target) -> None:
@@ -149,6 +148,17 @@ def _check_copies(options: CompileOptions, target: Target) -> None:
         what = f"{target.name} has no price for a product, so no rate can be kept"
         todo = "take a target with prices, or give --mvmus"
         raise fail("options.copies", what, Place(f"target {target.name}", item="prices.mvm"), todo)
+
+
+def _check_rounds(options: CompileOptions, target: Target) -> None:
+    """Options that say something of rounds, or nothing in them."""
+    turns = options.rounds or target.chip.resident == "one layer"
+    if turns and options.rate is not None:
+        what = "--rate asks for a rate of layers that run at the same time, and in rounds they do not"
+        raise fail("options.rounds", what, Place(item="--rate"), "give --mvmus, MVMUs of each round, in its place")
+    if not turns and options.images_per_round != 1:
+        what = f"--images-per-round shares the writing of crossbars, and on {target.name} all layers stay"
+        raise fail("options.rounds", what, Place(item="--images-per-round"), "add --rounds")
 
 
 def _widest_input(options: CompileOptions, target: Target) -> int:

@@ -1,7 +1,8 @@
 """Weights packed into words of memory, as they travel to the cells of an MVMU.
 
-A row of weights of b bits, each in two's complement, is one number: the first weight its lowest b bits, the next one the
-b bits above, and so on. Words of memory hold it from its lowest bits on, each in two's complement, 0 behind its end.
+A row of weights of b bits, each in two's complement, is one number: the first weight its lowest b bits, the next one
+the b bits above, and so on. Words of memory hold it from its lowest bits on, each in two's complement, 0 behind its
+end.
 """
 
 from __future__ import annotations

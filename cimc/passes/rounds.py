@@ -40,15 +40,16 @@ def schedule_rounds(
     while start < layers:
         stop = _furthest(mapped, start, context, one_layer)
         while True:
-            part, made = part_of(mapped, start, stop), list[tuple[str, Any]]()
+            made: dict[str, Any] = {}
             try:
-                found.append(run_passes(part, context, PASSES[FIRST:], lambda name, stage: made.append((name, stage))))
+                part = part_of(mapped, start, stop)
+                found.append(run_passes(part, context, PASSES[FIRST:], made.__setitem__))
             except CimcError as error:
                 if stop == start + 1:
                     raise _too_large(mapped.layers[start], error, context) from None
                 stop -= 1
                 continue
-            for name, stage in made:
+            for name, stage in made.items():
                 observe(name, stage)
             break
         start = stop

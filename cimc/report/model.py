@@ -162,8 +162,8 @@ class RegionReport:
 class TileReport:
     """A tile: memory words and bytes of transfer code of how many, receive FIFOs of how many, its cores.
 
-    tile: counted over all chips, chip after chip; round: in which it is used like this. largest: what takes most of its memory (None where it is empty).
-    joules: that it spends for one input; None where the report has no cost.
+    tile: counted over all chips, chip after chip; round: in which it is used like this. largest: what takes most of its
+    memory (None where it is empty). joules: that it spends for one input; None where the report has no cost.
     """
 
     tile: int
@@ -218,7 +218,8 @@ class Report(Shown):
     """The mapping report of a program. program: sha256 of its binary form (hex); weights: of its arrays.
 
     cost: time and energy of a stream of inputs; None where the target lacks prices for it, which `unpriced` then says.
-    rounds: of a program that runs in rounds, whose time and energy stand there. travel: None where tiles have no places.
+    rounds: of a program that runs in rounds, whose time and energy stand there. travel: None where tiles have no
+    places.
     """
 
     format: int

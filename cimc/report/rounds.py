@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.table import Table
 
@@ -12,12 +13,13 @@ from cimc.base.shown import Facts
 from cimc.isa.program import Program
 from cimc.report.cost_model import Share
 from cimc.report.view_table import new_table
-from cimc.runtime.timing.rounds import RoundsTiming, Wear, wear_facts, wear_of, work_of
+from cimc.runtime.timing.rounds import RoundsTiming, RoundWork, Wear, wear_facts, wear_of, work_of
 from cimc.target.model import Target
 
 ROUNDS_LEGEND = """\
 cells: written once for the inputs that share a round; words: of weights that come from off-chip memory for it; of one
-input over the chip's link, in and out; and in and out of tile memory where maps wait; times and energies: for all inputs that share a round"""
+input over the chip's link, in and out; and in and out of tile memory where maps wait; times and energies: for all
+inputs that share a round"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class RoundReport:
     """A round. layers: by name. mvmus: that it writes; cells: of them that are written.
 
     weight_words: that come from off-chip memory to be written; words_in, words_out: of one input, from off-chip memory
-    or the host and back; kept_words: of one input, in and out of tile memory where maps wait. write_seconds, write_joules: of writing; run_seconds, run_joules: of all inputs that share the
-    round; None where the target lacks a price.
+    or the host and back; kept_words: of one input, in and out of tile memory where maps wait. write_seconds,
+    write_joules: of writing; run_seconds, run_joules: of all inputs that share the round; None where the target lacks a
+    price.
     """
 
     round: int
@@ -49,9 +52,9 @@ class RoundsReport:
 
     shared: inputs that share one writing. off_chip_words: of one input, in and out, its share of the weights included.
     writes: of the most written cell while the inputs that share a round go through all of them; endurance: writes that
-    a cell bears; worn_after, worn_seconds: inputs, and seconds at this rate, until that one is worn out. seconds: from the
-    first write to the last result of the inputs that share a round; writing_seconds: of it, writing; latency: until the
-    first is out; interval: seconds an input; rate: inputs a second. joules: of one input, writing_joules of it in
+    a cell bears; worn_after, worn_seconds: inputs, and seconds at this rate, until that one is worn out. seconds: from
+    the first write to the last result of the inputs that share a round; writing_seconds: of it, writing; latency: until
+    the first is out; interval: seconds an input; rate: inputs a second. joules: of one input, writing_joules of it in
     writing; by_component: the largest first. None, and no component, where the target does not say.
     """
 
@@ -76,29 +79,16 @@ class RoundsReport:
         """What a program's rounds take. names: of its layers; timing: None where the target lacks a price."""
         work, wear = work_of(program, target), wear_of(program, target)
         maps, weights = sum(one.words_in + one.words_out for one in work), sum(one.weight_words for one in work)
-        rounds = tuple(
-            RoundReport(
-                number, tuple(names[layer] for layer in one.layers), one.mvmus, one.cells, one.weight_words, one.words_in,
-                one.words_out, one.kept_words, *(getattr(timing.rounds[number], name) if timing else None for name in _PAID),
-            )
-            for number, one in enumerate(work)
-        )  # fmt: skip
+        whole = {name: None if timing is None else getattr(timing, name) for name in _WHOLE}
         return RoundsReport(
             shared=program.shared,
-            rounds=rounds,
+            rounds=tuple(_round(number, one, names, timing) for number, one in enumerate(work)),
             off_chip_words=maps + weights / program.shared,
             writes=wear.writes,
             endurance=wear.endurance,
             worn_after=wear.worn_after,
-            worn_seconds=None if timing is None else timing.worn_seconds,
-            seconds=None if timing is None else timing.seconds,
-            writing_seconds=None if timing is None else timing.writing_seconds,
-            latency=None if timing is None else timing.latency,
-            interval=None if timing is None else timing.interval,
-            rate=None if timing is None else timing.rate,
-            joules=None if timing is None else timing.joules,
-            writing_joules=None if timing is None else timing.writing_joules,
             by_component=() if timing is None else _shares(timing.joules_by_component, timing.joules),
+            **whole,
         )
 
     def facts(self) -> Facts:
@@ -118,7 +108,18 @@ class RoundsReport:
         return [*found, *wear_facts(Wear(self.writes, self.endurance, self.worn_after), self.worn_seconds)]
 
 
+_WHOLE = (
+    "worn_seconds", "seconds", "writing_seconds", "latency", "interval", "rate", "joules", "writing_joules",
+)  # fmt: skip
+_COUNTED = ("mvmus", "cells", "weight_words", "words_in", "words_out", "kept_words")
 _PAID = ("write_seconds", "write_joules", "run_seconds", "run_joules")
+
+
+def _round(number: int, work: RoundWork, names: Sequence[str], timing: RoundsTiming | None) -> RoundReport:
+    """One round."""
+    counts: dict[str, Any] = {name: getattr(work, name) for name in _COUNTED}
+    paid: dict[str, Any] = {name: None if timing is None else getattr(timing.rounds[number], name) for name in _PAID}
+    return RoundReport(round=number, layers=tuple(names[layer] for layer in work.layers), **counts, **paid)
 
 
 def rounds_table(report: RoundsReport) -> Table:

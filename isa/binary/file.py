@@ -130,9 +130,7 @@ def _stream(stream: Sequence[Instruction], tile: TileCode, texts: Texts) -> byte
 
 def _read_program(reader: Reader) -> Program:
     """What _program wrote."""
-    head = Program(
-        **_read_fields("program", reader), strings=tuple(reader.known() for _ in range(reader.count()))
-    )
+    head = Program(**_read_fields("program", reader), strings=tuple(reader.known() for _ in range(reader.count())))
     phases = reader.count()
     if not phases:
         return replace(head, **_read_part(reader))

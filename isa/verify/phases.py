@@ -124,7 +124,9 @@ def _check_resident(program: Program, findings: Findings) -> None:
     for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
         for plug in plugs:
             if plug.memory or plug.areas:
-                findings.add("plug", "it lies in off-chip memory, and the program has no phases", f'{kind} "{plug.name}"')
+                findings.add(
+                    "plug", "it lies in off-chip memory, and the program has no phases", f'{kind} "{plug.name}"'
+                )
     for tile in program.tiles:
         for core in tile.cores:
             _refuse_writes(tile.number, core, "the program has no phases", findings)
@@ -181,9 +183,7 @@ def rows_written(program: Program) -> dict[tuple[int, int, int], npt.NDArray[np.
                     continue
                 counts = _counts(form.operand(leaf.instruction, Row), loops)
                 for mvmu in members(form.operand(leaf.instruction, Cells)):
-                    rows = found.setdefault(
-                        (tile.number, core.number, mvmu), np.zeros(extent(held[mvmu])[0], np.int64)
-                    )
+                    rows = found.setdefault((tile.number, core.number, mvmu), np.zeros(extent(held[mvmu])[0], np.int64))
                     for row, times in counts.items():
                         rows[row] += times
     return found

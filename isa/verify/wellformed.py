@@ -24,8 +24,8 @@ MOST_NESTED = 32
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One breach: code, what and todo are the diagnostic's. tile, unit ("core", "channel" or ""), number, index (an
-    instruction or -1), operand (or -1) say where, in the phase of that place. needs: NAME if it may follow from a broken directive of the tile,
-    STREAM if it may follow from a broken line of the stream, else ""."""
+    instruction or -1), operand (or -1) say where, in the phase of that place. needs: NAME if it may follow from a
+    broken directive of the tile, STREAM if it may follow from a broken line of the stream, else ""."""
 
     code: str
     what: str

@@ -66,11 +66,12 @@ class Wear:
 class RoundsTiming(Shown):
     """Time, energy and wear of a program in rounds.
 
-    shared: inputs that go through a round together. seconds: from their first write to their last result; writing_seconds:
-    of it, writing. latency: until the first of them is out. joules: of one input, by component and by layer (the same sum
-    twice); writing_joules: of it, in the phases that write, words from off-chip memory included. off_chip_words: of one
-    input, in and out, its share of the weights included. worn_seconds: until the most written cell is worn out, at this
-    rate. layers: what they are called, by number; the last are the host and what counts for no layer.
+    shared: inputs that go through a round together. seconds: from their first write to their last result;
+    writing_seconds: of it, writing. latency: until the first of them is out. joules: of one input, by component and by
+    layer (the same sum twice); writing_joules: of it, in the phases that write, words from off-chip memory included.
+    off_chip_words: of one input, in and out, its share of the weights included. worn_seconds: until the most written
+    cell is worn out, at this rate. layers: what they are called, by number; the last are the host and what counts for
+    no layer.
     """
 
     program: str

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import random
 import struct
-from dataclasses import replace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from hypothesis import strategies as st

@@ -52,7 +52,9 @@ def run_lanes(program: Program, inputs: dict[str, np.ndarray]) -> dict[str, np.n
     lanes = max(len(array) for array in inputs.values())
     results = []
     for lane in range(lanes):
-        results.append(run(program, {i.name: inputs[i.name][lane].reshape(1, *i.shape) for i in program.of_host("inputs")}))
+        results.append(
+            run(program, {i.name: inputs[i.name][lane].reshape(1, *i.shape) for i in program.of_host("inputs")})
+        )
     outputs = {}
     for interface in program.of_host("outputs"):
         rest = interface.shape[1:] if interface.shape[:1] == (1,) else interface.shape

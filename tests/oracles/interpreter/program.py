@@ -225,7 +225,7 @@ class Loader:
             place.append(build(Interface, record, moves=moves, memory=record["memory"] == "true"))
         elif word == ".phase":
             self.phase = Phase(record["once"] == "true")
-            self.program.phases = self.program.phases[: record["number"]] + [self.phase]
+            self.program.phases = [*self.program.phases[: record["number"]], self.phase]
         elif word == ".tile":
             self.tile = self.phase.tiles[record["number"]] = TilePlan()
         elif word in (".core", ".channel"):
