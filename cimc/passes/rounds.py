@@ -71,7 +71,6 @@ def _furthest(mapped: MappedGraph, start: int, context: Context, one_layer: bool
 
 def _too_large(layer: MappedLayer, error: CimcError, context: Context) -> CimcError:
     """Why a layer alone does not fit a round."""
-    said = error.diagnostics[0]
     blocks = sum(len(task.blocks) for task in layer.tasks)
     target = context.target
     whole = target.chip.tiles * context.chips * target.tile.cores * target.core.mvmus
@@ -79,7 +78,8 @@ def _too_large(layer: MappedLayer, error: CimcError, context: Context) -> CimcEr
         return error
     what = f"a round takes whole layers, and this one needs {blocks:,} MVMUs; {target.name} has {whole:,}"
     more = math.ceil(blocks / (whole / context.chips))
-    return fail("rounds.layer", what, Place(item=layer.layer.origin), f"take more chips (--chips {more}); {said.todo}")
+    todo = f"take more chips (--chips {more}) or larger ones"
+    return fail("rounds.layer", what, Place(item=layer.layer.origin), todo)
 
 
 def part_of(mapped: MappedGraph, start: int, stop: int) -> MappedGraph:
