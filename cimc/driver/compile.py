@@ -122,6 +122,7 @@ def compile_network(
         if options.rounds or turns:
             mapped: MappedGraph = run_passes(graph, context, PASSES[:FIRST], observe)
             rounds = schedule_rounds(mapped, context, turns, observe)
+            mapped = replace(mapped, layers=tuple(layer for one in rounds for layer in one.mapped.layers))
         else:
             rounds = (run_passes(graph, context, PASSES, observe),)
             mapped = rounds[0].mapped

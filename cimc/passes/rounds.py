@@ -43,7 +43,9 @@ def schedule_rounds(
             made: dict[str, Any] = {}
             try:
                 part = part_of(mapped, start, stop)
-                found.append(run_passes(part, context, PASSES[FIRST:], made.__setitem__))
+                bare = not any(as_matrix(layer) for layer in part.layers)  # and so nothing to copy
+                own = replace(context, duplication=None) if bare else context
+                found.append(run_passes(part, own, PASSES[FIRST:], made.__setitem__))
             except CimcError as error:
                 if stop == start + 1:
                     raise _too_large(mapped.layers[start], error, context) from None

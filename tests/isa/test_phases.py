@@ -107,7 +107,8 @@ CASES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         [("write   0b1, row,", "write   0b1, row+1,")],
     ),
     "too many words": (
-        "cells", "1 words for a row of MVMU 0, whose weights take 2", [("columns=2 weight_bits=8", "columns=3 weight_bits=8")],
+        "cells", "1 words for a row of MVMU 0, whose weights take 2",
+        [("columns=2 weight_bits=8", "columns=3 weight_bits=8")],
     ),
     "pixels of other MVMUs": ("cells", "1 x 2 pixels for 1 MVMUs", [("write   0b11, row", "write   0b10, row")]),
     "a write for every input": (
@@ -138,7 +139,8 @@ CASES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     ),
     "a map with a scale": (
         "plug", "its scale is 0.5; off-chip memory holds words, scale 0",
-        [('.output "maps/m" dtype=int32 shape=(1, 1, 2) scale=0.0', '.output "maps/m" dtype=float32 shape=(1, 1, 2) scale=0.5')],
+        [("int32 shape=(1, 1, 2) scale=0.0 zero=0 low=-32768 high=32767 index=i2 rings=(0:m.0)",
+          "float32 shape=(1, 1, 2) scale=0.5 zero=0 low=-32768 high=32767 index=i2 rings=(0:m.0)")],
     ),
     "rounds out of order": ("phase", "round 2 behind round 0", [("round=1", "round=2")]),
     "nobody shares a round": ("phase", "it runs in rounds, and 0 inputs go through each", [(" shared=2", "")]),
