@@ -16,6 +16,7 @@ from cimc.isa.program import CoreCode, Phase, Plug, Program, RingRef, extent
 from cimc.isa.table import FORM
 from cimc.isa.tree import Loop, build_tree, leaves
 from cimc.isa.verify.findings import Findings, stop_at
+from cimc.target.model import Target
 
 Stored = dict[tuple[int, int, int], tuple[int, int, int]]
 """(rows, columns, weight bits) of what lies in an MVMU, by tile, core and MVMU."""
@@ -25,7 +26,7 @@ MOST_WRITES = 1 << 20
 """Rows that one instruction may write in a phase."""
 
 
-def check_phases(program: Program) -> None:
+def check_phases(program: Program, target: Target) -> None:
     """Rounds in order, crossbars written in phases that run once alone, and nothing taken out of off-chip memory that
     nobody put there. Raises CimcError with everything that is wrong."""
     findings = [Findings(program, number) for number in range(len(program.parts))]
@@ -40,10 +41,21 @@ def check_phases(program: Program) -> None:
         before = phase.round
         _check_plugs(phase, held, found)
         _check_cells(phase, found)
+    if target.chip.resident == "one layer":
+        for part, found in zip(program.parts, findings, strict=True):
+            _check_residence(part, target, found)
     stop_at(*findings)
     if program.phases:
         _check_areas(program, findings)
         stop_at(*findings)
+
+
+def _check_residence(part: Program, target: Target, findings: Findings) -> None:
+    """Crossbars that hold one layer at a time hold no more in a phase."""
+    layers = {matrix.layer for tile in part.tiles for core in tile.cores for matrix in core.matrices}
+    if len(layers) > 1:
+        what = f"its crossbars hold {len(layers)} layers; those of {target.name} hold one at a time"
+        findings.add("resident", what, "all tiles", "compile the network for this target: it runs in rounds there")
 
 
 def _check_areas(program: Program, findings: Sequence[Findings]) -> None:

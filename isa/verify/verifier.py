@@ -40,7 +40,7 @@ def verify(program: Program, target: Target, formed: bool = False) -> None:
             findings = [Findings(program, number) for number in range(len(program.parts))]
             _check_form(program, findings)
             stop_at(*findings)
-        check_phases(program)
+        check_phases(program, target)
         stored: Stored = {}
         for number, part in enumerate(program.parts):
             _verify(part, target, Findings(program, number), stored)

@@ -1,8 +1,7 @@
-"""A chip that rounds sums away or is written layer by layer is described and estimated, and code for it refused."""
+"""A chip that rounds sums away is described and estimated, and code for it refused."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +31,6 @@ rounds away is not emulated
   help: `cimc estimate` gives its crossbars, time and energy; to run code take another target, or a file that extends \
 this one with crossbar.adc_bits = 15"""
 
-ATOMLAYER = """\
-error[target.emulated]: atomlayer holds the weights of one layer at a time. Writing the next layer's while a network \
-runs is not emulated
-  at target atomlayer, chip.resident
-  help: `cimc estimate` gives its crossbars, time, energy and how long its cells last; to run code take another \
-target, or a file that extends this one with chip.resident = "all layers\""""
-
 
 def wider(folder: Path, bits: int, base: str = "bram-soc") -> str:
     file = folder / f"{base}-{bits}.toml"
@@ -56,7 +48,7 @@ def test_bits_of_a_sum_by_hand() -> None:
     assert conversion_bits(load_target("prime"), 6) == conversion_bits(load_target("prime"), 3) == 15
 
 
-REFUSED = {"bram-soc": MESSAGE, "bram-256": None, "prime": PRIME, "atomlayer": ATOMLAYER}
+REFUSED = {"bram-soc": MESSAGE, "bram-256": None, "prime": PRIME}
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -69,19 +61,11 @@ def test_which_presets_run(name: str) -> None:
         require_emulated(target, target.numbers.input)
 
 
-@pytest.mark.parametrize("name", ["bram-soc", "prime", "atomlayer"])
+@pytest.mark.parametrize("name", ["bram-soc", "prime"])
 def test_compile_refuses_before_it_works(name: str) -> None:
     with pytest.raises(CimcError) as caught:
         compile_network(DIGITS, CompileOptions(target=name))
     assert str(caught.value) == REFUSED[name]
-
-
-def test_all_reasons_are_given_at_once() -> None:
-    prime = load_target("prime")
-    both = replace(prime, chip=replace(prime.chip, resident="one layer"))
-    with pytest.raises(CimcError) as caught:
-        require_emulated(both, 6)
-    assert str(caught.value) == f"{PRIME}\n{ATOMLAYER.replace('atomlayer', 'prime')}"
 
 
 def test_the_emulator_refuses_a_program_from_elsewhere() -> None:
