@@ -77,7 +77,10 @@ def _too_large(layer: MappedLayer, error: CimcError, context: Context) -> CimcEr
     target = context.target
     whole = target.chip.tiles * context.chips * target.tile.cores * target.core.mvmus
     if blocks <= whole:
-        return error
+        if error.diagnostics[0].code != "place.chip":
+            return error
+        what = f"a round takes whole layers, and not even this one fits: {error.diagnostics[0].what}"
+        return fail("rounds.layer", what, Place(item=layer.layer.origin), "take more chips (--chips) or larger ones")
     what = f"a round takes whole layers, and this one needs {blocks:,} MVMUs; {target.name} has {whole:,}"
     more = math.ceil(blocks / (whole / context.chips))
     todo = f"take more chips (--chips {more}) or larger ones"

@@ -22,6 +22,9 @@ Stored = dict[tuple[int, int, int], tuple[int, int, int]]
 """(rows, columns, weight bits) of what lies in an MVMU, by tile, core and MVMU."""
 
 WRITE = "write"
+Shapes = dict[str, tuple[str, tuple[int, ...]]]
+"""Type and shape by name."""
+
 MOST_WRITES = 1 << 20
 """Rows that one instruction may write in a phase."""
 
@@ -34,12 +37,13 @@ def check_phases(program: Program, target: Target) -> None:
         _check_resident(program, findings[0])
     elif program.shared < 1:
         findings[0].add("phase", f"it runs in rounds, and {program.shared} inputs go through each", "shared")
-    before, held = 0, dict[str, tuple[str, tuple[int, ...]]]()
+    before, held, host = 0, Shapes(), Shapes()
     for phase, found in zip(program.phases, findings, strict=False):
         if not before <= phase.round <= before + 1:
             found.add("phase", f"round {phase.round} behind round {before}", "round", "number rounds 0, 1, 2, ...")
         before = phase.round
         _check_plugs(phase, held, found)
+        _check_host(phase, host, found)
         _check_cells(phase, found)
     if target.chip.resident == "one layer":
         for part, found in zip(program.parts, findings, strict=True):
@@ -100,7 +104,19 @@ def _check_shared_areas(program: Program, findings: Sequence[Findings]) -> None:
                 held[at] = plug.name
 
 
-def _check_plugs(phase: Phase, held: dict[str, tuple[str, tuple[int, ...]]], findings: Findings) -> None:
+def _check_host(phase: Phase, host: Shapes, findings: Findings) -> None:
+    """What several phases take of the host is one input, and an output comes once. host: both so far, by kind and
+    name."""
+    for kind, plugs in (("input", phase.inputs), ("output", phase.outputs)):
+        for plug in (plug for plug in plugs if not plug.memory):
+            item, what = f'{kind} "{plug.name}"', (plug.dtype, plug.shape)
+            if kind == "output" and item in host:
+                findings.add("plug", "an earlier phase gives it", item, "give each a name of its own")
+            elif host.setdefault(item, what) != what:
+                findings.add("plug", f"an earlier phase takes {host[item][0]} of shape {host[item][1]}", item)
+
+
+def _check_plugs(phase: Phase, held: Shapes, findings: Findings) -> None:
     """held: type and shape of what lies in off-chip memory beside weights; what the phase puts there joins it."""
     for kind, plugs in (("input", phase.inputs), ("output", phase.outputs)):
         for plug in plugs:

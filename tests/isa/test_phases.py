@@ -142,6 +142,17 @@ CASES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         [("int32 shape=(1, 1, 2) scale=0.0 zero=0 low=-32768 high=32767 index=i2 rings=(0:m.0)",
           "float32 shape=(1, 1, 2) scale=0.5 zero=0 low=-32768 high=32767 index=i2 rings=(0:m.0)")],
     ),
+    "an input of two shapes": (
+        "plug", "an earlier phase takes int32 of shape (2,)",
+        [
+            ('.input "maps/m" dtype=int32 shape=(1, 1, 2)', ".input x dtype=int32 shape=(1, 2)"),
+            ("rings=(0:m) memory=true area=(0:kept0)", "rings=(0:m)"),
+        ],
+    ),
+    "an output that comes twice": (
+        "plug", "an earlier phase gives it",
+        [('.output "maps/m"', ".output y"), ("rings=(0:m.0) memory=true area=(0:kept0)", "rings=(0:m.0)")],
+    ),
     "rounds out of order": ("phase", "round 2 behind round 0", [("round=1", "round=2")]),
     "nobody shares a round": ("phase", "it runs in rounds, and 0 inputs go through each", [(" shared=2", "")]),
     "an area that a phase in between lacks": (
