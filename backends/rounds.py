@@ -22,14 +22,14 @@ def emit_rounds(
     their order; shared: inputs that go through a round one after the other."""
     phases: list[Phase] = []
     arrays: Arrays = {}
-    strings, first = tuple(whole.names.shown), 0
+    strings = tuple(whole.names.shown)
+    numbers = {one.layer.output: number for number, one in enumerate(whole.layers)}
     head = Program("", "", "")
     for number, scheduled in enumerate(rounds):
         program, own = emit(scheduled, target)
         head = replace(program, strings=strings, tiles=(), shared=shared, chips=max(head.chips, program.chips))
         prefix = f"r{number}/"
-        program = _renamed(program, prefix, first)
-        first += len(program.strings)
+        program = _renamed(program, prefix, [numbers[one.layer.output] for one in scheduled.mapped.layers])
         own = {prefix + name: values for name, values in own.items()}
         written = writing_phase(program, own, target, prefix)
         if written.tiles:
@@ -37,12 +37,11 @@ def emit_rounds(
         tiles = tuple(replace(tile, cores=tuple(map(unloaded, tile.cores))) for tile in program.tiles)
         phases.append(Phase(len(phases), number, False, program.inputs, program.outputs, tiles))
         arrays |= own
-    assert first == len(strings), f"rounds have {first} layers of {len(strings)}"
     return in_phases(head, keep_in_tiles(phases, target, shared, head.chips)), arrays
 
 
-def _renamed(program: Program, prefix: str, first: int) -> Program:
-    """A round's program with names of arrays of its own, and its layers' numbers in the whole network."""
+def _renamed(program: Program, prefix: str, numbers: Sequence[int]) -> Program:
+    """A round's program with names of arrays of its own. numbers: of its layers, in the whole network."""
 
     def tile_of(tile: TileCode) -> TileCode:
         return replace(
@@ -54,11 +53,11 @@ def _renamed(program: Program, prefix: str, first: int) -> Program:
                 replace(
                     core,
                     matrices=tuple(replace(m, array=prefix + m.array) for m in core.matrices),
-                    stream=_shifted(core.stream, first),
+                    stream=_of_whole(core.stream, numbers),
                 )
                 for core in tile.cores
             ),
-            channels=tuple(replace(one, stream=_shifted(one.stream, first)) for one in tile.channels),
+            channels=tuple(replace(one, stream=_of_whole(one.stream, numbers)) for one in tile.channels),
         )
 
     return replace(
@@ -69,5 +68,5 @@ def _renamed(program: Program, prefix: str, first: int) -> Program:
     )
 
 
-def _shifted(stream: tuple[Instruction, ...], first: int) -> tuple[Instruction, ...]:
-    return tuple(replace(one, origin=one.origin + first) if one.origin >= 0 else one for one in stream)
+def _of_whole(stream: tuple[Instruction, ...], numbers: Sequence[int]) -> tuple[Instruction, ...]:
+    return tuple(replace(one, origin=numbers[one.origin]) if one.origin >= 0 else one for one in stream)

@@ -34,7 +34,7 @@ from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
 from cimc.passes.numbers.quantise import underflows
 from cimc.passes.pipelines import PASSES, Context, MapOptions, run_passes
-from cimc.passes.rounds import FIRST, schedule_rounds
+from cimc.passes.rounds import FIRST, layers_of, schedule_rounds
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
 from cimc.target.emulated import require_emulated
@@ -122,7 +122,7 @@ def compile_network(
         if options.rounds or turns:
             mapped: MappedGraph = run_passes(graph, context, PASSES[:FIRST], observe)
             rounds = schedule_rounds(mapped, context, turns, observe)
-            mapped = replace(mapped, layers=tuple(layer for one in rounds for layer in one.mapped.layers))
+            mapped = replace(mapped, layers=layers_of(mapped, rounds))
         else:
             rounds = (run_passes(graph, context, PASSES, observe),)
             mapped = rounds[0].mapped

@@ -15,14 +15,19 @@ import numpy as np
 
 from cimc.base.diagnostics import CimcError, Place, fail
 from cimc.base.moves import Moves
-from cimc.ir.layers import Binding, FeatureMap
-from cimc.ir.mapped import MappedGraph, MappedLayer
+from cimc.ir.epilogue import Epilogue
+from cimc.ir.layers import Binding, FeatureMap, Operand, Part
+from cimc.ir.mapped import MappedGraph, MappedLayer, Task
 from cimc.ir.scheduled import ScheduledGraph
 from cimc.layer_kinds.matrix.mapped import as_matrix
+from cimc.layer_kinds.vector import MappedVector, VectorLayer
 from cimc.passes.pipelines import PASSES, Context, run_passes
+from cimc.target.model import Target
 
 WAITS = "maps/"
 """What stands before the name of a map in off-chip memory."""
+COPIED = "/copied"
+"""What stands behind the name of a map that comes in to be copied."""
 FIRST = next(number for number, one in enumerate(PASSES) if one.name == "pack") + 1
 """The first pass that every round has for itself."""
 
@@ -42,7 +47,7 @@ def schedule_rounds(
         while True:
             made: dict[str, Any] = {}
             try:
-                part = part_of(mapped, start, stop)
+                part = part_of(mapped, start, stop, context.target)
                 bare = not any(as_matrix(layer) for layer in part.layers)  # and so nothing to copy
                 own = replace(context, duplication=None) if bare else context
                 found.append(run_passes(part, own, PASSES[FIRST:], made.__setitem__))
@@ -56,6 +61,15 @@ def schedule_rounds(
             break
         start = stop
     return tuple(found)
+
+
+def layers_of(mapped: MappedGraph, rounds: Sequence[ScheduledGraph]) -> tuple[MappedLayer, ...]:
+    """The layers of the whole network as its rounds have them, with their copies."""
+    found: dict[str, MappedLayer] = {}
+    for one in rounds:
+        for layer in one.mapped.layers:
+            found.setdefault(layer.layer.output, layer)
+    return tuple(found[layer.layer.output] for layer in mapped.layers)
 
 
 def _furthest(mapped: MappedGraph, start: int, context: Context, one_layer: bool) -> int:
@@ -87,8 +101,12 @@ def _too_large(layer: MappedLayer, error: CimcError, context: Context) -> CimcEr
     return fail("rounds.layer", what, Place(item=layer.layer.origin), todo)
 
 
-def part_of(mapped: MappedGraph, start: int, stop: int) -> MappedGraph:
-    """Layers start .. stop of a graph as a graph of their own."""
+def part_of(mapped: MappedGraph, start: int, stop: int, target: Target) -> MappedGraph:
+    """Layers start .. stop of a graph as a graph of their own.
+
+    An output leaves with the last of its maps. Those that an earlier part has made come in under another name, and
+    a layer more copies them: a ring is filled by the host or read by it.
+    """
     layers, later = mapped.layers[start:stop], mapped.layers[stop:]
     made_in = {layer.layer.output: number for number, layer in enumerate(mapped.layers)}
     made = {layer.layer.output for layer in layers}
@@ -106,17 +124,42 @@ def part_of(mapped: MappedGraph, start: int, stop: int) -> MappedGraph:
     taken = [name for name in read if name not in made]
     unread = [name for name in inputs if start == 0 and name not in read and name not in _read(mapped.layers)]
     maps = {name: m for name, m in mapped.maps.items() if name in {*taken, *made, *unread}}
+    quants = {name: mapped.quants[name] for name in maps}
     kept = [name for name in maps if name in made and name in wanted]
     assert not last or not kept, f"{kept} of the last round are kept"
+    given = {name: inputs.get(name) or _waiting(mapped.maps[name]) for name in (*taken, *unread)}
+    for name in dict.fromkeys(name for binding in outputs for name in binding.maps if name in taken):
+        other = f"{name}{COPIED}"
+        maps[other], quants[other] = replace(maps[name], name=other), quants[name]
+        given[name] = replace(given[name], maps=(other,))
+        layers = (_copy(mapped, name, other, target), *layers)
     return replace(
         mapped,
         layers=layers,
         maps=maps,
-        quants={name: mapped.quants[name] for name in maps},
-        inputs=tuple(inputs.get(name) or _waiting(mapped.maps[name]) for name in (*taken, *unread)),
+        quants=quants,
+        inputs=tuple(given.values()),
         outputs=(*outputs, *(_waiting(mapped.maps[name]) for name in kept)),
         segments={},
     )
+
+
+def _copy(mapped: MappedGraph, name: str, source: str, target: Target) -> MappedVector:
+    """A layer that makes a map of another one that is the same. Its tasks have as many channels as registers and two
+    rows of memory leave them."""
+    m, quant = mapped.maps[name], mapped.quants[name]
+    origin = next(layer.layer.origin for layer in mapped.layers if layer.layer.output == name)
+    operand = Operand((Part(source, 0, m.channels),), m.height, m.width)
+    layer = VectorLayer(
+        name=f"{name}{COPIED}.copy", output=name, origin=origin, kind="sum", operands=(operand,),
+        gains=(np.ones(m.channels),), bias=np.zeros(m.channels),
+    )  # fmt: skip
+    ones, zeros = np.ones(m.channels, np.float32), np.zeros(m.channels, np.float32)
+    epilogue = Epilogue(ones, zeros, quant.zero, 0, quant.zero, quant.low, quant.high)
+    most = min(layer.most_channels(target.core.registers), target.tile.memory_words * 2 // 5 // (2 * m.width))
+    cuts = range(0, m.channels, max(1, most))
+    tasks = tuple(Task(low, min(low + cuts.step, m.channels)) for low in cuts)
+    return MappedVector(layer, epilogue, tasks)
 
 
 def _read(layers: Sequence[MappedLayer]) -> Mapping[str, None]:

@@ -55,13 +55,14 @@ class _Builder:
         self.compiled, self.mapped, self.program = compiled, compiled.mapped, compiled.program
         self.target, self.names, self.priced = compiled.target, compiled.names.shown, price(compiled)
         self.placed: defaultdict[int, list[Place]] = defaultdict(list)
-        self.round, self.on_cores, first = 0, list[dict[Place, dict[str, None]]](), 0
+        self.round, self.on_cores = 0, list[dict[Place, dict[str, None]]]()
+        numbers = {one.layer.output: number for number, one in enumerate(compiled.mapped.layers)}
         for scheduled in compiled.rounds:
             self.on_cores.append(defaultdict(dict))
             for task in scheduled.tasks:
-                self.placed[first + task.layer].append((task.tile, task.core))
-                self.on_cores[-1][task.tile, task.core][self.names[first + task.layer]] = None
-            first += len(scheduled.mapped.layers)
+                number = numbers[scheduled.layer_of(task).layer.output]
+                self.placed[number].append((task.tile, task.core))
+                self.on_cores[-1][task.tile, task.core][self.names[number]] = None
 
     def report(self) -> Report:
         """All of it."""

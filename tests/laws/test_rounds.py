@@ -22,8 +22,10 @@ from cimc.target.model import Target
 from tests.laws.digits import NETWORKS, bits_of, compiled, digits, run, same, varied
 from tests.laws.random_targets import problems, targets
 from tests.laws.rounds import in_rounds, with_tiles
+from tests.passes.cases import CASES
 from tests.passes.end_to_end import IDEAL, PUMA, build, random_inputs
 from tests.passes.random_networks import networks
+from tests.passes.test_constructs import NOT_FINITE, REFUSED
 
 CLIPPING = varied(PUMA, crossbar={"adc_bits": 5})
 PAIRS = varied(IDEAL, crossbar={"adc_bits": 6}, mvmu={"encoding": "differential", "flipped": False})
@@ -76,6 +78,26 @@ def test_any_network_in_rounds_on_any_chip(model: ModelProto, target: Target, co
     got = RoundsEngine(rounds.program, rounds.weights, rounds.target).run(data, capture=True)
     assert same(bits_of(got), bits_of(wanted))
     assert differences(rounds, reference_maps(rounds, data), got) == (0, None)
+
+
+NAMES = [name for name in CASES if name not in REFUSED and name not in NOT_FINITE]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_construct_in_rounds(name: str) -> None:
+    """On the fewest cores that each of its layers fits: skips over many layers, outputs that are inputs, used inside or
+    made of several maps, each of which takes a core to be copied."""
+    graph = load_onnx(CASES[name]())
+    data = random_inputs(graph, 3)
+    made = build(graph, PUMA, data)
+    if not made.mapped.layers:
+        return
+    copied = max(len(binding.maps) for binding in made.mapped.outputs) - 1
+    cores = max(len(one.tasks) for one in made.mapped.layers) + copied
+    rounds = in_rounds(made, with_tiles(PUMA, 1, cores))
+    wanted = StepEngine(made.program, made.weights, made.target).run(data, capture=True)
+    got = RoundsEngine(rounds.program, rounds.weights, rounds.target).run(data, capture=True)
+    assert same(bits_of(got), bits_of(wanted))
 
 
 @pytest.mark.parametrize("shared", [1, 2, 4])

@@ -33,7 +33,7 @@ def test_every_cut_hands_on_what_is_read_behind_it(residual: Compiled) -> None:
     """And nothing else: maps that are made before the cut and read behind it, wherever it is."""
     mapped = residual.mapped
     for cut in range(1, len(mapped.layers)):
-        first, second = part_of(mapped, 0, cut), part_of(mapped, cut, len(mapped.layers))
+        first, second = part_of(mapped, 0, cut, PUMA), part_of(mapped, cut, len(mapped.layers), PUMA)
         verify_mapped(first)
         verify_mapped(second)
         made = {one.layer.output for one in mapped.layers[:cut]}
@@ -48,7 +48,7 @@ def test_every_cut_hands_on_what_is_read_behind_it(residual: Compiled) -> None:
 def test_a_round_in_between_does_not_touch_what_passes_it_by(residual: Compiled) -> None:
     """The map of the residual branch, read two rounds later, is neither taken nor handed on by the round between."""
     mapped = residual.mapped
-    parts = [part_of(mapped, n, n + 1) for n in range(len(mapped.layers))]
+    parts = [part_of(mapped, n, n + 1, PUMA) for n in range(len(mapped.layers))]
     for name in (one.layer.output for one in mapped.layers):
         made = [n for n, part in enumerate(parts) if WAITS + name in ends(part)[1]]
         taken = [n for n, part in enumerate(parts) if WAITS + name in ends(part)[0]]
@@ -56,13 +56,15 @@ def test_a_round_in_between_does_not_touch_what_passes_it_by(residual: Compiled)
 
 
 def test_an_output_that_is_made_early_waits_for_the_last_of_its_maps(residual: Compiled) -> None:
-    """An output of two maps comes out of the round that makes the later one; the other one passes it as an input."""
+    """An output of two maps comes out of the round that makes the later one; the other one is copied there."""
     mapped = residual.mapped
     early, late = mapped.layers[0].layer.output, mapped.outputs[0].maps[0]
     both = replace(mapped, outputs=(replace(mapped.outputs[0], maps=(early, late)),))
-    first, second = part_of(both, 0, 2), part_of(both, 2, len(both.layers))
+    first, second = part_of(both, 0, 2, PUMA), part_of(both, 2, len(both.layers), PUMA)
     assert WAITS + early in ends(first)[1] and "logits" not in ends(first)[1]
     assert WAITS + early in ends(second)[0] and ends(second)[1] == ["logits"]
+    assert second.layers[0].layer.output == early and second.layers[1:] == both.layers[2:]
+    verify_mapped(second)
 
 
 def test_one_layer_at_a_time(residual: Compiled) -> None:
