@@ -68,9 +68,7 @@ class Ends(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What an array of converters' steps holds: reals from LEAST_STEP to LARGEST_STEP for so many columns."""
-
-    columns: int
+    """What an array of converters' steps holds: reals from LEAST_STEP to LARGEST_STEP."""
 
 
 class Named(NamedTuple):
@@ -115,7 +113,7 @@ def _arrays_of(program: Program) -> Iterator[Named]:
                 if matrix.array:
                     yield Named(matrix.array, (matrix.rows, matrix.columns), item, matrix)
                 if matrix.steps:
-                    yield Named(matrix.steps, (matrix.columns,), item, Steps(matrix.columns))
+                    yield Named(matrix.steps, (matrix.columns,), item, Steps())
 
 
 def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable[[str], tuple[int, int]]) -> str:
@@ -131,6 +129,17 @@ def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable
         except ValueError as error:
             problem = str(error)
         return problem and f'array "{array.name}" {problem}'
+    twins = isinstance(array.holds, Steps) and target.crossbar.adc_kind == "twin range"
+    shape = (2, *array.shape) if twins else array.shape
+    if values.shape != shape and not (shape[0:1] == (1,) and values.shape == shape[1:]):
+        return f'array "{array.name}" has the shape {values.shape}, not {shape}'
+    if isinstance(array.holds, Steps):
+        wrong = values.size - int(((values >= LEAST_STEP) & (values <= LARGEST_STEP)).sum())
+        if wrong:
+            return f'array "{array.name}" has {wrong} steps that are not {LEAST_STEP} to {LARGEST_STEP:.0f}'
+        if twins and ((values[1] < values[0]).any() or (values[1] % values[0]).any()):
+            return f'array "{array.name}" has coarse steps that are no whole multiples of the fine ones'
+        return ""
     if reals:  # multipliers may be 0 or negative, as gains may be
         with np.errstate(over="ignore"):
             finite = np.isfinite(values.astype(np.float32, copy=False))

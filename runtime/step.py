@@ -41,8 +41,8 @@ class StepEngine:
 
     weights: the arrays that belong to it; exact, device: see cimc.runtime.crossbar.program_mvmu. seed: of what cells
     draw at random. cells: what phases before this program have written, and where it writes; it is one of a phase then.
-    max_memory: bytes of state; more lanes than fit run one chunk after the other, with the same results. stream: how many inputs of each lane ran
-    before, and how many a lane has in all (0: as many as a run).
+    max_memory: bytes of state; more lanes than fit run one chunk after the other, with the same results.
+    stream: how many inputs of each lane ran before, and how many a lane has in all (0: as many as a run).
     """
 
     def __init__(
