@@ -55,5 +55,5 @@ def siemens(
 def programmed(target: Target, weights: Any, bits: int, specimen: Specimen = NEW) -> Programmed:
     """A matrix in a target's cells on one chip."""
     device = device_of(target, specimen)
-    chain = Chain.of(target.crossbar, target.mvmu.encoding, target.mvmu.flipped, device)
+    chain = Chain.of(target.crossbar, target.mvmu, device)
     return chain.program(np.asarray(weights, np.int64), bits, Key(specimen.seed).at(0, 0, 0, 0))
