@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .code import Instruction, instruction_of, tree
-from .crossbar import Converters, Crossbar, Feed
+from .crossbar import Converters, Crossbar, Feed, Step
 from .numbers import Scale, Table
 from .text import Line, RingPort, Statement
 
@@ -102,6 +102,7 @@ class Target:
             subtracted=word("mvmu", "pairs", "apart") == "subtracted",
             digital=word("mvmu", "correction", "unit column") == "digital",
             rows_at_once=whole("crossbar", "rows_at_once") if "rows_at_once" in crossbar else 0,
+            two_ranges=word("crossbar", "adc_kind", "SAR") == "twin range",
         )
         if mvmu["slices"]["value"] == "columns":
             two_bits = 2 if self.converters.differential else -(-2 // self.converters.cell_bits)
@@ -226,15 +227,20 @@ class Loader:
         columns = max(part["at_column"] + part["columns"] for part in parts)
         if len(feeds) != 1 or rows > self.program.target.rows or columns > self.program.target.stride:
             raise ValueError("the matrices of an MVMU agree in their keys and are not larger than it")
-        weights, steps = [[0] * columns for _ in range(rows)], [1.0] * columns
+        weights, steps = [[0] * columns for _ in range(rows)], list[Step]([1.0] * columns)
         for part in parts:
             array = self.arrays[part["array"]].reshape(part["rows"], part["columns"])
             for i, row in enumerate(array, part["at_row"]):
                 for j, weight in enumerate(row, part["at_column"]):
                     weights[i][j] = int(weight)
             if part["steps"]:
-                own = self.arrays[part["steps"]].reshape(part["columns"])
-                steps[part["at_column"] : part["at_column"] + part["columns"]] = [float(step) for step in own]
+                named = self.arrays[part["steps"]]
+                if named.ndim == 2 and not self.program.target.converters.two_ranges:
+                    raise ValueError("the converters have one range")
+                own = named.reshape(-1, part["columns"]).tolist()
+                pairs = zip(own[0], own[-1], strict=True)
+                both: list[Step] = [fine if fine == coarse else (fine, coarse) for fine, coarse in pairs]
+                steps[part["at_column"] : part["at_column"] + part["columns"]] = both
         return Crossbar(weights, feeds.pop(), self.program.target.converters, steps)
 
     def finish(self) -> Program:
