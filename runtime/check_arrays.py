@@ -20,6 +20,9 @@ from cimc.target.model import Target
 LEAST_STEP, LARGEST_STEP = 2.0**-10, 2.0**48
 """Of a converter, in units: codes of the widest sums stay below 2^60."""
 
+CODE_BITS = 32
+"""Codes of two ranges have no more, in fine steps; Recombination counts on it."""
+
 WIDEST = 32
 """Bits of the widest word or accumulator that a target may have."""
 
@@ -68,7 +71,10 @@ class Ends(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What an array of converters' steps holds: reals from LEAST_STEP to LARGEST_STEP."""
+    """What an array of converters' steps holds: reals from LEAST_STEP to LARGEST_STEP for so many columns; for a
+    converter with two ranges also two rows of them."""
+
+    columns: int
 
 
 class Named(NamedTuple):
@@ -113,7 +119,7 @@ def _arrays_of(program: Program) -> Iterator[Named]:
                 if matrix.array:
                     yield Named(matrix.array, (matrix.rows, matrix.columns), item, matrix)
                 if matrix.steps:
-                    yield Named(matrix.steps, (matrix.columns,), item, Steps())
+                    yield Named(matrix.steps, (matrix.columns,), item, Steps(matrix.columns))
 
 
 def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable[[str], tuple[int, int]]) -> str:
@@ -129,17 +135,10 @@ def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable
         except ValueError as error:
             problem = str(error)
         return problem and f'array "{array.name}" {problem}'
-    twins = isinstance(array.holds, Steps) and target.crossbar.adc_kind == "twin range"
-    shape = (2, *array.shape) if twins else array.shape
-    if values.shape != shape and not (shape[0:1] == (1,) and values.shape == shape[1:]):
-        return f'array "{array.name}" has the shape {values.shape}, not {shape}'
     if isinstance(array.holds, Steps):
-        wrong = values.size - int(((values >= LEAST_STEP) & (values <= LARGEST_STEP)).sum())
-        if wrong:
-            return f'array "{array.name}" has {wrong} steps that are not {LEAST_STEP} to {LARGEST_STEP:.0f}'
-        if twins and ((values[1] < values[0]).any() or (values[1] % values[0]).any()):
-            return f'array "{array.name}" has coarse steps that are no whole multiples of the fine ones'
-        return ""
+        return _wrong_steps(array.name, values, array.holds, target)
+    if values.shape != array.shape and not (array.shape[0:1] == (1,) and values.shape == array.shape[1:]):
+        return f'array "{array.name}" has the shape {values.shape}, not {array.shape}'
     if reals:  # multipliers may be 0 or negative, as gains may be
         with np.errstate(over="ignore"):
             finite = np.isfinite(values.astype(np.float32, copy=False))
@@ -161,4 +160,21 @@ def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable
         least, most = signed_range(WIDEST)
         if low < least or high > most:
             return f'array "{array.name}" has values {low} to {high}; they must be {least} to {most}'
+    return ""
+
+
+def _wrong_steps(name: str, values: AnyArray, steps: Steps, target: Target) -> str:
+    """What is wrong with converters' steps, or ""."""
+    shapes = [(steps.columns,)] + [(2, steps.columns)] * (target.crossbar.adc_kind == "twin range")
+    if values.shape not in shapes:
+        return f'array "{name}" has the shape {values.shape}, not {" or ".join(str(shape) for shape in shapes)}'
+    wrong = values.size - int(((values >= LEAST_STEP) & (values <= LARGEST_STEP)).sum())
+    if wrong or values.ndim == 1:
+        return f'array "{name}" has {wrong} steps that are not {LEAST_STEP} to {LARGEST_STEP:.0f}' if wrong else ""
+    least, most = values.astype(np.float64)
+    ratios = np.rint(most / least)
+    if wrong := int(((ratios < 1) | (ratios * least != most)).sum()):
+        return f'array "{name}" has {wrong} coarse steps that are no whole multiples of the fine ones'
+    if wrong := int((ratios * ((1 << target.crossbar.adc_bits) - 1) >= 1 << CODE_BITS).sum()):
+        return f'array "{name}" has {wrong} coarse steps whose largest code is not below 2^{CODE_BITS} fine ones'
     return ""

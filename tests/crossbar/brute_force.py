@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 Matrix = Sequence[Sequence[int]]
+Step = float | tuple[float, float]
+"""Of a converter; of one with two ranges the fine and the coarse step."""
 
 
 @dataclass(frozen=True)
 class Readout:
     """How columns are read. signed: the ADC has negative codes. down: it rounds to the lower code. once: an input is
     converted whole. subtracted: pairs before they are converted. digital: an offset is corrected without a unit column.
-    rows_at_once: 0 for all. halves: the positive and the negative part of signed inputs are fed after each other."""
+    rows_at_once: 0 for all. halves: the positive and the negative part of signed inputs are fed after each
+    other. twin: the ADC has two ranges."""
 
     signed: bool = False
     down: bool = False
@@ -26,6 +30,7 @@ class Readout:
     digital: bool = False
     rows_at_once: int = 0
     halves: bool = False
+    twin: bool = False
 
 
 PLAIN = Readout()
@@ -44,10 +49,15 @@ def ends(adc_bits: int, signed: bool) -> tuple[int, int]:
     return (1 - 2 ** (adc_bits - 1), 2 ** (adc_bits - 1)) if signed else (0, 2**adc_bits - 1)
 
 
-def code_of(current: int, step: float, adc_bits: int, signed: bool, down: bool) -> int:
-    """What one conversion gives."""
-    code = math.floor(current / step) if down else round(current / step)
+def code_of(current: int, step: Step, adc_bits: int, signed: bool, down: bool) -> int:
+    """What one conversion gives, in (fine) steps."""
     first, last = ends(adc_bits, signed)
+    if isinstance(step, tuple):
+        fine, coarse = (math.floor(current / one) if down else round(current / one) for one in step)
+        if fine > last:
+            return min(coarse, last) * round(Fraction(step[1]) / Fraction(step[0]))
+        return max(fine, first)
+    code = math.floor(current / step) if down else round(current / step)
     return first if code < first else last if code > last else code
 
 
@@ -100,7 +110,7 @@ def stored_columns(column: Sequence[int], bits: int, cell_bits: int, offset: boo
 def product(
     weights: Matrix, x: Sequence[int], bits: int, input_bits: int, signed: bool,
     cell_bits: int, dac_bits: int, adc_bits: int, encoding: str, flipped: bool,
-    readout: Readout = PLAIN, steps: Sequence[float] | None = None, met: Met | None = None,
+    readout: Readout = PLAIN, steps: Sequence[Step] | None = None, met: Met | None = None,
 ) -> list[int]:  # fmt: skip
     """One input vector, integers of input_bits bits, times weights (rows of columns), in the steps of each column's
     converter. met: gets every sum that is converted."""
@@ -111,12 +121,13 @@ def product(
     size = readout.rows_at_once or len(x)
     groups = [range(first, min(first + size, len(x))) for first in range(0, len(x), size)]
 
-    def convert(current: int, step: float) -> int:
+    def convert(current: int, step: Step) -> int:
         return code_of(current, step, adc_bits, readout.signed, readout.down)
 
     results = []
     for j in range(len(weights[0])):
         step = 1.0 if steps is None else steps[j]
+        unit_of_codes = step[0] if isinstance(step, tuple) else step
         column = [row[j] for row in weights]
         total, known = 0, -moved * sum(column)
         units = -(2 ** (bits - 1)) if offset else 0  # what the sum of all that is fed counts
@@ -141,5 +152,5 @@ def product(
                     current = sum(rows[i] for i in group)
                     met.units += [current] if j == 0 else []
                     total += worth * units * convert(current, step)
-        results.append(total + round(known / step))
+        results.append(total + round(known / unit_of_codes))
     return results

@@ -14,7 +14,7 @@ from cimc.crossbar.feed import Feed
 from cimc.crossbar.storage import Cells
 from cimc.numerics.keys import NOTHING_DRAWN
 from cimc.target.model import Crossbar, Mvmu
-from tests.crossbar.brute_force import PLAIN, Met, Readout, product
+from tests.crossbar.brute_force import PLAIN, Met, Readout, Step, product
 
 Ints = npt.NDArray[np.int64]
 
@@ -49,6 +49,7 @@ def keys_of(readout: Readout) -> tuple[dict[str, object], dict[str, object]]:
         "conversions": "once" if readout.once else "each step",
         "rows_at_once": readout.rows_at_once,
         "signed_inputs": "halves" if readout.halves else "twos complement",
+        "adc_kind": "twin range" if readout.twin else "SAR",
     }
     mvmu = {
         "pairs": "subtracted" if readout.subtracted else "apart",
@@ -71,7 +72,7 @@ class Case:
     adc_bits: int
     way: tuple[str, bool]
     readout: Readout = PLAIN
-    steps: tuple[float, ...] | None = None
+    steps: tuple[Step, ...] | None = None
 
     @property
     def chain(self) -> Chain:
@@ -87,7 +88,7 @@ class Case:
     @property
     def real_steps(self) -> npt.NDArray[np.float64] | None:
         """As the room takes them."""
-        return None if self.steps is None else np.array(self.steps)
+        return None if self.steps is None else np.array(self.steps).T
 
     @property
     def programmed(self) -> Programmed:
@@ -110,24 +111,31 @@ def readouts(draw: st.DrawFn, encoding: str, rows: int, plain: bool = False) -> 
     if plain and draw(st.integers(0, 2)) == 0:
         return PLAIN
     subtracted = encoding == "differential" and draw(st.booleans())
+    signed = subtracted or draw(st.booleans())
     return Readout(
-        signed=subtracted or draw(st.booleans()),
+        signed=signed,
         down=draw(st.booleans()),
         once=draw(st.booleans()),
         subtracted=subtracted,
         digital=encoding == "offset" and draw(st.booleans()),
         rows_at_once=draw(st.sampled_from((0, 1, 2, 3, 5, 8, 64)).filter(lambda n: n <= rows)),
         halves=draw(st.booleans()),
+        twin=not signed and draw(st.booleans()),
     )
 
 
 STEPS = (1.0, 2.0, 8.0, 0.5, 0.69, 3.3, 1.0000001)
+RATIOS = (1, 2, 3, 4, 10, 16, 64)
+"""Of a coarse step and the fine one."""
 
 
 @st.composite
-def steps_of(draw: st.DrawFn, columns: int, alike: bool) -> tuple[float, ...] | None:
-    """Steps of converters, of every column or alike for all; None as often as not."""
-    one = st.one_of(st.sampled_from(STEPS), st.floats(2.0**-10, 100.0))
+def steps_of(draw: st.DrawFn, columns: int, alike: bool, twin: bool = False) -> tuple[Step, ...] | None:
+    """Steps of converters, of every column or alike for all; None as often as not. twin: mostly of two ranges, of all
+    columns then."""
+    one: st.SearchStrategy[Step] = st.one_of(st.sampled_from(STEPS), st.floats(2.0**-10, 100.0))
+    if twin and draw(st.integers(0, 3)):
+        one = st.tuples(one, st.sampled_from(RATIOS)).map(lambda both: (both[0], both[0] * both[1]))
     if draw(st.booleans()):
         return None
     if alike or draw(st.booleans()):
@@ -151,5 +159,5 @@ def cases(
     return Case(
         weights, width, draw(st.integers(1, input_bits)), draw(st.booleans()), draw(st.integers(1, cell_bits)),
         draw(st.integers(1, dac_bits)), draw(st.integers(1, adc_bits)), way, readout,
-        draw(steps_of(shape[1], shared)) if steps else None,
+        draw(steps_of(shape[1], shared, readout.twin)) if steps else None,
     )  # fmt: skip

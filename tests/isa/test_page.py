@@ -67,7 +67,7 @@ def test_the_code_of_the_page_is_what_converters_do(case: Case, seed: int, shift
 
 PLAIN = {
     "adc_signed": False, "adc_rounds": "nearest", "conversions": "each step", "signed_inputs": "twos complement",
-    "rows_at_once": 0, "pairs": "apart", "correction": "unit column",
+    "rows_at_once": 0, "adc_kind": "SAR", "pairs": "apart", "correction": "unit column",
 }  # fmt: skip
 
 
@@ -89,3 +89,7 @@ def test_the_code_of_the_page_clips() -> None:
     pair = keys | {"encoding": "differential", "adc_signed": True, "adc_bits": 3, "pairs": "subtracted"}
     assert SUMS(x, w, 2, 1, False, one, pair).tolist() == [4]
     assert SUMS(x, -w, 2, 1, False, one, pair).tolist() == [-3]
+    # 5 is beyond the fine codes 0 .. 3, and 5 / 4 is one coarse code, which counts four
+    twin = keys | {"encoding": "differential", "adc_kind": "twin range"}
+    assert SUMS(x, w, 2, 1, False, np.array([[1.0], [4.0]]), twin).tolist() == [4]
+    assert SUMS(x[:3], w[:3], 2, 1, False, np.array([[1.0], [4.0]]), twin).tolist() == [3]

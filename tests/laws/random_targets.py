@@ -79,10 +79,13 @@ def _readout(draw: st.DrawFn, mvmu: Mvmu, crossbar: Crossbar, enough: int) -> tu
     ranges = ("full", "fixed", "minmax", "percentile", "least squares")
     found = draw(st.sampled_from(ranges)) if keeps == "range" else "full"
     top = float(draw(st.integers(1, 1 << enough))) if found == "fixed" else 0.0
+    signed = subtracted or draw(st.booleans())
+    twin = not signed and found in ranges[2:] and draw(st.booleans())
     return mvmu, replace(
         crossbar, adc_keeps=keeps, adc_range=found, adc_top=top,
         adc_scale=draw(st.sampled_from(("layer", "column"))) if pair or digital else "layer",
-        adc_signed=subtracted or draw(st.booleans()), adc_rounds=draw(st.sampled_from(("nearest", "down"))),
+        adc_signed=signed, adc_kind="twin range" if twin else draw(st.sampled_from(("SAR", "ramp", "flash"))),
+        adc_rounds=draw(st.sampled_from(("nearest", "down"))),
         signed_inputs=draw(st.sampled_from(("twos complement", "halves"))),
     )  # fmt: skip
 

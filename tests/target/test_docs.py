@@ -58,6 +58,8 @@ def otherwise(path: tuple[str, ...], value: Value) -> str:
     field = SECTIONS[path[0]][path[1]]
     if isinstance(value, str):
         return f'; `"{value}"` if left out'
+    if isinstance(value, bool):
+        return f"; `{str(value).lower()}` if left out"
     unit = f" {field.unit}" if isinstance(field, Quantity) and not isinstance(field, Listing) else ""
     return f"; {value or 'none'}{unit} if left out" if isinstance(value, tuple) else f"; {value:g}{unit} if left out"
 

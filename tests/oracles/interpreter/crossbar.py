@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from .numbers import rounded_shift
 
+Step = float | tuple[float, float]
+"""What a code of a column's converter is worth; of two ranges the fine and the coarse step."""
+
 
 @dataclass(frozen=True)
 class Converters:
@@ -23,6 +26,7 @@ class Converters:
     subtracted: bool = False
     digital: bool = False
     rows_at_once: int = 0
+    two_ranges: bool = False
 
     @property
     def codes(self) -> range:
@@ -30,10 +34,17 @@ class Converters:
         half = 1 << (self.adc_bits - 1)
         return range(1 - half, half + 1) if self.adc_signed else range(2 * half)
 
-    def convert(self, current: int, step: float) -> int:
-        """Give the code of a sum."""
-        code = math.floor(current / step) if self.rounds_down else round(current / step)
+    def convert(self, current: int, step: Step) -> int:
+        """Give the code of a sum, of two ranges in fine steps."""
+        if isinstance(step, tuple):
+            if self._whole(current / step[0]) < self.codes.stop:
+                return self.convert(current, step[0])
+            return self.convert(current, step[1]) * round(step[1] / step[0])
+        code = self._whole(current / step)
         return min(max(code, self.codes.start), self.codes.stop - 1)
+
+    def _whole(self, quotient: float) -> int:
+        return math.floor(quotient) if self.rounds_down else round(quotient)
 
 
 @dataclass(frozen=True)
@@ -70,12 +81,12 @@ class Crossbar:
     """The matrix of an MVMU in its cells."""
 
     def __init__(
-        self, weights: list[list[int]], feed: Feed, converters: Converters, steps: list[float] | None = None
+        self, weights: list[list[int]], feed: Feed, converters: Converters, steps: list[Step] | None = None
     ) -> None:
         """Lay the weights into cells, and find out whether a conversion can lose anything."""
         self.weights, self.feed, self.converters = weights, feed, converters
         self.rows, self.columns = len(weights), len(weights[0])
-        self.steps = [1.0] * self.columns if steps is None else steps
+        self.steps: list[Step] = [1.0] * self.columns if steps is None else steps
         self.offset = 0 if converters.differential else 1 << (feed.weight_bits - 1)
         self.unit_column = self.offset > 0 and not converters.digital
         if self.unit_column and len(set(self.steps)) > 1:
@@ -178,7 +189,8 @@ class Crossbar:
         if not self.unit_column and self.offset:
             fed = sum(inputs) + self.bias * len(inputs)
             known = [one + unit * fed for one, unit in zip(known, units, strict=True)]
-        sums = [round(one / step) for one, step in zip(known, self.steps, strict=True)]
+        counted = [step[0] if isinstance(step, tuple) else step for step in self.steps]
+        sums = [round(one / step) for one, step in zip(known, counted, strict=True)]
         for one in self.conversions(inputs):
             unit = self._read([1] * self.rows, one, self.steps[0]) if self.unit_column else 0
             for number, columns in enumerate(self.cells):
@@ -189,6 +201,6 @@ class Crossbar:
                 sums[number] += one.counts * total
         return sums
 
-    def _read(self, levels: list[int], one: Conversion, step: float) -> int:
+    def _read(self, levels: list[int], one: Conversion, step: Step) -> int:
         """Convert the current of a column."""
         return self.converters.convert(sum(digit * levels[row] for row, digit in one.driven), step)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .code import Instruction, instruction_of, tree
-from .crossbar import Converters, Crossbar, Feed
+from .crossbar import Converters, Crossbar, Feed, Step
 from .numbers import Scale, Table
 from .text import Line, RingPort, Statement
 
@@ -104,6 +104,7 @@ class Target:
             subtracted=word("mvmu", "pairs", "apart") == "subtracted",
             digital=word("mvmu", "correction", "unit column") == "digital",
             rows_at_once=whole("crossbar", "rows_at_once") if "rows_at_once" in crossbar else 0,
+            two_ranges=word("crossbar", "adc_kind", "SAR") == "twin range",
         )
         if mvmu["slices"]["value"] == "columns":
             two_bits = 2 if self.converters.differential else -(-2 // self.converters.cell_bits)
@@ -133,7 +134,7 @@ class Blank:
     rows: int
     columns: int
     feed: Feed
-    steps: list[float]
+    steps: list[Step]
 
 
 @dataclass(frozen=True)
@@ -274,13 +275,18 @@ class Loader:
                     weights[i][j] = int(weight)
         return Crossbar(weights, feeds.pop(), self.program.target.converters, self.steps(parts, columns))
 
-    def steps(self, parts: list[dict[str, Any]], columns: int) -> list[float]:
+    def steps(self, parts: list[dict[str, Any]], columns: int) -> list[Step]:
         """The converters' steps of the columns of an MVMU."""
-        steps = [1.0] * columns
+        steps = list[Step]([1.0] * columns)
         for part in parts:
             if part["steps"]:
-                own = self.arrays[part["steps"]].reshape(part["columns"])
-                steps[part["at_column"] : part["at_column"] + part["columns"]] = [float(step) for step in own]
+                named = self.arrays[part["steps"]]
+                if named.ndim == 2 and not self.program.target.converters.two_ranges:
+                    raise ValueError("the converters have one range")
+                own = named.reshape(-1, part["columns"]).tolist()
+                pairs = zip(own[0], own[-1], strict=True)
+                both: list[Step] = [fine if fine == coarse else (fine, coarse) for fine, coarse in pairs]
+                steps[part["at_column"] : part["at_column"] + part["columns"]] = both
         return steps
 
     def finish(self) -> Program:
