@@ -174,3 +174,13 @@ def test_read_noise_of_what_a_conversion_weights(
     assert len(found) == len(variances)
     for one, expected in zip(found, variances, strict=True):
         assert one == pytest.approx(expected, rel=0.05, abs=1e-12)
+
+
+def test_read_noise_of_rows_at_once_is_that_of_these_rows() -> None:
+    """A tenth of what cells conduct, 1 and 3 steps, one after the other."""
+    target = target_with({"read_noise_relative": 0.1})
+    target = replace(target, crossbar=replace(target.crossbar, rows_at_once=1))
+    found = programmed(target, [[1], [3]], 3)
+    lanes, reading = np.ones((COUNT, 2), np.int64), Reading.of(MVMU, np.arange(COUNT), 0)
+    variances = [read.cells[0, 0, :, 0].var() for read in found.reads(lanes, Feed(1, False, 1), reading)]
+    assert variances == pytest.approx([0.01, 0.09], rel=0.05)

@@ -180,7 +180,7 @@ def test_steps_that_are_refused(steps: list[float], adc_kind: str, what: str) ->
 
 
 def test_steps_at_the_edges_run() -> None:
-    """The least and the largest step; a coarse code of 2^24 fine steps of a 2^32 that are just not reached."""
+    """The least and the largest step; and a coarse step of 2^24 fine ones, 255 of which stay below 2^32."""
     target = with_converters(8, encoding="differential", flipped=False)
     target = replace(target, crossbar=replace(target.crossbar, adc_kind="twin range", dac_bits=8, cell_bits=8))
     matrix = Matrix(0, "a", 1, 2, 8, 8, False, 0, "", 0, 0, steps="s")
