@@ -52,7 +52,7 @@ def test_every_data_file_is_packaged() -> None:
         here = folder(package)
         for file in here.rglob("*"):
             inner = package_around(file)
-            if inner == here and file.is_file() and file.suffix not in (".py", ".pyc"):
+            if inner == here and file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts:
                 name = file.relative_to(here).as_posix()
                 if not any(fnmatch(name, pattern) for pattern in data.get(package, [])):
                     forgotten.append(f"{package}: {name}")
@@ -105,6 +105,6 @@ def test_the_wheel_holds_every_file(tmp_path: Path) -> None:
         f"{package.replace('.', '/')}/{file.relative_to(folder(package)).as_posix()}"
         for package in packages_on_disk()
         for file in folder(package).rglob("*")
-        if file.is_file() and file.suffix != ".pyc" and package_around(file) == folder(package)
+        if file.is_file() and "__pycache__" not in file.parts and package_around(file) == folder(package)
     }
     assert held == expected

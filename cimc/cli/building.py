@@ -14,6 +14,7 @@ from cimc.base.names import printable
 from cimc.base.options import require
 from cimc.base.quantities import counted, decibels
 from cimc.cli.console import answer, check_json, new_console, put_json, steps, warn, write_out
+from cimc.driver.chip_trials import Spread
 from cimc.driver.compile import compile_network
 from cimc.driver.options import ChipOptions, CompileOptions, Limits, TrialOptions
 from cimc.driver.verification import Verification
@@ -87,9 +88,10 @@ def compile_job(
     if json is not None or folder is None:
         return
     s = report.summary
+    rounds = "" if report.rounds is None else f", in {counted(len(report.rounds.rounds), 'round')}"
     text = (
         f"{printable(str(folder))}: {counted(len(report.layers), 'layer')} for {s.target} on "
-        f"{counted(s.tiles, 'tile')}, {counted(s.cores, 'core')}, {counted(s.mvmus, 'MVMU')}; "
+        f"{counted(s.tiles, 'tile')}, {counted(s.cores, 'core')}, {counted(s.mvmus, 'MVMU')}{rounds}; "
         f"{s.instructions:,} instructions, {s.code_bytes:,} bytes"
     )
     new_console().print(text, soft_wrap=True)
@@ -120,6 +122,11 @@ def verify_job(
     return found.passed
 
 
+def _mean(found: Spread | None, factor: float) -> str:
+    """The mean of a figure over chips."""
+    return "" if found is None else f"{factor * found.mean:.1f}"
+
+
 def _view(found: Verification) -> Iterator[RenderableType]:
     """A verification as tables, its verdict last. docs/verify.md explains every field."""
     yield table_of(
@@ -129,6 +136,16 @@ def _view(found: Verification) -> Iterator[RenderableType]:
         ("largest error>", lambda layer: f"{layer.max_abs_error:.3g}"),
     )
     yield ""
+    if found.budget is not None:
+        yield table_of(
+            found.budget,
+            ("cause", lambda cause: cause.name),
+            ("alone dB>", lambda cause: _mean(cause.alone.snr_db, 1)),
+            ("labels %>", lambda cause: _mean(cause.alone.top1, 100)),
+            ("without it dB>", lambda cause: "" if cause.without is None else _mean(cause.without.snr_db, 1)),
+            ("labels %>", lambda cause: "" if cause.without is None else _mean(cause.without.top1, 100)),
+        )
+        yield ""
     yield facts_table(found.figures())
     yield ""
     for right, verdict in ((found.bit_exact, found.exactness()), (found.faithful, found.faithfulness())):

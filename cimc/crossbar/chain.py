@@ -12,6 +12,7 @@ from cimc.crossbar.converter import Converter, Steps, converter_of, fine
 from cimc.crossbar.device import IDEAL, Array, Conductances, Device, IdealArray, Reading
 from cimc.crossbar.device.levels import UNIT_COLUMN
 from cimc.crossbar.feed import Feed
+from cimc.crossbar.noisy import Held, Physical, can_compile
 from cimc.crossbar.packed import Packed, Stored, can_pack
 from cimc.crossbar.storage import Floats, Ints, Recombination, Storage
 from cimc.numerics.keys import Key
@@ -99,7 +100,8 @@ class Programmed:
     recombination: Recombination
     column_sums: Ints
     steps: Steps = None
-    packs: dict[Feed, Packed] = field(default_factory=dict, compare=False, repr=False)
+    packs: dict[Feed, Packed] = field(default_factory=dict, init=False, compare=False, repr=False)
+    physical: dict[Feed, Physical] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def rows(self) -> int:
@@ -116,6 +118,14 @@ class Programmed:
             cells.cells, bits, groups, self.recombination, with_unit, chain.subtracted, chain.converter, self.steps
         )
 
+    @property
+    def held(self) -> Held:
+        """The same, where they are not."""
+        chain, cells = self.chain, self.conductances
+        with_unit = cells.unit is not None and not chain.digital
+        groups = tuple(chain.groups(self.rows))
+        return Held(cells, groups, self.recombination, with_unit, chain.subtracted, chain.converter, self.steps)
+
     def multiply(self, x: Ints, feed: Feed, reading: Reading | None = None) -> Ints:
         """Inputs x, integers (lanes, rows), times the matrix, conversion by conversion: (lanes, columns). reading:
         which reads these are, where they have noise."""
@@ -123,6 +133,10 @@ class Programmed:
             if feed not in self.packs:
                 self.packs[feed] = Packed.of(self.stored, feed)
             return self.packs[feed].multiply(x, feed, self.known(x, feed))
+        if not self.chain.device.exact and self.chain.array.exact and can_compile(self.held):
+            if feed not in self.physical:
+                self.physical[feed] = Physical.of(self.held, feed)
+            return self.physical[feed].multiply(x, feed, self.known(x, feed), reading)
         found, start = [], 0
         for part in self.batches(x):
             now = None if reading is None else reading.part(start, start + len(part))

@@ -94,6 +94,16 @@ class CompileOptions(MatrixOptions):
     chips: Annotated[
         int, Option("Chips that the network may be mapped onto; it uses as many as it needs.", "N", least=1)
     ] = 1
+    rounds: Annotated[
+        bool,
+        Option(
+            "Let a network that is larger than the chip run in rounds: crossbars are written anew for each. A target "
+            "that holds one layer at a time always does."
+        ),
+    ] = False
+    images_per_round: Annotated[
+        int, Option("Inputs that share one writing, where crossbars are written.", "N", least=1, most=1_000_000)
+    ] = 1
     seed: Annotated[
         int,
         Option(
@@ -163,7 +173,7 @@ class ChipOptions(Checked):
 
 @dataclass(frozen=True, slots=True)
 class TrialOptions(Checked):
-    """Many chips in place of one."""
+    """Many chips in place of one, and which part of them costs what."""
 
     trials: Annotated[
         int | None, Option("Try so many chips, with --chip-seed and the seeds after it.", "N", least=1, most=100_000)
@@ -173,6 +183,9 @@ class TrialOptions(Checked):
         str | os.PathLike[str] | None,
         Option("Keep every chip in this file as it is done; those that it holds are not tried again.", "FILE.csv"),
     ] = None
+    budget: Annotated[
+        bool, Option("Try chips with each cause of errors alone, and with all others, to see what costs what.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)

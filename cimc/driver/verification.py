@@ -10,6 +10,7 @@ from cimc.base.diagnostics import Diagnostic
 from cimc.base.names import printable
 from cimc.base.quantities import counted, decibels
 from cimc.base.shown import Facts, Shown
+from cimc.driver.budget import Cause
 from cimc.driver.chip_trials import Trials
 from cimc.driver.device_effect import DeviceEffect
 from cimc.driver.fidelity import LayerError
@@ -30,15 +31,16 @@ class Sizes:
 
 
 def sizes_of(program: Program) -> Sizes:
-    """Sizes of a program."""
-    streams = [(core.stream, tile) for tile in program.tiles for core in tile.cores]
-    streams += [(channel.stream, tile) for tile in program.tiles for channel in tile.channels]
+    """Sizes of a program; of one that runs in rounds those of all phases together, and what any of them uses."""
+    tiles = [tile for part in program.parts for tile in part.tiles]
+    streams = [(code.stream, tile) for tile in tiles for code in tile.codes]
+    cores = [(tile.number, core) for tile in tiles for core in tile.cores]
     return Sizes(
         instructions=sum(len(stream) for stream, _ in streams),
         code_bytes=sum(code_bytes(stream, tile) for stream, tile in streams),
-        crossbars=sum(len(core.by_mvmu()) for tile in program.tiles for core in tile.cores),
-        cores=sum(len(tile.cores) for tile in program.tiles),
-        tiles=len(program.tiles),
+        crossbars=len({(tile, core.number, mvmu) for tile, core in cores for mvmu in core.by_mvmu()}),
+        cores=len({(tile, core.number) for tile, core in cores}),
+        tiles=len({tile.number for tile in tiles}),
     )
 
 
@@ -75,6 +77,7 @@ class Verification(Shown, Sizes):
     top1_chip: float | None
     device: DeviceEffect | None
     trials: Trials | None
+    budget: tuple[Cause, ...] | None
     seconds: Mapping[str, float]
     warnings: tuple[Diagnostic, ...]
 

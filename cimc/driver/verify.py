@@ -21,6 +21,7 @@ from cimc.base.options import fits, shown
 from cimc.base.reading import FilePath
 from cimc.crossbar.device import IDEAL, Specimen, device_of
 from cimc.driver.arrays import Arrays, Data, data_for
+from cimc.driver.budget import budget
 from cimc.driver.chip_trials import Bench, Outputs, try_chips
 from cimc.driver.chips import specimen_of
 from cimc.driver.compile import Compiled, Progress, compile_network
@@ -36,7 +37,7 @@ from cimc.ir.lanes import lanes_of
 from cimc.ir.layers import Words
 from cimc.ir.reference import evaluate_mapped
 from cimc.isa.program import Program
-from cimc.isa.text.printer import line_of
+from cimc.isa.text.printer import lines_by_part
 from cimc.runtime.engines import engine_for
 from cimc.runtime.execution import Execution
 
@@ -80,10 +81,10 @@ def verify_network(
     inputs = {name: array[:limit] for name, array in lanes_of(graph, without_labels(found, graph.inputs)).items()}
     labels = found[LABELS] if _has_labels(found, graph) else None
     specimen = specimen_of(chip, compiled.program, compiled.weights, compiled.target)
-    if trials.trials is not None and device_of(compiled.target, specimen) is IDEAL:
+    if (trials.trials is not None or trials.budget) and device_of(compiled.target, specimen) is IDEAL:
         what = f"the cells and wires of {compiled.target.name} are ideal: all of its chips are the same"
         todo = "give it cells, such as --set device.preset=pcm; docs/devices.md shows what there is"
-        raise fail("options.trials", what, Place(item="--trials"), todo)
+        raise fail("options.trials", what, Place(item="--budget" if trials.budget else "--trials"), todo)
     took, synthetic = compiled_at - start, calibration is None
     return _compare(model, compiled, specimen, inputs, labels, took, progress, limits, synthetic, trials)
 
@@ -91,7 +92,7 @@ def verify_network(
 def _edited(file: FilePath, compiled: Compiled) -> Program:
     """A program in the place of the compiled one; it must store the same maps."""
     found = edited_program(Path(file), compiled.program, compiled.target, "this network as it is compiled here")
-    tensors = {ring.tensor for tile in found.tiles for ring in tile.rings}
+    tensors = {ring.tensor for part in found.parts for tile in part.tiles for ring in tile.rings}
     missing = [one.layer.output for one in compiled.mapped.layers if one.layer.output not in tensors]
     if missing:
         what = f"the program has no ring that holds {', '.join(missing)}, so it cannot be compared"
@@ -164,11 +165,12 @@ def _compare(
     top1 = {key: count / lanes for key, count in right.items()} if labels is not None else {}
     lost = 100 * (top1["float"] - top1["chip"]) if top1 else None
     faithful, warnings = doubts(book, noise, lost, limits, synthetic)
-    device, chips, seconds = None, None, {"compile": seconds_compile, "emulate": emulated}
+    device, chips, causes, seconds = None, None, None, {"compile": seconds_compile, "emulate": emulated}
     if device_of(compiled.target, specimen) is not IDEAL:
         start, bench = time.perf_counter(), Bench(*parts, inputs, *kept.joined(), labels, size)
         chips = try_chips(bench, specimen, trials, progress)
         device, chips = chips.chips[0], None if trials.trials is None else chips
+        causes = budget(bench, specimen, trials, progress) if trials.budget else None
         seconds["chips"] = time.perf_counter() - start
     return Verification(
         model=place_of(model).file or compiled.graph.name,
@@ -188,6 +190,7 @@ def _compare(
         **asdict(sizes_of(compiled.program)),
         device=device,
         trials=chips,
+        budget=causes,
         seconds=seconds,
         warnings=(*compiled.warnings, *warnings),
     )
@@ -233,5 +236,6 @@ def differences(
 def _writer(compiled: Compiled, execution: Execution, name: str, element: tuple[int, ...]) -> tuple[str, int]:
     """The instruction that stored an element, and its line of the printed program."""
     writer = next(w for w in execution.writers[name] if w.writes(*element[1:]))
-    line = line_of(compiled.program)[writer.tile, "core", writer.core, writer.index]
-    return f"tile {writer.tile}, core {writer.core}, instruction {writer.index}", line
+    line = lines_by_part(compiled.program)[writer.phase][writer.tile, "core", writer.core, writer.index]
+    phase = f"phase {writer.phase}, " if compiled.program.phases else ""
+    return f"{phase}tile {writer.tile}, core {writer.core}, instruction {writer.index}", line

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
+
+from cimc.numerics.normal import normal_of
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -58,7 +59,7 @@ def uniform(hashes: Hashes) -> npt.NDArray[np.float64]:
 
 def normal(hashes: Hashes) -> npt.NDArray[np.float64]:
     """Numbers of the standard normal distribution."""
-    return np.asarray(ndtri(uniform(hashes)), np.float64)
+    return normal_of(hashes)
 
 
 def mixed(state: Hashes, *coordinates: int | Ints) -> Hashes:

@@ -98,11 +98,11 @@ def test_every_sum_of_both_ranges(bits: int, least: float, ratio: int, down: boo
 
 
 def test_columns_with_one_fine_step_and_several_coarse_ones() -> None:
-    """Sums of 7, 7 and 14 behind 2 bits: beyond 3; two fours, 7 rounds to 8; one eight; and three fours, the end."""
+    """Sums of 7, 7 and 14 behind 2 bits: beyond 3; two fours, 7 rounds to 8; one five; and three fours, the end."""
     weights = np.array([[7, 7, 14]])
-    readout, steps = Readout(twin=True), ((1.0, 4.0), (1.0, 8.0), (1.0, 4.0))
+    readout, steps = Readout(twin=True), ((1.0, 4.0), (1.0, 5.0), (1.0, 4.0))
     case = Case(weights, 5, 1, False, 4, 1, 2, ("differential", False), readout, steps)
-    assert case.multiply(np.array([[1]])).tolist() == case.by_hand(np.array([[1]])) == [[8, 8, 12]]
+    assert case.multiply(np.array([[1]])).tolist() == case.by_hand(np.array([[1]])) == [[8, 5, 12]]
 
 
 def test_codes_of_two_ranges_by_hand() -> None:

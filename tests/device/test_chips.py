@@ -17,6 +17,7 @@ import cimc as api
 from cimc.base.diagnostics import CimcError
 from cimc.crossbar.device import Specimen, device_of
 from cimc.driver.chip_trials import spread_of
+from cimc.driver.device_effect import DeviceEffect
 from cimc.driver.verification import Verification
 from cimc.runtime.machine import bytes_per_lane
 from cimc.runtime.step import StepEngine
@@ -59,6 +60,14 @@ def test_an_input_has_its_own_noise_whatever_runs_with_it(made: api.CompiledProg
 def test_the_same_image_twice_has_other_noise(made: api.CompiledProgram) -> None:
     found = logits(engine(made), np.repeat(DATA["input"][:1], 2, axis=0))
     assert not np.array_equal(found[0], found[1])
+
+
+def test_every_product_of_an_input_has_other_noise() -> None:
+    """A constant image, and no noise but that of reads: where windows are the same, values of conv1 are not."""
+    made = api.compile(DIGITS, "puma", CALIBRATION, set={"device.read_noise_relative": "0.05"})
+    found = engine(made).run({"input": np.full((1, 1, 1, 8, 8), 0.5, np.float32)}, capture=["relu1_out"])
+    inner = found.stored["relu1_out"][0, 0, 1:-1, 1:-1]
+    assert len(np.unique(inner.reshape(36, -1), axis=0)) > 12
 
 
 def test_a_stream_of_inputs_is_the_inputs_one_by_one(made: api.CompiledProgram) -> None:
@@ -152,6 +161,15 @@ def test_trials_are_the_chips_one_by_one() -> None:
     assert verified(set=NOISY, chip_seed=4, trials=3, workers=2).trials == found
 
 
+def test_a_chip_is_the_same_in_however_many_parts_the_data_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = verified(set=NOISY, chip_seed=3).device
+    monkeypatch.setattr("cimc.driver.verify.chunk_lanes", lambda compiled: 5)
+    parts = verified(set=NOISY, chip_seed=3).device
+    assert whole is not None and parts is not None
+    assert (parts.top1, parts.max_abs_error) == (whole.top1, whole.max_abs_error)
+    assert parts.snr_db == pytest.approx(whole.snr_db, rel=1e-12)  # of sums in another order
+
+
 def test_trials_go_on_where_they_were_left(tmp_path: Path) -> None:
     """What the file holds of the same run is taken as it is; what it holds of others stays there."""
     file = tmp_path / "chips.csv"
@@ -186,6 +204,36 @@ def test_a_file_of_chips_that_is_none(text: str | None, what: str, tmp_path: Pat
 def test_chips_with_ideal_cells_are_not_tried() -> None:
     with pytest.raises(CimcError, match="all of its chips are the same"):
         verified(trials=3)
+
+
+def test_a_budget_has_every_cause_alone_and_without_it() -> None:
+    """Each is the chip of a target that has just these keys; levels are in all of them."""
+    keys = {"device.off_conductance": "5 uS", "device.program_error_relative": "0.05", "device.stuck_on": "0.003"}
+    keys |= {"wires.sense": "20 ohm", "crossbar.adc_noise": "0.8"}
+
+    def chip(*names: str, **age: float) -> DeviceEffect | None:
+        return verified(set={name: keys[name] for name in names}, chip_seed=2, **age).device
+
+    off, error, stuck, sense, adc = keys
+    found = verified(set=keys, chip_seed=2, budget=True, writes=10**9).budget
+    assert found is not None
+    expected = [
+        ("levels", chip(off), None),
+        ("programming", chip(off, error), chip(off, stuck, sense, adc, writes=10**9)),
+        ("stuck cells", chip(off, stuck, writes=10**9), chip(off, error, sense, adc)),
+        ("wires", chip(off, sense), chip(off, error, stuck, adc, writes=10**9)),
+        ("converters", chip(off, adc), chip(off, error, stuck, sense, writes=10**9)),
+    ]
+    assert [one.name for one in found] == [name for name, _, _ in expected]
+    for one, (_, alone, without) in zip(found, expected, strict=True):
+        assert one.alone.chips == (alone,)
+        assert (None if one.without is None else one.without.chips) == (None if without is None else (without,))
+    assert (
+        "programming"
+        in cimc(
+            "verify", DIGITS, "--calibration", CALIBRATION, "--data", TEST, "--limit", "2", *OPTIONS, "--budget"
+        ).out
+    )
 
 
 def test_the_commands(tmp_path: Path) -> None:

@@ -57,6 +57,12 @@ def test_noise_of_phase_change_cells() -> None:
     assert later.std() == pytest.approx(left * 0.010174 * math.sqrt(math.log(1e5 / 5e-7)), rel=0.025)
 
 
+def test_noise_of_phase_change_cells_in_their_first_microsecond() -> None:
+    """ln((1 us + 250 ns) / 500 ns) = ln 2.5."""
+    found = column_sums({"read_law": "pcm", "drift_start": 1e-6}, [1], [2])[:, 0]
+    assert found.std() == pytest.approx(20 * 0.010174 * math.sqrt(math.log(2.5)), rel=0.025)
+
+
 def test_weak_phase_change_cells_have_at_most_a_fifth() -> None:
     """A thousandth of the full conductance: 0.0088 / 0.001^0.65 = 0.78 is cut to 0.2."""
     listed = {"levels": "listed", "level_list": (0.0, 25e-9, 1e-6, 3e-6)}
@@ -72,11 +78,11 @@ def test_rows_that_are_not_driven_have_no_noise() -> None:
 def test_columns_halves_inputs_products_and_steps_are_independent() -> None:
     target = target_with({"read_noise": 1e-6})
     found = programmed(target, np.ones((4, 2), np.int64), 8)
-    x = np.ones((2000, 4), np.int64)
+    x = np.full((2000, 4), 3)
     first = list(found.reads(x, Feed(2, False, 1), Reading.of(MVMU, np.arange(2000), 0)))
     second = list(found.reads(x, Feed(2, False, 1), Reading.of(MVMU, np.arange(2000), 1)))
     assert [len(first), len(second)] == [2, 2]
-    one = [part.cells - np.round(part.cells) for part in (first[0], second[0])]
+    one = [part.cells - np.round(part.cells) for part in (*first, *second)]
     drawn = [
         part[sign, number, :, column] for part in one for sign in range(2) for number in range(4) for column in range(2)
     ]

@@ -30,7 +30,7 @@ def test_a_draw_by_hand(numbers: list[int], split: int) -> None:
     """However the numbers are divided between the key and the coordinates."""
     seed, path, coordinates = numbers[0], numbers[1 : 1 + split], numbers[1 + split :]
     found = Key(seed).at(*path).normal(*(np.asarray(c) for c in coordinates))
-    assert float(found) == pytest.approx(by_hand(*numbers), rel=1e-9, abs=1e-12)  # two inversions of one distribution
+    assert float(found) == pytest.approx(by_hand(*numbers), rel=2e-10, abs=1e-10)  # a table of polynomials
 
 
 def test_what_is_drawn_for_a_cell_does_not_depend_on_the_others() -> None:

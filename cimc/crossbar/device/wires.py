@@ -94,7 +94,7 @@ def exact(cells: Floats, wires: WireKeys, array_rows: int) -> Floats:
     down = _lines(columns, rows, wires.column_segment, tail(wires, rows, array_rows), int(across.nodes.max()) + 1)
     if across.held and down.held:
         return cells.copy()
-    left, under = across.nodes, down.nodes[:, ::-1].T  # (rows, columns); a column is held behind its last row
+    left, under = across.nodes, down.nodes.T  # (rows, columns)
     row, column = np.mgrid[:rows, :columns]
     laplace, into, out = _Sums(), _Sums(), _Sums()
     if across.held:  # a row is its voltage, which cells feed into their columns
