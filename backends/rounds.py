@@ -52,7 +52,9 @@ def _renamed(program: Program, prefix: str, numbers: Sequence[int]) -> Program:
             cores=tuple(
                 replace(
                     core,
-                    matrices=tuple(replace(m, array=prefix + m.array) for m in core.matrices),
+                    matrices=tuple(
+                        replace(m, array=prefix + m.array, steps=m.steps and prefix + m.steps) for m in core.matrices
+                    ),
                     stream=_of_whole(core.stream, numbers),
                 )
                 for core in tile.cores

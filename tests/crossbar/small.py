@@ -120,7 +120,7 @@ def readouts(draw: st.DrawFn, encoding: str, rows: int, plain: bool = False) -> 
         digital=encoding == "offset" and draw(st.booleans()),
         rows_at_once=draw(st.sampled_from((0, 1, 2, 3, 5, 8, 64)).filter(lambda n: n <= rows)),
         halves=draw(st.booleans()),
-        twin=not signed and draw(st.booleans()),
+        twin=not signed and draw(st.integers(0, 3)) > 0,
     )
 
 

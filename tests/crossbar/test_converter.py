@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cimc.crossbar.converter import UniformConverter
+from cimc.crossbar.converter import TwinRangeConverter, UniformConverter
+from tests.crossbar.brute_force import Readout
+from tests.crossbar.small import Case
 
 KINDS = pytest.mark.parametrize(("signed", "down"), [(False, False), (False, True), (True, False), (True, True)])
 STEPS = (None, 1.0, 2.0, 64.0, 0.5, 0.69, 3.3)
@@ -75,3 +77,41 @@ def test_a_full_step_reaches_both_ends_and_is_no_larger(bits: int, signed: bool,
     if step > 0:
         smaller = step * (1 - 1e-9)
         assert largest > last * smaller or (first != 0 and least < first * smaller)
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("bits", range(1, 7))
+@pytest.mark.parametrize(("least", "ratio"), [(1.0, 1), (1.0, 4), (0.5, 3), (0.69, 7), (3.3, 16)])
+def test_every_sum_of_both_ranges(bits: int, least: float, ratio: int, down: bool) -> None:
+    """From 0 to beyond the coarse range, in quarters: the fine code where there is one, then the coarse one, which
+    counts as many fine steps as it is long; and every code of both is reached."""
+    top, most = 2**bits - 1, least * ratio
+    sums = np.arange(0, (top + 2) * most, 0.25)
+    found = TwinRangeConverter(bits, down).convert(sums[:, None], np.array([[least], [most]]))[:, 0]
+    expected = []
+    for value in sums.tolist():
+        small = exact_code(value, least, bits + 40, False, down)  # an ADC that has every code
+        expected.append(small if small <= top else ratio * exact_code(value, most, bits, False, down))
+    assert found.tolist() == expected
+    assert {code for code in found.tolist() if code <= top} >= set(range(0, top + 1))
+    assert found.max() == ratio * top
+
+
+def test_columns_with_one_fine_step_and_several_coarse_ones() -> None:
+    """Sums of 7, 7 and 14 behind 2 bits: beyond 3; two fours, 7 rounds to 8; one five; and three fours, the end."""
+    weights = np.array([[7, 7, 14]])
+    readout, steps = Readout(twin=True), ((1.0, 4.0), (1.0, 5.0), (1.0, 4.0))
+    case = Case(weights, 5, 1, False, 4, 1, 2, ("differential", False), readout, steps)
+    assert case.multiply(np.array([[1]])).tolist() == case.by_hand(np.array([[1]])) == [[8, 5, 12]]
+
+
+def test_codes_of_two_ranges_by_hand() -> None:
+    """Two bits, ones and fours: 3.4 is 3; 3.5 becomes 4, which is no fine code, and one four; 6 is 1.5 fours, rounded
+    to the even 2; 10 is 2.5, also 2; the end is three fours. Rounded down, 3.9 is 3 and 11.9 two fours."""
+    sums, steps = np.array([[3.4], [3.5], [6.0], [10.0], [10.1], [99.0]]), np.array([[1.0], [4.0]])
+    assert TwinRangeConverter(2).convert(sums, steps)[:, 0].tolist() == [3, 4, 8, 8, 12, 12]
+    below = np.array([[3.9], [4.0], [7.9], [11.9], [12.0]])
+    assert TwinRangeConverter(2, down=True).convert(below, steps)[:, 0].tolist() == [3, 4, 4, 8, 12]
+    each = TwinRangeConverter(2).convert(np.full((1, 3), 6.0), np.array([[1.0, 2.0, 0.5], [4.0, 8.0, 5.0]]))
+    assert each.tolist() == [[8, 3, 10]]
+    assert TwinRangeConverter(2).convert(np.array([2.6, 9.0]), np.array([1.0, 1.0])).tolist() == [3, 3]

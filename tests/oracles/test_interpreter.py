@@ -122,13 +122,15 @@ def readings(draw: st.DrawFn) -> dict[str, Any]:
     """Keys of [crossbar] and [mvmu] that go together."""
     encoding, flipped = draw(st.sampled_from([("offset", False), ("offset", True), ("differential", False)]))
     subtracted = encoding == "differential" and draw(st.booleans())
+    signed = subtracted or draw(st.booleans())
     return {
         "encoding": encoding,
         "flipped": flipped,
         "cell_bits": draw(st.integers(1, 4)),
         "dac_bits": draw(st.integers(1, 3)),
         "adc_bits": draw(st.integers(1, 10)),
-        "adc_signed": subtracted or draw(st.booleans()),
+        "adc_signed": signed,
+        "adc_kind": "SAR" if signed else draw(st.sampled_from(["SAR", "twin range"])),
         "adc_rounds": draw(st.sampled_from(["nearest", "down"])),
         "conversions": draw(st.sampled_from(["each step", "once"])),
         "signed_inputs": draw(st.sampled_from(["twos complement", "halves"])),
@@ -154,10 +156,17 @@ def test_converters_are_those_of_the_page(
     steps = np.ones(2) if steps_of is None else rng.choice([1.0, 2.0, 0.69, 4.5, 16.0], 2)
     if steps_of == "alike" or (not pair and keys["correction"] == "unit column"):
         steps[:] = steps[0]
+    ratios = rng.choice([1, 2, 3, 16], 2)
+    if steps_of == "alike" or (not pair and keys["correction"] == "unit column"):
+        ratios[:] = ratios[0]
+    named: list[Any] = steps.tolist()
+    if keys["adc_kind"] == "twin range" and steps_of is not None:
+        steps = np.stack([steps, steps * ratios])
+        named = list(zip(*steps.tolist(), strict=True))
     toml = {name: {key: {"value": value} for key, value in entries.items()} for name, entries in TARGET.items()}
     for key, value in keys.items():
         toml["mvmu" if key in ("encoding", "flipped", "pairs", "correction") else "crossbar"][key] = {"value": value}
-    crossbar = Crossbar(w.tolist(), Feed(weight_bits, input_bits, signed, 0), Target(toml).converters, steps.tolist())
+    crossbar = Crossbar(w.tolist(), Feed(weight_bits, input_bits, signed, 0), Target(toml).converters, named)
     by_steps = CODE["sums_by_steps"](x, w, weight_bits, input_bits, signed, steps, keys).tolist()
     assert crossbar.converted_sums(x.tolist()) == by_steps
     assert crossbar.exact_sums(x.tolist()) == (x @ w).tolist()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cimc.base.diagnostics import CimcError
 from cimc.crossbar.device import IDEAL as IDEAL_CELLS
 from cimc.crossbar.device import Conductances
 from cimc.crossbar.lossless import ExactProduct
@@ -131,6 +132,65 @@ def test_steps_of_matrices_that_share_an_mvmu_lie_at_their_columns() -> None:
     assert steps is not None and steps.tolist() == [1.0, 1.0, 2.0, 4.0, 0.5]
     assert joined((first,), arrays)[2] is None
     assert joined((replace(first, steps="u"),), arrays | {"u": np.ones(1)})[2] is None
+
+
+def test_two_ranges_lie_at_their_columns_too() -> None:
+    """2 and 8 of the second; of the first, which names one row, both are 4, and of the column between 1."""
+    first = Matrix(0, "a", 1, 1, 8, 8, True, 0, "", 0, 0, steps="s")
+    second = Matrix(0, "b", 1, 1, 8, 8, True, 0, "", 0, 0, at_row=1, at_column=2, steps="t")
+    arrays = {"a": np.ones((1, 1)), "b": np.ones((1, 1)), "s": np.array([4.0]), "t": np.array([[2.0], [8.0]])}
+    steps = joined((first, second), arrays)[2]
+    assert steps is not None and steps.tolist() == [[4.0, 1.0, 2.0], [4.0, 1.0, 8.0]]
+
+
+@pytest.mark.parametrize(
+    ("steps", "adc_kind", "what"),
+    [
+        ([1.0], "SAR", "has the shape (1,), not (2,)"),
+        ([[1.0, 1.0], [4.0, 4.0]], "SAR", "has the shape (2, 2), not (2,)"),
+        ([[1.0], [4.0]], "twin range", "has the shape (2, 1), not (2,) or (2, 2)"),
+        ([[1.0, 1.0]], "twin range", "has the shape (1, 2), not (2,) or (2, 2)"),
+        ([0.5, 2.0**-11], "SAR", "has 1 steps that are not 0.0009765625 to 281474976710656"),
+        ([float("nan"), 2.0**49], "SAR", "has 2 steps that are not 0.0009765625 to 281474976710656"),
+        ([[1.0, 1.0], [4.0, 2.0**49]], "twin range", "has 1 steps that are not 0.0009765625 to 281474976710656"),
+        ([[2.0, 2.0], [4.0, 1.0]], "twin range", "has 1 coarse steps that are no whole multiples of the fine ones"),
+        ([[2.0, 2.0], [4.0, 5.0]], "twin range", "has 1 coarse steps that are no whole multiples of the fine ones"),
+        (
+            [[1.0, 1.0], [4.0, 2.0**25]],
+            "twin range",
+            "has 1 coarse steps whose largest code is not below 2^32 fine ones",
+        ),
+    ],
+)
+def test_steps_that_are_refused(steps: list[float], adc_kind: str, what: str) -> None:
+    target = with_converters(8, encoding="differential", flipped=False)
+    target = replace(target, crossbar=replace(target.crossbar, adc_kind=adc_kind))
+    matrix = Matrix(0, "a", 1, 2, 8, 8, True, 0, "", 0, 0, steps="s")
+    body = (
+        i("load", Reg("xin", 0, 1), pixel("x", 1), 0),
+        i("mvm", 1),
+        i("store", pixel("y", 2), Reg("xout", 0, 2)),
+    )
+    with pytest.raises(CimcError) as caught:
+        run_vector(
+            vector_program(1, 2, body, (matrix,)), {"a": np.ones((1, 2), int), "s": np.array(steps)}, [[1]], target
+        )
+    (wrong,) = caught.value.diagnostics
+    assert (wrong.code, wrong.what) == ("run.weights", f'array "s" {what}')
+
+
+def test_steps_at_the_edges_run() -> None:
+    """The least and the largest step; and a coarse step of 2^24 fine ones, 255 of which stay below 2^32."""
+    target = with_converters(8, encoding="differential", flipped=False)
+    target = replace(target, crossbar=replace(target.crossbar, adc_kind="twin range", dac_bits=8, cell_bits=8))
+    matrix = Matrix(0, "a", 1, 2, 8, 8, False, 0, "", 0, 0, steps="s")
+    body = (
+        i("load", Reg("xin", 0, 1), pixel("x", 1), 0),
+        i("mvm", 1),
+        i("store", pixel("y", 2), Reg("xout", 0, 2)),
+    )
+    weights = {"a": np.array([[1, 100]]), "s": np.array([[2.0**-10, 1.0], [2.0**14, 2.0**24]])}
+    assert run_vector(vector_program(1, 2, body, (matrix,)), weights, [[2]], target) == [[0, 200]]
 
 
 def test_a_program_of_matrices_with_steps_runs() -> None:

@@ -197,6 +197,87 @@ the accumulator has 16 and nothing rounds
   at ideal.toml, mvmu.round
   help: set mvmu.round to "shift", or make numbers.accumulator wider""",
     ),
+    "pairs where there are none": (
+        'extends = "puma"\n[crossbar]\n'
+        'adc_signed = { value = true, source = "assumed: x" }\n'
+        "[mvmu]\n"
+        'pairs = { value = "subtracted", source = "assumed: x" }\n',
+        """error[target.inconsistent]: encoding "offset" has no pairs of cells to subtract
+  at chip.toml:5, mvmu.pairs
+  help: set mvmu.pairs to "apart", or mvmu.encoding to "differential\"""",
+    ),
+    "a difference without negative codes": (
+        'extends = "bram-soc"\n[mvmu]\npairs = { value = "subtracted", source = "assumed: x" }\n',
+        """error[target.inconsistent]: the difference of a pair may be negative, and the ADC has no negative codes
+  at chip.toml, crossbar.adc_signed
+  help: set crossbar.adc_signed to true, or mvmu.pairs to "apart\"""",
+    ),
+    "pairs have no offset": (
+        'extends = "bram-soc"\n[mvmu]\ncorrection = { value = "digital", source = "assumed: x" }\n',
+        """error[target.inconsistent]: pairs of cells have no offset to correct
+  at chip.toml:3, mvmu.correction
+  help: set mvmu.correction to "unit column", which pairs do not have either""",
+    ),
+    "a top without a fixed range": (
+        'extends = "puma"\n[crossbar]\nadc_top = { value = 9, unit = "units", source = "assumed: x" }\n',
+        """error[target.inconsistent]: the top of the ADC's range is given where adc_keeps is "range" and adc_range \
+"fixed", and only there
+  at chip.toml:3, crossbar.adc_top
+  help: set crossbar.adc_top to the sum at the largest code, or leave it out""",
+    ),
+    "a fixed range without a top": (
+        'extends = "puma"\n[crossbar]\n'
+        'adc_keeps = { value = "range", source = "assumed: x" }\n'
+        'adc_range = { value = "fixed", source = "assumed: x" }\n',
+        """error[target.inconsistent]: the top of the ADC's range is given where adc_keeps is "range" and adc_range \
+"fixed", and only there
+  at chip.toml:2, crossbar.adc_top
+  help: set crossbar.adc_top to the sum at the largest code, or leave it out""",
+    ),
+    "steps below the least": (
+        'extends = "puma"\n[crossbar]\n'
+        'adc_keeps = { value = "range", source = "assumed: x" }\n'
+        'adc_range = { value = "fixed", source = "assumed: x" }\n'
+        'adc_top = { value = 0.2, unit = "units", source = "assumed: x" }\n'
+        'adc_bits = { value = 8, unit = "bits", source = "assumed: x" }\n',
+        """error[target.inconsistent]: a range of 0.2 units for 255 codes has steps below 2^-10 units
+  at chip.toml:5, crossbar.adc_top
+  help: make crossbar.adc_top larger, or crossbar.adc_bits smaller""",
+    ),
+    "a unit column and columns' ranges": (
+        'extends = "puma"\n[crossbar]\n'
+        'adc_keeps = { value = "range", source = "assumed: x" }\n'
+        'adc_range = { value = "minmax", source = "assumed: x" }\n'
+        'adc_scale = { value = "column", source = "assumed: x" }\n',
+        """error[target.inconsistent]: columns have ranges of their own, and the unit column, which all of them \
+share, would need all of these
+  at chip.toml:5, crossbar.adc_scale
+  help: set mvmu.correction to "digital", or crossbar.adc_scale to "layer\"""",
+    ),
+    "two ranges that nothing measures": (
+        'extends = "puma"\n[crossbar]\nadc_kind = { value = "twin range", source = "assumed: x" }\n',
+        """error[target.inconsistent]: a twin-range converter takes both steps from calibration data, and reads no \
+negative sums
+  at chip.toml:3, crossbar.adc_kind
+  help: set crossbar.adc_keeps to "range", adc_range to "least squares" and adc_signed to false""",
+    ),
+    "two ranges with negative codes": (
+        'extends = "puma"\n[crossbar]\n'
+        'adc_keeps = { value = "range", source = "assumed: x" }\n'
+        'adc_range = { value = "least squares", source = "assumed: x" }\n'
+        'adc_kind = { value = "twin range", source = "assumed: x" }\n'
+        'adc_signed = { value = true, source = "assumed: x" }\n',
+        """error[target.inconsistent]: a twin-range converter takes both steps from calibration data, and reads no \
+negative sums
+  at chip.toml:5, crossbar.adc_kind
+  help: set crossbar.adc_keeps to "range", adc_range to "least squares" and adc_signed to false""",
+    ),
+    "more rows at once than there are": (
+        'extends = "puma"\n[crossbar]\nrows_at_once = { value = 129, unit = "rows", source = "assumed: x" }\n',
+        """error[target.inconsistent]: 129 rows at once of 128
+  at chip.toml:3, crossbar.rows_at_once
+  help: make crossbar.rows_at_once at most crossbar.rows, or 0 for all""",
+    ),
 }
 
 

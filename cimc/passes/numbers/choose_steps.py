@@ -104,7 +104,7 @@ def _step(sums: Floats, counts: Floats, converter: Converter, method: str) -> Fl
         least = min(0.0, least)
     whole = max(1.0, one.full_step(least, largest))
     if one is not converter:
-        ratios = 2.0 ** np.arange(RATIOS)
+        ratios = 2.0 ** np.arange(min(RATIOS, 33 - one.bits))  # codes stay below 2^32
         tried = [np.array([max(1.0, whole * part / ratio), max(1.0, whole * part / ratio) * ratio])
                  for part in (PARTS if method == "least squares" else (1.0,)) for ratio in ratios]  # fmt: skip
     elif method == "least squares":
