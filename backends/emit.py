@@ -170,7 +170,8 @@ def _plug(graph: ScheduledGraph, binding: Binding, ends: tuple[tuple[int, str, i
     quant = graph.mapped.quants[binding.maps[0]]
     scale = 0.0 if binding.dtype != "float32" else quant.scale
     refs = tuple(RingRef(tile, name, port) for tile, name, port in ends)
-    return Plug(binding.tensor, binding.dtype, binding.shape, scale, quant.zero, quant.low, quant.high, index, refs)
+    ends_of = scale, quant.zero, quant.low, quant.high, index, refs
+    return Plug(binding.tensor, binding.dtype, binding.shape, *ends_of, memory=binding.memory)
 
 
 def _in_rings(

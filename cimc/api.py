@@ -36,6 +36,7 @@ from cimc.runtime.execution import Engine
 from cimc.runtime.package import load_package
 from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.result import Timing
+from cimc.runtime.timing.rounds import RoundsTiming, time_rounds
 from cimc.target.load import TargetLike
 from cimc.target.model import Target
 
@@ -180,9 +181,16 @@ def load(folder: FilePath) -> CompiledProgram:
     return CompiledProgram(package.program, package.weights, package.target, report)
 
 
-def time(program: CompiledProgram | FilePath, inputs: int = 4) -> Timing:
-    """Latency, rate, energy and bottleneck of a stream of so many inputs, as `cimc time` shows them."""
-    return _timed(_loaded(program), inputs, record=False)
+def time(program: CompiledProgram | FilePath, inputs: int = 4) -> Timing | RoundsTiming:
+    """Latency, rate, energy and bottleneck of a stream of so many inputs, as `cimc time` shows them.
+
+    A program that runs in rounds gives a RoundsTiming, of the inputs that share a round; docs/rounds.md explains it.
+    """
+    found = _loaded(program)
+    _check_inputs(inputs)
+    if found.program.phases:
+        return time_rounds(found.program, found.target)
+    return _timed(found, inputs, record=False)
 
 
 def trace(program: CompiledProgram | FilePath, out: FilePath, inputs: int = 2, slices: int = 100_000) -> Trace:
@@ -190,7 +198,7 @@ def trace(program: CompiledProgram | FilePath, out: FilePath, inputs: int = 2, s
     check_writable(_path(out))
     if not (fits(slices, int) and slices >= 0):
         raise fail("options.slices", f"slices is {shown(slices)}", Place(item="--slices"), "give a whole number from 0")
-    timing = _timed(_loaded(program), inputs, record=True)
+    timing = _timed(_resident(_loaded(program), "a trace"), inputs, record=True)
     kept, resolution = thinned(timing.intervals, slices or len(timing.intervals))
     write_whole(Path(out), trace_text(timing, kept, resolution).encode("utf-8"))
     return Trace(len(kept), len(timing.streams), timing.completions[-1], len(timing.intervals), resolution)
@@ -201,7 +209,7 @@ def page(program: CompiledProgram | FilePath, out: FilePath) -> None:
     from cimc.report.html import html_page
 
     check_writable(_path(out))
-    found = _loaded(program)
+    found = _resident(_loaded(program), "the page")
     cost = found.mapping.cost
     timing = None if cost is None else _timed(found, cost.inputs, record=True)
     write_whole(Path(out), html_page(found.mapping, found.program, found.target, timing).encode("utf-8"))
@@ -234,11 +242,24 @@ def _path(path: FilePath) -> Path:
     return Path(path)
 
 
+def _resident(program: CompiledProgram, what: str) -> CompiledProgram:
+    """A program all of whose layers stay on the chip."""
+    if program.program.phases:
+        said = f"{what} shows layers that run at the same time; {program.program.name} runs in rounds"
+        todo = "`cimc report` and `cimc time` show rounds, as tables and as JSON"
+        raise fail("rounds.view", said, Place(program.program.name), todo)
+    return program
+
+
 def _timed(program: CompiledProgram, inputs: int, record: bool) -> Timing:
+    _check_inputs(inputs)
+    return time_program(program.program, program.target, inputs, record)
+
+
+def _check_inputs(inputs: int) -> None:
     if not (fits(inputs, int) and 1 <= inputs <= MOST_INPUTS):
         todo = f"give a whole number, 1 to {MOST_INPUTS}"
         raise fail("options.inputs", f"inputs is {shown(inputs)}", Place(item="--inputs"), todo)
-    return time_program(program.program, program.target, inputs, record)
 
 
 def _warn(found: Iterable[Diagnostic]) -> None:

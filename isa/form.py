@@ -100,6 +100,11 @@ class Form:
         places = ((place, field.kind) for place, field in enumerate(self.fields))
         return next(((place, kind.writes) for place, kind in places if isinstance(kind, Window)), None)
 
+    @property
+    def reaches_cells(self) -> bool:
+        """Whether it writes or reads cells of MVMUs."""
+        return self.unit == "cells"
+
     def has(self, kind: type[Kind[T]]) -> bool:
         """Whether it has an operand of a kind."""
         return kind in self._places

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from cimc.isa.operands import Operand
@@ -42,6 +42,8 @@ MOST_PORTS = 1 << 10
 MOST_ELEMENTS = 1 << 27
 """Elements of a network input or output."""
 MOST_CHIPS = 1 << 16
+MOST_SHARED = 1_000_000
+"""Inputs that go through a round one after the other."""
 LARGEST_SHIFT = 48
 """Of an MVMU's sums, the widest of which have 16 + 16 + 16 bits: weights, inputs, rows."""
 
@@ -136,9 +138,19 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Area:
+    """Words of tile memory that keep what they hold from phase to phase, as long as each phase has the area."""
+
+    name: Annotated[str, Key("one of its own among the tile's areas")]
+    address: Annotated[int, Key("its first word in tile memory", ELSEWHERE, text="addr")]
+    words: Annotated[int, Key("how many", ELSEWHERE)]
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     """Logical weights in an MVMU, from its row `at_row` and column `at_column` on: array `array` of the weights file,
-    int (rows, columns). Several matrices may share an MVMU, block-diagonally: all other weights are 0.
+    int (rows, columns). Several matrices may share an MVMU, block-diagonally: all other weights are 0. Without an array
+    the weights are those that `write` brings.
 
     weight_bits, input_bits, input_signed: how they are sliced and fed. shift: XbarOut is the sum, in the converters'
     steps, rounded half up by this many bits, saturated to an accumulator. layer, row, column: where the block lies in
@@ -146,7 +158,7 @@ class Matrix:
     """
 
     mvmu: Annotated[int, Key("MVMU of the core, from 0", ELSEWHERE)]
-    array: Annotated[str, Key("of whole numbers, (rows, columns)")]
+    array: Annotated[str, Key('of whole numbers, (rows, columns); "": the MVMU is written while the program runs')]
     rows: Annotated[int, Key("inputs", _SIZE)]
     columns: Annotated[int, Key("outputs", _SIZE)]
     weight_bits: Annotated[int, Key("bits of a stored weight, its sign included", ELSEWHERE)]
@@ -210,11 +222,18 @@ class TileCode:
     tables: tuple[Table, ...] = ()
     cores: tuple[CoreCode, ...] = ()
     channels: tuple[ChannelCode, ...] = ()
+    areas: tuple[Area, ...] = ()
 
     @property
-    def things(self) -> Mapping[str, Sequence[Ring | Scale | Vector | Table]]:
+    def things(self) -> Mapping[str, Sequence[Ring | Scale | Vector | Table | Area]]:
         """What lies in its memory, by directive."""
-        return {"ring": self.rings, "scale": self.scales, "vector": self.vectors, "table": self.tables}
+        return {
+            "ring": self.rings,
+            "scale": self.scales,
+            "vector": self.vectors,
+            "table": self.tables,
+            "area": self.areas,
+        }
 
     @property
     def codes(self) -> tuple[CoreCode | ChannelCode, ...]:
@@ -223,7 +242,7 @@ class TileCode:
 
 
 THINGS = tuple(TileCode(0).things)
-"""Directives of what lies in a tile's memory, in the order of the fields of TileCode."""
+"""Directives of what lies in a tile's memory; the fields of TileCode are their plurals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +273,36 @@ class Plug:
     high: Annotated[int, Key("the largest word", WORD)]
     index: Annotated[str, Key("array of boxes: which element is which word")]
     rings: Annotated[tuple[RingRef, ...], Key("rings that the host fills (input), or ports that it drains (output)")]
+    memory: Annotated[bool, Key("whether memory holds it, under its name, in place of the host")] = False
+    areas: Annotated[
+        tuple[RingRef, ...], Key("the area of a tile where it lies then; none: in off-chip memory", text="area")
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase of a program that runs in rounds: all tiles run their streams to the end before the next one begins.
+    Crossbars and off-chip memory keep what they hold; everything else begins anew.
+
+    A phase that runs once a round writes crossbars; its inputs are weights in off-chip memory.
+    """
+
+    number: Annotated[int, Key("0, 1, ..., in this order", ELSEWHERE)]
+    round: Annotated[int, Key("the round that it belongs to", ELSEWHERE)]
+    once: Annotated[bool, Key("whether it runs once a round, to write crossbars, and not for every input")]
+    inputs: tuple[Plug, ...] = ()
+    outputs: tuple[Plug, ...] = ()
+    tiles: tuple[TileCode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program for a whole system. target: the one whose limits it keeps; weights: see docs/program.md. strings: what
-    its layers are called, by number."""
+    its layers are called, by number.
+
+    phases: of a program that runs in rounds, which has no tiles of its own; its inputs and outputs are those of its
+    phases that the host has (see in_phases). shared: inputs that go through a round before the next one's weights come.
+    """
 
     name: Annotated[str, Key("of the program", kind="text")]
     target: Annotated[str, Key("name of the target", kind="text")]
@@ -275,6 +318,32 @@ class Program:
     accumulator: Annotated[
         int, Key("bits of the target's accumulators that its numbers are made for; 0: not said", (0, 32))
     ] = 0
+    shared: Annotated[
+        int,
+        Key("of a program that runs in rounds: inputs that go through a round one after the other", (0, MOST_SHARED)),
+    ] = 0
+    phases: tuple[Phase, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Program, ...]:
+        """Each phase as a program of its own; of one that runs in no rounds itself alone."""
+        if not self.phases:
+            return (self,)
+        return tuple(
+            replace(self, inputs=one.inputs, outputs=one.outputs, tiles=one.tiles, phases=()) for one in self.phases
+        )
+
+
+def in_phases(head: Program, phases: tuple[Phase, ...]) -> Program:
+    """A program that runs in phases. Its inputs and outputs are those of the host, each as it first stands."""
+    inputs: dict[str, Plug] = {}
+    outputs: dict[str, Plug] = {}
+    for one in phases:
+        for found, plugs in ((inputs, one.inputs), (outputs, one.outputs)):
+            for plug in plugs:
+                if not plug.memory:
+                    found.setdefault(plug.name, plug)
+    return replace(head, phases=phases, inputs=tuple(inputs.values()), outputs=tuple(outputs.values()))
 
 
 def streams_of(program: Program) -> dict[tuple[int, str, int], tuple[Instruction, ...]]:

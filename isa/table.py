@@ -13,9 +13,9 @@ from cimc.isa import meaning
 from cimc.isa.cost import products
 from cimc.isa.cost.products import passes
 from cimc.isa.form import ANY, BROADCAST, NARROW, REDUCE, SAME, Field, Form
-from cimc.isa.kinds.numbers import Count, Counter, Fifo, Imm, Mask, Shift, Tile
-from cimc.isa.kinds.rings import Port, Ring, Table, Ticket, Window
-from cimc.isa.kinds.runs import Dest, Scale, Source, Vector
+from cimc.isa.kinds.numbers import Cells, Count, Counter, Fifo, Imm, Mask, Mvmu, Shift, Tile
+from cimc.isa.kinds.rings import Packed, Port, Ring, Row, Table, Ticket, Window
+from cimc.isa.kinds.runs import Dest, Scale, Source, Vector, Weights
 
 ISA_VERSION = 1
 
@@ -93,6 +93,16 @@ declare(
     Form(
         "mvm", 24, "core", "mvmu", (Field("mask", Mask()),),
         "for every MVMU k in mask: xout of k = fit((sums + half) >> shift), see The product of an MVMU",
+    ),
+    Form(
+        "write", 25, "core", "cells", (Field("mvmus", Cells()), Field("row", Row()), Field("from", Packed())),
+        "for the i-th of the MVMUs: its row = the weights that pixel i of the window holds, see Cells that are written",
+        work=products.write,
+    ),
+    Form(
+        "readback", 26, "core", "cells", (Field("mvmu", Mvmu()), Field("row", Row()), Field("d", Weights())),
+        "d = the first weights of a row of the MVMU, as many as d has words, each fitted",
+        work=products.read_back,
     ),
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 from cimc.base.diagnostics import Diagnostic, Place
 from cimc.base.moves import ELEMENTS, WORDS, Moves
 from cimc.base.options import require
-from cimc.isa.program import Matrix, Program, Scale, Table, Vector
+from cimc.isa.program import Matrix, Plug, Program, Scale, Table, Vector
 from cimc.isa.verify.records import signed_range
 from cimc.runtime.machine import AnyArray
 from cimc.target.model import Target
@@ -48,7 +48,7 @@ def check_arrays(program: Program, weights: Mapping[str, AnyArray], target: Targ
 
 def _uneven_steps(program: Program, weights: Mapping[str, AnyArray], file: str) -> Iterator[Diagnostic]:
     """MVMUs whose columns have converters' steps that differ, while all of them share a unit column."""
-    for tile in program.tiles:
+    for tile in (tile for part in program.parts for tile in part.tiles):
         for core in tile.cores:
             for number, held in core.by_mvmu().items():
                 steps = [weights[m.steps] if m.steps else np.ones(m.columns) for m in held]
@@ -80,11 +80,19 @@ class Named(NamedTuple):
     name: str
     shape: tuple[int, ...]
     item: str
-    holds: Scale | Vector | Table | Matrix | Steps | Ends
+    holds: Scale | Vector | Table | Matrix | Steps | Plug | Ends
 
 
 def arrays_of(program: Program) -> Iterator[Named]:
-    """The array of every directive."""
+    """The array of every directive, and those that phases take out of off-chip memory as weights."""
+    for part, phase in zip(program.parts, program.phases or (None,), strict=True):
+        yield from _arrays_of(part)
+        for plug in phase.inputs if phase is not None and phase.once else ():
+            yield Named(plug.name, plug.shape, f'input "{plug.name}"', plug)
+
+
+def _arrays_of(program: Program) -> Iterator[Named]:
+    """Those of a program without phases."""
     rings = {(tile.number, ring.name): ring for tile in program.tiles for ring in tile.rings}
     for kind, plugs in (("input", program.inputs), ("output", program.outputs)):
         for plug in plugs:
@@ -104,7 +112,8 @@ def arrays_of(program: Program) -> Iterator[Named]:
         for core in tile.cores:
             for matrix in core.matrices:
                 item = f"{where} core {core.number}, MVMU {matrix.mvmu}"
-                yield Named(matrix.array, (matrix.rows, matrix.columns), item, matrix)
+                if matrix.array:
+                    yield Named(matrix.array, (matrix.rows, matrix.columns), item, matrix)
                 if matrix.steps:
                     yield Named(matrix.steps, (matrix.columns,), item, Steps(matrix.columns))
 
@@ -135,6 +144,10 @@ def _wrong(array: Named, values: AnyArray | None, target: Target, span: Callable
         if low < -limit or high >= limit or (pair and max(-low, high) >= 1 << cells):
             way = f"{bits} bits" + (" in differential pairs" if pair else "")
             return f'array "{array.name}" has weights {low} to {high}, which {way} do not hold'
+    elif isinstance(array.holds, Plug):
+        least, most = signed_range(target.numbers.word)
+        if low < least or high > most:
+            return f'array "{array.name}" has words {low} to {high}; they must be {least} to {most}'
     else:  # entries saturate to the register that they go to; no target has one of more than WIDEST bits
         least, most = signed_range(WIDEST)
         if low < least or high > most:

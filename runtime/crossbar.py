@@ -20,6 +20,7 @@ from cimc.crossbar.lossless import ExactProduct, may_lose
 from cimc.isa.program import Matrix, extent
 from cimc.numerics import quant
 from cimc.numerics.keys import NOTHING_DRAWN, Key
+from cimc.runtime.cells import Stored
 from cimc.runtime.machine import Action, AnyArray, Scratch, Words
 from cimc.target.model import Target
 
@@ -50,14 +51,16 @@ Held = tuple[Matrix, npt.NDArray[np.int64], npt.NDArray[np.float64] | None]
 """A matrix, its weights (rows, columns), and its converters' steps (cimc.crossbar.converter.Steps)."""
 
 
-def joined(matrices: tuple[Matrix, ...], arrays: Mapping[str, AnyArray]) -> Held:
-    """The matrices of one MVMU as one: each at its place, zeros elsewhere."""
+def joined(matrices: tuple[Matrix, ...], arrays: Mapping[str, AnyArray], stored: Stored | None = None) -> Held:
+    """The matrices of one MVMU as one: each at its place, zeros elsewhere; or those that were written to its cells."""
     rows, columns = extent(matrices)
     ranges = max(np.ndim(arrays[m.steps]) if m.steps else 1 for m in matrices)
-    weights, steps = np.zeros((rows, columns), np.int64), np.ones((ranges, columns))
+    weights = np.zeros((rows, columns), np.int64) if stored is None else stored.weights()
+    steps = np.ones((ranges, columns))
     for m in matrices:
         taken = slice(m.at_column, m.at_column + m.columns)
-        weights[m.at_row : m.at_row + m.rows, taken] = arrays[m.array]
+        if stored is None:
+            weights[m.at_row : m.at_row + m.rows, taken] = arrays[m.array]
         if m.steps:
             steps[:, taken] = arrays[m.steps]
     whole = replace(matrices[0], rows=rows, columns=columns, at_row=0, at_column=0)

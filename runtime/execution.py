@@ -15,7 +15,8 @@ MOST_STATE = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A store that writes channels low .. high - 1 of a tensor: its tile, core and index in the core's stream.
+    """A store that writes channels low .. high - 1 of a tensor: its tile, core and index in the core's stream, and its
+    phase where there are several.
 
     It writes columns left .. right - 1 of rows row, row + row_step, ... (row alone where row_step is 0).
     """
@@ -29,6 +30,7 @@ class Writer:
     right: int
     row: int = 0
     row_step: int = 1
+    phase: int = 0
 
     def writes(self, row: int, column: int, channel: int) -> bool:
         """Whether it writes this element."""

@@ -12,16 +12,29 @@ import numpy as np
 
 from cimc.isa import operands
 from cimc.isa.form import Form
-from cimc.isa.kinds.numbers import Imm, Mask, members
-from cimc.isa.kinds.rings import Window
-from cimc.isa.kinds.runs import Dest, Scale, Source
+from cimc.isa.kinds.numbers import Cells, Imm, Mask, Mvmu, members
+from cimc.isa.kinds.rings import Packed, Row, Window
+from cimc.isa.kinds.runs import Dest, Scale, Source, Weights
 from cimc.isa.meaning import Entries, Factors
 from cimc.isa.operands import DataRef, Name, Operand, Reg
 from cimc.isa.program import Instruction, TileCode
 from cimc.isa.table import FORM
 from cimc.numerics.quant import may_be_infinite, saturate
-from cimc.runtime.crossbar import Mvmu, compile_mvmu
-from cimc.runtime.machine import Action, AnyArray, Argument, CoreState, Counters, Machine, Register, TileState
+from cimc.runtime.cells import Stored, compile_read_back, compile_write
+from cimc.runtime.crossbar import Mvmu as Programmed
+from cimc.runtime.crossbar import compile_mvmu
+from cimc.runtime.machine import (
+    Action,
+    AnyArray,
+    Argument,
+    CoreState,
+    Counters,
+    Machine,
+    Register,
+    TileState,
+    Wide,
+    compile_affine,
+)
 from cimc.runtime.reads import reads_of
 from cimc.runtime.vector import compile_scalar, compile_vector
 from cimc.runtime.windows import BoundWindow, compile_load, compile_store, compile_window
@@ -29,17 +42,20 @@ from cimc.runtime.windows import BoundWindow, compile_load, compile_store, compi
 
 @dataclass(frozen=True, slots=True)
 class CoreContext:
-    """What the instructions of a core may touch. mvmus: by number. weights: the program's arrays. counters, and slots:
-    their places by name."""
+    """What the instructions of a core may touch. mvmus: by number, those that multiply. weights: the program's arrays.
+    counters, and slots: their places by name. stored: cells of the MVMUs that are written; numbers: the weights of
+    those that hold some, (rows, columns)."""
 
     machine: Machine
     tile: TileCode
     tile_state: TileState
     state: CoreState
-    mvmus: Mapping[int, Mvmu]
+    mvmus: Mapping[int, Programmed]
     weights: Mapping[str, AnyArray]
     counters: Counters
     slots: Mapping[str, int]
+    stored: Mapping[int, Stored]
+    numbers: Mapping[int, Wide]
 
     def register(self, reg: Reg) -> Register:
         """A run of registers."""
@@ -127,8 +143,26 @@ def _mvm(core: CoreContext, form: Form, instruction: Instruction) -> Action:
     return multiply
 
 
+def _write(core: CoreContext, form: Form, instruction: Instruction) -> Action:
+    window, word = form.operand(instruction, Packed), core.machine.target.numbers.word
+    assert core.machine.lanes == 1, f"{core.machine.lanes} lanes write one crossbar"
+    buffer = np.zeros((window.words, 1), np.int32)
+    load = compile_load(core.window(window), buffer, 0)
+    row = compile_affine(form.operand(instruction, Row), core.counters, core.slots)
+    stored = [core.stored[mvmu] for mvmu in members(form.operand(instruction, Cells))]
+    assert all(one.word_bits == word for one in stored), f"cells of words of other than {word} bits"
+    return compile_write(stored, row, load, buffer)
+
+
+def _read_back(core: CoreContext, form: Form, instruction: Instruction) -> Action:
+    row = compile_affine(form.operand(instruction, Row), core.counters, core.slots)
+    d = core.register(form.operand(instruction, Weights))
+    weights = saturate(core.numbers[form.operand(instruction, Mvmu)], d.bits)
+    return compile_read_back(weights, row, d.words)
+
+
 _MACHINE: Mapping[str, Callable[[CoreContext, Form, Instruction], Action]] = MappingProxyType(
-    {"load": _load, "store": _store, "mvm": _mvm}
+    {"load": _load, "store": _store, "mvm": _mvm, "write": _write, "readback": _read_back}
 )
 """Instructions that have no meaning as a function of arrays alone."""
 

@@ -152,8 +152,8 @@ class Scratch:
 class Machine:
     """All tiles by number, FIFOs by (tile, number), created as they are used.
 
-    first: number of the first lane in the data; images: inputs of a lane. reads: counters of products by the key of
-    their MVMU (cimc.runtime.reads).
+    first: number of the first lane in the data; images: inputs of a lane, of which those from first_image on come.
+    reads: counters of products by the key of their MVMU (cimc.runtime.reads).
     """
 
     target: Target
@@ -163,6 +163,7 @@ class Machine:
     fifos: dict[tuple[int, int], FifoState] = field(default_factory=dict)
     first: int = 0
     images: int = 1
+    first_image: int = 0
     reads: dict[Key, Any] = field(default_factory=dict)
 
     def fifo(self, tile: int, number: int) -> FifoState:
@@ -173,18 +174,24 @@ class Machine:
         return self.fifos[key]
 
 
-def build_machine(program: Program, target: Target, lanes: int, first: int = 0, images: int = 1) -> Machine:
-    """A machine at rest: all words zero, no ticket given. first: number of the first lane; images: inputs of each."""
+def build_machine(
+    program: Program, target: Target, lanes: int, first: int = 0, images: int = 1, first_image: int = 0
+) -> Machine:
+    """A machine at rest: all words zero, no ticket given. first: number of the first lane; images: inputs of each, of
+    which those from first_image on come."""
     tiles = {}
     for tile in program.tiles:
         memory = np.zeros((_memory_words(tile), lanes), np.int32)
         rings = {ring.name: RingState(tile.number, ring, memory) for ring in tile.rings}
         tiles[tile.number] = TileState(memory, rings, {core.number: CoreState(target, lanes) for core in tile.cores})
-    return Machine(target, lanes, tiles, Scratch(lanes), first=first, images=images)
+    return Machine(target, lanes, tiles, Scratch(lanes), first=first, images=images, first_image=first_image)
 
 
 def bytes_per_lane(program: Program, target: Target) -> int:
-    """Bytes of state that one lane needs: memory, registers, and as much again in FIFOs as the largest ring a tile."""
+    """Bytes of state that one lane needs: memory, registers, and as much again in FIFOs as the largest ring a tile. In
+    rounds, those of the phase that needs most."""
+    if program.phases:
+        return max(bytes_per_lane(part, target) for part in program.parts)
     memory = sum(_memory_words(tile) for tile in program.tiles)
     messages = sum(max((ring.words for ring in tile.rings), default=0) for tile in program.tiles if tile.channels)
     registers = sum(len(tile.cores) for tile in program.tiles) * (sum(register_words(target).values()) + 2)

@@ -28,7 +28,6 @@ from cimc.isa.table import ISA_VERSION
 from cimc.runtime.check_arrays import check_arrays
 from cimc.runtime.machine import AnyArray
 from cimc.runtime.weights_file import named_arrays, read_weights, weights_digest, write_weights
-from cimc.target.emulated import require_emulated
 from cimc.target.load import load_target
 from cimc.target.model import Target
 
@@ -88,7 +87,6 @@ def load_package(folder: Path) -> Package:
         raise fail("package.file", what, Place(str(folder / MANIFEST)), _HELP)
     target = load_target(str(files[TARGET]))
     program = read_checked(files[BINARY] if BINARY in files else files[TEXT], target)
-    require_emulated(target)
     _require_its_own(manifest, program, Place(str(folder / MANIFEST)))
     weights = read_weights(files[WEIGHTS], program)
     check_arrays(program, weights, target, str(files[WEIGHTS]))

@@ -22,7 +22,8 @@ class Reads:
         image = self._counters[IMAGE]
         self._made = 0 if image != self._image else self._made + 1
         self._image = image
-        return Reading.of(self._key, self._lanes * self._machine.images + image, self._made)
+        number = self._lanes * self._machine.images + self._machine.first_image + image
+        return Reading.of(self._key, number, self._made)
 
 
 def reads_of(machine: Machine, key: Key, counters: Counters) -> Reads:

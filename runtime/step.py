@@ -20,16 +20,18 @@ from cimc.isa.program import ChannelCode, CoreCode, Instruction, Program, TileCo
 from cimc.isa.table import FORM
 from cimc.isa.tree import nesting
 from cimc.isa.verify.counts import count_instructions
+from cimc.isa.verify.phases import mvmus_written
 from cimc.numerics.keys import Key
 from cimc.runtime.capture import Capture
 from cimc.runtime.capture import bytes_per_lane as captured_bytes_per_lane
+from cimc.runtime.cells import Cells, Stored
 from cimc.runtime.check_arrays import check_arrays
 from cimc.runtime.coroutines import RunQueue, StreamMaker
 from cimc.runtime.crossbar import Mvmu, joined, program_mvmu
 from cimc.runtime.execution import MOST_STATE, Execution, Writer
 from cimc.runtime.handlers import CoreContext, compile_instruction
 from cimc.runtime.host import Host, quantised_inputs
-from cimc.runtime.machine import Action, AnyArray, Counters, Machine, Words, build_machine, bytes_per_lane
+from cimc.runtime.machine import Action, AnyArray, Counters, Machine, Wide, Words, build_machine, bytes_per_lane
 from cimc.runtime.sites import Probe, deadlock
 from cimc.target.model import Target
 
@@ -38,8 +40,9 @@ class StepEngine:
     """Runs a program that cimc.isa.verify.verifier finds right for the target.
 
     weights: the arrays that belong to it; exact, device: see cimc.runtime.crossbar.program_mvmu. seed: of what cells
-    draw at random.
-    max_memory: bytes of state; more lanes than fit run one chunk after the other, with the same results.
+    draw at random. cells: what phases before this program have written, and where it writes; it is one of a phase then.
+    max_memory: bytes of state; more lanes than fit run one chunk after the other, with the same results. stream: how many inputs of each lane ran
+    before, and how many a lane has in all (0: as many as a run).
     """
 
     def __init__(
@@ -52,22 +55,35 @@ class StepEngine:
         max_memory: int | None = None,
         device: Device | None = None,
         seed: int = 0,
+        cells: Cells | None = None,
+        stream: tuple[int, int] = (0, 0),
     ) -> None:
         self.program = program
         self.target = target
         self.max_memory = max_memory
+        assert not program.phases, "phases run one by one (cimc.runtime.rounds)"
         check_arrays(program, weights, target, program.name)
-        self._weights = weights
+        self._weights, self._cells, self._stream = weights, cells or Cells(target.numbers.word), stream
         plugs = program.inputs + program.outputs
         self._moves = {plug.index: Moves.read(weights[plug.index]) for plug in plugs}
         self._mvmus: dict[tuple[int, int], dict[int, Mvmu]] = {}
+        self._numbers: dict[tuple[int, int], dict[int, Wide]] = {}
+        self._stored: dict[tuple[int, int], dict[int, Stored]] = {}
         for tile in program.tiles:
             for core in tile.cores:
-                key = Key(seed).at(tile.number, core.number)
-                self._mvmus[tile.number, core.number] = {
-                    number: program_mvmu(*joined(matrices, weights), target, exact, device, key.at(number, 0))
-                    for number, matrices in core.by_mvmu().items()
-                }
+                key, place = Key(seed).at(tile.number, core.number), (tile.number, core.number)
+                mvmus, numbers = self._mvmus.setdefault(place, {}), self._numbers.setdefault(place, {})
+                self._stored[place], written = {}, mvmus_written(core)
+                for number, matrices in core.by_mvmu().items():
+                    at = *place, number
+                    if number in written:
+                        self._stored[place][number] = self._cells.begin(at, matrices)
+                    elif all(matrix.array for matrix in matrices) or at in self._cells.held:
+                        matrix, numbers[number], steps = joined(matrices, weights, self._cells.held.get(at))
+                        times = max(0, self._cells.writes.get(at, 0) - 1)
+                        mvmus[number] = program_mvmu(
+                            matrix, numbers[number], steps, target, exact, device, key.at(number, times)
+                        )
 
     def run(
         self,
@@ -117,7 +133,8 @@ class StepEngine:
         probe: Probe | None,
     ) -> tuple[dict[str, AnyArray], dict[str, Words], dict[str, tuple[Writer, ...]]]:
         lanes = len(numbers)
-        machine = build_machine(self.program, self.target, lanes, numbers.start, images)
+        before, whole = self._stream
+        machine = build_machine(self.program, self.target, lanes, numbers.start, whole or images, before)
         scheduler = RunQueue()
         capture = Capture(self.program, wanted, images, lanes)
         host = Host(self.program, machine, self._moves, values, images, scheduler.wake)
@@ -149,7 +166,9 @@ class StepEngine:
         """The function of an instruction of a core; behind a store, what it stored is kept where that is wanted."""
         assert isinstance(code, CoreCode), f"{instruction.mnemonic} in channel {code.number}, instruction {index}"
         state, mvmus = machine.tiles[tile.number], self._mvmus[tile.number, code.number]
-        core = CoreContext(machine, tile, state, state.cores[code.number], mvmus, self._weights, counters, slots)
+        place = tile.number, code.number
+        core = CoreContext(machine, tile, state, state.cores[code.number], mvmus, self._weights, counters, slots,
+                           self._stored[place], self._numbers[place])  # fmt: skip
         action = compile_instruction(core, instruction)
         access = access_of(instruction) if capture.wants else None
         if access is None or not access.writes:

@@ -15,12 +15,11 @@ from cimc.driver.options import TargetOptions
 from cimc.isa.binary.file import MAGIC, decode, encode
 from cimc.isa.effects import access_of
 from cimc.isa.files import check_program, program_bytes, program_from
-from cimc.isa.program import Program
+from cimc.isa.program import Program, TileCode
 from cimc.isa.text.printer import print_program
 from cimc.report.folder import check_writable, load_report, write_whole
 from cimc.report.json_text import fields_of
 from cimc.report.view_table import table_of
-from cimc.target.emulated import require_emulated
 from cimc.target.load import load_target, preset_names, target_file
 from cimc.target.model import Target
 from cimc.target.write import write_target
@@ -58,11 +57,16 @@ def disassemble_job(binary: Path, out: Path | None, layer: str | None) -> None:
 def _only(program: Program, folder: Path, layer: str) -> Program:
     """The cores that work for a layer, with the rings of their tiles."""
     wanted = _names(program, folder).index(layer, "--layer")
-    tiles = (
-        replace(tile, cores=tuple(c for c in tile.cores if any(i.origin == wanted for i in c.stream)), channels=())
-        for tile in program.tiles
-    )
-    return replace(program, tiles=tuple(tile for tile in tiles if tile.cores))
+
+    def only(tiles: tuple[TileCode, ...]) -> tuple[TileCode, ...]:
+        kept = (
+            replace(tile, cores=tuple(c for c in tile.cores if any(i.origin == wanted for i in c.stream)), channels=())
+            for tile in tiles
+        )
+        return tuple(tile for tile in kept if tile.cores)
+
+    phases = (replace(phase, tiles=only(phase.tiles)) for phase in program.phases)
+    return replace(program, tiles=only(program.tiles), phases=tuple(phase for phase in phases if phase.tiles))
 
 
 def _names(program: Program, folder: Path) -> LayerNames:
@@ -74,9 +78,10 @@ def _names(program: Program, folder: Path) -> LayerNames:
         names = LayerNames(())
     if names.shown == list(program.strings):
         return names
-    rings = {ring.name: ring.tensor for tile in program.tiles for ring in tile.rings}
+    tiles = [tile for part in program.parts for tile in part.tiles]
+    rings = {ring.name: ring.tensor for tile in tiles for ring in tile.rings}
     tensors: dict[int, str] = {}
-    for instruction in (one for tile in program.tiles for core in tile.cores for one in core.stream):
+    for instruction in (one for tile in tiles for core in tile.cores for one in core.stream):
         access = access_of(instruction)
         if access is not None and access.writes and rings[access.window.ring]:
             tensors.setdefault(instruction.origin, rings[access.window.ring])
@@ -87,13 +92,12 @@ def targets_job(json: Path | None) -> None:
     """`cimc targets`."""
     check_json(json)
     found = {name: load_target(name) for name in preset_names()}
-    record = {name: {**fields_of(target), "runs": _runs(target)} for name, target in found.items()}
+    record = {name: fields_of(target) for name, target in found.items()}
     for fields in record.values():
         del fields["sources"]
     table = table_of(
         found.values(),
         ("target", lambda target: target.name),
-        ("runs=", lambda target: "code" if _runs(target) else "estimates"),
         ("tiles>", lambda target: f"{target.chip.tiles:,}"),
         ("cores>", lambda target: f"{target.tile.cores} a tile"),
         ("MVMUs>", lambda target: f"{target.chip.tiles * target.tile.cores * target.core.mvmus:,}"),
@@ -102,15 +106,6 @@ def targets_job(json: Path | None) -> None:
         ("what it is", lambda target: target.description),
     )
     answer(record, json, [table])
-
-
-def _runs(target: Target) -> bool:
-    """Whether programs for it run; where not, there are estimates."""
-    try:
-        require_emulated(target)
-    except CimcError:
-        return False
-    return True
 
 
 def show_target_job(name: str, settings: list[str] | None) -> None:

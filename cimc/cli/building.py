@@ -88,9 +88,10 @@ def compile_job(
     if json is not None or folder is None:
         return
     s = report.summary
+    rounds = "" if report.rounds is None else f", in {counted(len(report.rounds.rounds), 'round')}"
     text = (
         f"{printable(str(folder))}: {counted(len(report.layers), 'layer')} for {s.target} on "
-        f"{counted(s.tiles, 'tile')}, {counted(s.cores, 'core')}, {counted(s.mvmus, 'MVMU')}; "
+        f"{counted(s.tiles, 'tile')}, {counted(s.cores, 'core')}, {counted(s.mvmus, 'MVMU')}{rounds}; "
         f"{s.instructions:,} instructions, {s.code_bytes:,} bytes"
     )
     new_console().print(text, soft_wrap=True)

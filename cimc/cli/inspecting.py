@@ -55,6 +55,10 @@ def inspect_job(
         raise fail("options.inspect", "--stop and --input belong together", todo=todo)
     package = load_package(folder)
     program, report = package.program, load_report(folder, package.program)
+    if program.phases:
+        what = f"{program.name} runs in rounds: what lies in its crossbars changes while it runs"
+        todo = "`cimc report` shows which layers a round has; compile without --rounds to look into crossbars"
+        raise fail("rounds.view", what, Place(str(folder)), todo)
     if stop is not None and data is not None:
         answer(None, None, stopped_view(package, report, stop, data, lane))
         return

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cimc.backends.emit import emit
+from cimc.backends.rounds import emit_rounds
 from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Diagnostic, Place, fail
 from cimc.base.layer_names import LayerNames
@@ -33,9 +34,9 @@ from cimc.passes.lower.layers import lower
 from cimc.passes.lower.split_averages import split_averages
 from cimc.passes.numbers.quantise import underflows
 from cimc.passes.pipelines import PASSES, Context, MapOptions, run_passes
+from cimc.passes.rounds import FIRST, layers_of, schedule_rounds
 from cimc.runtime.package import weights_digest
 from cimc.target import Target
-from cimc.target.emulated import require_emulated
 
 Progress = Callable[[str], None]
 SYNTHETIC_LANES = 16
@@ -51,7 +52,8 @@ SYNTHETIC_VALUES = 1 << 23
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled network and every stage it went through. warnings: what the user should know."""
+    """A compiled network and every stage it went through. warnings: what the user should know. later: where it runs in
+    rounds, what those behind the first are, which `scheduled` is."""
 
     graph: Graph
     mapped: MappedGraph
@@ -60,6 +62,12 @@ class Compiled:
     weights: Mapping[str, npt.NDArray[Any]]
     target: Target
     warnings: tuple[Diagnostic, ...]
+    later: tuple[ScheduledGraph, ...] = ()
+
+    @property
+    def rounds(self) -> tuple[ScheduledGraph, ...]:
+        """All rounds; one where all layers stay on the chip."""
+        return (self.scheduled, *self.later)
 
     @property
     def names(self) -> LayerNames:
@@ -82,7 +90,6 @@ def compile_network(
     """
     real = None if calibration is None else data_for(model, calibration)
     target = options.chip()
-    require_emulated(target)
     _check_widths(options, target)
     progress("reading the network")
     graph = load_onnx(model, options.bind)
@@ -101,6 +108,7 @@ def compile_network(
         data = lanes_of(graph, {name: real[name] for name in real if name in graph.inputs})
     progress("calibrating, mapping and scheduling")
     _check_copies(options, target)
+    _check_rounds(options, target)
     widths = _widths(options, target, graph)
     mapping = MapOptions(widths, options.rows, options.calibration_method, options.pack)
     copies = options.mvmus is not None or options.rate is not None
@@ -108,15 +116,25 @@ def compile_network(
     context = Context(
         target, graph, data, mapping, duplication, pace_of, options.chips, options.seed, options.verify_each
     )
+    turns = target.chip.resident == "one layer"
     with no_collection():
-        scheduled: ScheduledGraph = run_passes(graph, context, PASSES, observe)
-        warnings += underflows(scheduled.mapped)
+        if options.rounds or turns:
+            mapped: MappedGraph = run_passes(graph, context, PASSES[:FIRST], observe)
+            rounds = schedule_rounds(mapped, context, turns, observe)
+            mapped = replace(mapped, layers=layers_of(mapped, rounds))
+        else:
+            rounds = (run_passes(graph, context, PASSES, observe),)
+            mapped = rounds[0].mapped
+        warnings += underflows(mapped)
         progress("writing code")
-        program, weights = emit(scheduled, target)
+        if options.rounds or turns:
+            program, weights = emit_rounds(rounds, mapped, target, options.images_per_round)
+        else:
+            program, weights = emit(rounds[0], target)
         program = replace(program, weights=weights_digest(weights))
         progress("checking the program")
         verify_program(program, target)
-    return Compiled(graph, scheduled.mapped, scheduled, program, weights, target, tuple(warnings))
+    return Compiled(graph, mapped, rounds[0], program, weights, target, tuple(warnings), rounds[1:])
 
 
 def _check_copies(options: CompileOptions, target: Target) -> None:
@@ -130,6 +148,17 @@ def _check_copies(options: CompileOptions, target: Target) -> None:
         what = f"{target.name} has no price for a product, so no rate can be kept"
         todo = "take a target with prices, or give --mvmus"
         raise fail("options.copies", what, Place(f"target {target.name}", item="prices.mvm"), todo)
+
+
+def _check_rounds(options: CompileOptions, target: Target) -> None:
+    """Options that say something of rounds, or nothing in them."""
+    turns = options.rounds or target.chip.resident == "one layer"
+    if turns and options.rate is not None:
+        what = "--rate asks for a rate of layers that run at the same time, and in rounds they do not"
+        raise fail("options.rounds", what, Place(item="--rate"), "give --mvmus, MVMUs of each round, in its place")
+    if not turns and options.images_per_round != 1:
+        what = f"--images-per-round shares the writing of crossbars, and on {target.name} all layers stay"
+        raise fail("options.rounds", what, Place(item="--images-per-round"), "add --rounds")
 
 
 def _check_widths(options: CompileOptions, target: Target) -> None:

@@ -94,6 +94,16 @@ class CompileOptions(MatrixOptions):
     chips: Annotated[
         int, Option("Chips that the network may be mapped onto; it uses as many as it needs.", "N", least=1)
     ] = 1
+    rounds: Annotated[
+        bool,
+        Option(
+            "Let a network that is larger than the chip run in rounds: crossbars are written anew for each. A target "
+            "that holds one layer at a time always does."
+        ),
+    ] = False
+    images_per_round: Annotated[
+        int, Option("Inputs that share one writing, where crossbars are written.", "N", least=1, most=1_000_000)
+    ] = 1
     seed: Annotated[
         int,
         Option(

@@ -31,15 +31,16 @@ class Sizes:
 
 
 def sizes_of(program: Program) -> Sizes:
-    """Sizes of a program."""
-    streams = [(core.stream, tile) for tile in program.tiles for core in tile.cores]
-    streams += [(channel.stream, tile) for tile in program.tiles for channel in tile.channels]
+    """Sizes of a program; of one that runs in rounds those of all phases together, and what any of them uses."""
+    tiles = [tile for part in program.parts for tile in part.tiles]
+    streams = [(code.stream, tile) for tile in tiles for code in tile.codes]
+    cores = [(tile.number, core) for tile in tiles for core in tile.cores]
     return Sizes(
         instructions=sum(len(stream) for stream, _ in streams),
         code_bytes=sum(code_bytes(stream, tile) for stream, tile in streams),
-        crossbars=sum(len(core.by_mvmu()) for tile in program.tiles for core in tile.cores),
-        cores=sum(len(tile.cores) for tile in program.tiles),
-        tiles=len(program.tiles),
+        crossbars=len({(tile, core.number, mvmu) for tile, core in cores for mvmu in core.by_mvmu()}),
+        cores=len({(tile, core.number) for tile, core in cores}),
+        tiles=len({tile.number for tile in tiles}),
     )
 
 

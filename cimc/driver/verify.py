@@ -37,7 +37,7 @@ from cimc.ir.lanes import lanes_of
 from cimc.ir.layers import Words
 from cimc.ir.reference import evaluate_mapped
 from cimc.isa.program import Program
-from cimc.isa.text.printer import line_of
+from cimc.isa.text.printer import lines_by_part
 from cimc.runtime.engines import engine_for
 from cimc.runtime.execution import Execution
 
@@ -92,7 +92,7 @@ def verify_network(
 def _edited(file: FilePath, compiled: Compiled) -> Program:
     """A program in the place of the compiled one; it must store the same maps."""
     found = edited_program(Path(file), compiled.program, compiled.target, "this network as it is compiled here")
-    tensors = {ring.tensor for tile in found.tiles for ring in tile.rings}
+    tensors = {ring.tensor for part in found.parts for tile in part.tiles for ring in tile.rings}
     missing = [one.layer.output for one in compiled.mapped.layers if one.layer.output not in tensors]
     if missing:
         what = f"the program has no ring that holds {', '.join(missing)}, so it cannot be compared"
@@ -236,5 +236,6 @@ def differences(
 def _writer(compiled: Compiled, execution: Execution, name: str, element: tuple[int, ...]) -> tuple[str, int]:
     """The instruction that stored an element, and its line of the printed program."""
     writer = next(w for w in execution.writers[name] if w.writes(*element[1:]))
-    line = line_of(compiled.program)[writer.tile, "core", writer.core, writer.index]
-    return f"tile {writer.tile}, core {writer.core}, instruction {writer.index}", line
+    line = lines_by_part(compiled.program)[writer.phase][writer.tile, "core", writer.core, writer.index]
+    phase = f"phase {writer.phase}, " if compiled.program.phases else ""
+    return f"{phase}tile {writer.tile}, core {writer.core}, instruction {writer.index}", line

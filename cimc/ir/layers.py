@@ -211,13 +211,14 @@ class Layer(ABC):
 @dataclass(frozen=True, slots=True)
 class Binding:
     """How a network tensor lies on `maps`, of an input on its one map: `moves` between its elements, in C order, and
-    the words of the maps laid end to end; None in an estimate."""
+    the words of the maps laid end to end; None in an estimate. memory: off-chip memory holds it between two rounds."""
 
     tensor: str
     shape: tuple[int, ...]
     dtype: str
     maps: tuple[str, ...]
     moves: Moves | None
+    memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,37 +48,47 @@ def missed_rate(wanted: float | None, report: Report) -> list[Diagnostic]:
 
 
 class _Builder:
-    """What the parts of a report are made from. placed: cores of a layer; on_core: names of the layers of a core."""
+    """What the parts of a report are made from. placed: cores of a layer; on_cores: names of the layers of a core, by
+    round; round: that tiles are told about."""
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled, self.mapped, self.program = compiled, compiled.mapped, compiled.program
         self.target, self.names, self.priced = compiled.target, compiled.names.shown, price(compiled)
         self.placed: defaultdict[int, list[Place]] = defaultdict(list)
-        self.on_core: defaultdict[Place, dict[str, None]] = defaultdict(dict)
-        for task in compiled.scheduled.tasks:
-            self.placed[task.layer].append((task.tile, task.core))
-            self.on_core[task.tile, task.core][self.names[task.layer]] = None
+        self.round, self.on_cores = 0, list[dict[Place, dict[str, None]]]()
+        numbers = {one.layer.output: number for number, one in enumerate(compiled.mapped.layers)}
+        for scheduled in compiled.rounds:
+            self.on_cores.append(defaultdict(dict))
+            for task in scheduled.tasks:
+                number = numbers[scheduled.layer_of(task).layer.output]
+                self.placed[number].append((task.tile, task.core))
+                self.on_cores[-1][task.tile, task.core][self.names[number]] = None
 
     def report(self) -> Report:
         """All of it."""
         layers = tuple(self.layer(index) for index in range(len(self.names)))
-        tiles = tuple(self.tile(tile) for tile in self.program.tiles)
-        travel = self.compiled.scheduled.travel
+        tiles: list[TileReport] = []
+        for phase, part in zip(self.program.phases or (None,), self.program.parts, strict=True):
+            if phase is None or not phase.once:
+                self.round = 0 if phase is None else phase.round
+                tiles += [self.tile(tile) for tile in part.tiles]
+        travel = None if self.program.phases else self.compiled.scheduled.travel
         return Report(
             format=REPORT_FORMAT,
             program=program_digest(self.program),
             weights=self.program.weights,
-            summary=self.summary(layers, tiles),
+            summary=self.summary(layers, tuple(tiles)),
             cost=self.priced.report,
             unpriced=self.priced.unpriced,
             writing=Writing.of(self.program, self.target),
+            rounds=self.priced.rounds,
             travel=None
             if travel is None
             else TravelReport(travel[1].hops, travel[0].hops, travel[1].off_chip, travel[0].off_chip),
             inputs=tuple(self.plug(binding) for binding in self.mapped.inputs),
             outputs=tuple(self.plug(binding) for binding in self.mapped.outputs),
             layers=layers,
-            tiles=tiles,
+            tiles=tuple(tiles),
             warnings=tuple(Warned(w.code, w.what, str(w.where), w.todo) for w in self.compiled.warnings),
         )
 
@@ -98,7 +108,9 @@ class _Builder:
             mvmus_on_tiles=sizes.tiles * target.tile.cores * target.core.mvmus,
             instructions=sizes.instructions,
             code_bytes=sizes.code_bytes,
-            memory_words=sum(tile.memory_words for tile in tiles),
+            memory_words=max(
+                sum(tile.memory_words for tile in tiles if tile.round == number) for number in {t.round for t in tiles}
+            ),
             weights=sum(layer.matrix.weights for layer in layers if layer.matrix is not None),
             memory_operations=memory,
             vector_operations=vector,
@@ -190,8 +202,9 @@ class _Builder:
             channel_capacity=target.tile.instruction_bytes,
             fifos=used.fifos,
             fifo_capacity=target.tile.fifos,
-            joules=self.priced.tiles.get(tile.number),
+            joules=self.priced.tiles.get(tile.number) if self.priced.rounds is None else None,
             cores=tuple(self.core((tile.number, core.number), core, bytes_of[core.number]) for core in tile.cores),
+            round=self.round,
         )
 
     def core(self, place: Place, core: CoreCode, code_bytes: int) -> CoreReport:
@@ -199,7 +212,7 @@ class _Builder:
         mvmus, (seconds, joules) = len(core.by_mvmu()), self.priced.cores.get(place, (None, None))
         return CoreReport(
             core=core.number,
-            layers=tuple(self.on_core[place]),
+            layers=tuple(self.on_cores[self.round].get(place, ())),
             code_bytes=code_bytes,
             code_capacity=self.target.core.instruction_bytes,
             mvmus=mvmus,

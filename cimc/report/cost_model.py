@@ -82,7 +82,8 @@ class CostReport:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Writing the weights, once, before the first input.
+    """Writing the weights: once, before the first input, or in rounds, once for the inputs that share them. What words
+    take on their way to the crossbars is not counted here.
 
     cells: that hold weights, copies included, the fixed unit column of an encoding not. rows: the most that one MVMU
     has to write, one after the other; MVMUs write beside each other. seconds, joules: None where the target has no
@@ -97,14 +98,23 @@ class Writing:
 
     @staticmethod
     def of(program: Program, target: Target) -> Writing:
-        """What a program's matrices take, with the prices of its target."""
-        cores = [core for tile in program.tiles for core in tile.cores]
-        cells = sum(cells_of(core, target) for core in cores)
-        rows = max((_extent(held)[0] for core in cores for held in core.by_mvmu().values()), default=0)
-        cost = target.write_cost(cells, rows)
-        if cost is None:
+        """What a program's matrices take, with the prices of its target: those of all rounds, round after round."""
+        phases = program.phases or (None,)
+        parts = [part for phase, part in zip(phases, program.parts, strict=True) if phase is None or phase.once]
+        each = [Writing._of_part(part, target) for part in parts] or [(0, 0)]
+        cells, rows = sum(cells for cells, _ in each), max(rows for _, rows in each)
+        costs = [target.write_cost(*one) for one in each]
+        if any(cost is None for cost in costs):
             return Writing(cells, rows, None, None, f"target {target.name} has no price for writing a cell ([writing])")
-        return Writing(cells, rows, *cost, "")
+        seconds, joules = (sum(cost[n] for cost in costs if cost is not None) for n in (0, 1))
+        return Writing(cells, rows, seconds, joules, "")
+
+    @staticmethod
+    def _of_part(program: Program, target: Target) -> tuple[int, int]:
+        """Cells, and the most rows of an MVMU."""
+        cores = [core for tile in program.tiles for core in tile.cores]
+        rows = max((_extent(held)[0] for core in cores for held in core.by_mvmu().values()), default=0)
+        return sum(cells_of(core, target) for core in cores), rows
 
     def __str__(self) -> str:
         what = f"{self.cells:,} cells, at most {self.rows:,} rows an MVMU"

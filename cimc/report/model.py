@@ -8,8 +8,9 @@ from cimc.base.layer_names import LayerNames
 from cimc.base.quantities import tiles_text, travel_text
 from cimc.base.shown import Facts, Shown
 from cimc.report.cost_model import CostReport, LayerCost, Writing
+from cimc.report.rounds import RoundsReport
 
-REPORT_FORMAT = 3
+REPORT_FORMAT = 4
 """The version of report.json; it changes when a field changes its meaning, comes or goes away."""
 
 
@@ -161,8 +162,8 @@ class RegionReport:
 class TileReport:
     """A tile: memory words and bytes of transfer code of how many, receive FIFOs of how many, its cores.
 
-    tile: counted over all chips, chip after chip. largest: what takes most of its memory (None where it is empty).
-    joules: that it spends for one input; None where the report has no cost.
+    tile: counted over all chips, chip after chip; round: in which it is used like this. largest: what takes most of its
+    memory (None where it is empty). joules: that it spends for one input; None where the report has no cost.
     """
 
     tile: int
@@ -176,6 +177,7 @@ class TileReport:
     fifo_capacity: int
     joules: float | None
     cores: tuple[CoreReport, ...]
+    round: int
 
     @property
     def fill(self) -> float:
@@ -216,7 +218,8 @@ class Report(Shown):
     """The mapping report of a program. program: sha256 of its binary form (hex); weights: of its arrays.
 
     cost: time and energy of a stream of inputs; None where the target lacks prices for it, which `unpriced` then says.
-    travel: None where tiles have no places.
+    rounds: of a program that runs in rounds, whose time and energy stand there. travel: None where tiles have no
+    places.
     """
 
     format: int
@@ -226,6 +229,7 @@ class Report(Shown):
     cost: CostReport | None
     unpriced: str
     writing: Writing
+    rounds: RoundsReport | None
     travel: TravelReport | None
     inputs: tuple[PlugReport, ...]
     outputs: tuple[PlugReport, ...]
@@ -252,13 +256,20 @@ class Report(Shown):
             facts.append(("flit hops", travel_text(t.hops, t.hops_in_order)))
         if t is not None and (t.off_chip or s.chips > 1):
             facts.append(("between chips", travel_text(t.off_chip, t.off_chip_in_order, "flits")))
-        return [
-            *facts,
+        facts += [
             ("instructions", f"{s.instructions:,}, {s.code_bytes:,} bytes"),
             ("work in memory", f"{s.in_memory_percent:.2f} % of {operations:,} operations an input"),
-            *([("time and energy", f"not known: {self.unpriced}")] if self.cost is None else self.cost.facts()),
-            ("writing weights", str(self.writing)),
         ]
+        if self.unpriced:
+            facts.append(("time and energy", f"not known: {self.unpriced}"))
+        if self.cost is not None:
+            facts += self.cost.facts()
+        return facts + (self.rounds.facts() if self.rounds is not None else [("writing weights", str(self.writing))])
+
+    @property
+    def costs(self) -> CostReport | RoundsReport | None:
+        """Whatever has latency, rate and energy; None where they are not known."""
+        return self.rounds if self.rounds is not None else self.cost
 
     @property
     def names(self) -> LayerNames:

@@ -10,12 +10,14 @@ from cimc.base.diagnostics import CimcError
 from cimc.base.quantities import percent
 from cimc.driver.compile import Compiled
 from cimc.isa.cost.prices import PriceList
-from cimc.isa.program import CoreCode
+from cimc.isa.program import CoreCode, Program
 from cimc.report.cost_model import CostReport, LayerCost, Share
 from cimc.report.limits import limit_of, loads_of
+from cimc.report.rounds import RoundsReport
 from cimc.runtime.timing.account import NO_LAYER, settle
 from cimc.runtime.timing.engine import time_program
 from cimc.runtime.timing.operations import cost_stream
+from cimc.runtime.timing.rounds import time_rounds
 
 INPUTS = 4
 """Inputs of the stream that a report times, as many as `cimc time` takes where it is not told."""
@@ -28,6 +30,7 @@ Place = tuple[int, int]
 @dataclass(slots=True)
 class Priced:
     """Costs of one input. report: None where the target lacks a price, as `unpriced` says; there is nothing else then.
+    rounds: of a program that runs in rounds, which has no report.
 
     layers: by index. cores: (seconds at work, joules). tiles: joules, transfers included. elsewhere: joules of no
     layer. by_layer: joules; core_seconds: by layer, by core.
@@ -35,6 +38,7 @@ class Priced:
 
     report: CostReport | None = None
     unpriced: str = ""
+    rounds: RoundsReport | None = None
     layers: dict[int, LayerCost] = field(default_factory=dict)
     cores: dict[Place, tuple[float, float]] = field(default_factory=dict)
     tiles: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
@@ -46,6 +50,8 @@ class Priced:
 def price(compiled: Compiled) -> Priced:
     """The costs of a compiled network, or what its target lacks for them, in words."""
     names = compiled.names.shown
+    if compiled.program.phases:
+        return _price_rounds(compiled)
     try:
         timing = time_program(compiled.program, compiled.target, INPUTS)
     except CimcError as error:
@@ -78,11 +84,30 @@ def price(compiled: Compiled) -> Priced:
     return found
 
 
-def _summed(compiled: Compiled) -> Priced:
-    """What each stream costs, counted for the layer that each of its instructions works for."""
+def _price_rounds(compiled: Compiled) -> Priced:
+    """Those of a program that runs in rounds."""
+    program, target, names = compiled.program, compiled.target, compiled.names.shown
+    try:
+        timing = time_rounds(program, target)
+    except CimcError as error:
+        why = "; ".join(diagnostic.what for diagnostic in error.diagnostics)
+        return Priced(unpriced=why, rounds=RoundsReport.of(program, target, names, None))
+    found = Priced(rounds=RoundsReport.of(program, target, names, timing))
+    for part in program.parts:
+        one = _summed(compiled, part)
+        for layer, cores in one.core_seconds.items():
+            seconds, joules = max(cores.values(), default=0.0), timing.joules_by_layer.get(layer, 0.0)
+            busy = percent(seconds, timing.interval)
+            found.layers[layer] = LayerCost(seconds, busy, joules, percent(joules, timing.joules))
+    return found
+
+
+def _summed(compiled: Compiled, part: Program | None = None) -> Priced:
+    """What each stream costs, counted for the layer that each of its instructions works for. part: a phase of the
+    program."""
     prices = PriceList(compiled.target)
     found = Priced()
-    for tile in compiled.program.tiles:
+    for tile in (part or compiled.program).tiles:
         for code in tile.codes:
             account = settle([cost_stream(tile, code, prices)], prices)
             joules = sum(account.layer.values())

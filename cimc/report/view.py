@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from cimc.base.names import printable
-from cimc.base.quantities import si
+from cimc.base.quantities import counted, si
 from cimc.report.cost_model import CostReport
 from cimc.report.model import Format, MatrixReport, Report, TileReport
+from cimc.report.rounds import ROUNDS_LEGEND, rounds_table
 from cimc.report.view_table import facts_table, new_table, table_of
 
 LEGEND = """\
@@ -44,11 +45,15 @@ def report_view(report: Report, all_tiles: bool = False) -> Iterator[RenderableT
     )
     if report.cost is not None:
         yield from _cost(report, report.cost)
+    if report.rounds is not None:
+        yield Text(f"\nRounds, for {counted(report.rounds.shared, 'input')} each", style="bold")
+        yield rounds_table(report.rounds)
+        yield Text(ROUNDS_LEGEND, style="dim")
     yield Text("\nTiles", style="bold")
     shown = report.tiles
     if len(shown) > TILES and not all_tiles:
         fullest = sorted(shown, key=lambda tile: -tile.memory_words)[:TILES]
-        shown = tuple(sorted(fullest, key=lambda tile: tile.tile))
+        shown = tuple(sorted(fullest, key=lambda tile: (tile.round, tile.tile)))
     yield _tiles(shown)
     if len(shown) < len(report.tiles):
         yield Text(f"the {len(shown)} tiles of {len(report.tiles)} that hold most; --all-tiles shows all", style="dim")
@@ -97,8 +102,10 @@ def _cost(report: Report, cost: CostReport) -> Iterator[RenderableType]:
 
 
 def _tiles(tiles: tuple[TileReport, ...]) -> Table:
+    rounds: list[tuple[str, Callable[[TileReport], object]]] = [("round>", lambda tile: tile.round)]
     return table_of(
         tiles,
+        *(rounds if any(tile.round for tile in tiles) else ()),
         ("tile>", lambda tile: tile.tile),
         ("words>", lambda tile: f"{tile.memory_words:,}"),
         ("of %>", lambda tile: f"{tile.fill:.0f}"),

@@ -76,6 +76,12 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
+WRITTEN: Mapping[str, Action] = {
+    "row_write": Action("writing", "one row of the cells of an MVMU is written"),
+    "cell_write": Action("writing", "one cell is written"),
+}
+"""Actions whose prices are those of [writing]."""
+
 KEYS: Mapping[str, Any] = {**dict.fromkeys(TEXTS, str), **SECTIONS, "prices": dict.fromkeys(ACTIONS, PRICE)}
 """All of a file: a table of keys, the field of a key, or str for a plain string."""
 

@@ -238,6 +238,15 @@ class Target:
         """Words of XbarOut that each MVMU has (its columns at the narrowest weights)."""
         return self.mvmu_columns(2) if self.mvmu.slices == "columns" else self.crossbar.columns
 
+    @property
+    def action_prices(self) -> Mapping[str, Price]:
+        """The prices of all actions, those of [writing] among them: of a row the time, of a cell the energy."""
+        paid = self.writing
+        if paid is None:
+            return self.prices
+        row, cell = Price(paid.row_seconds, 0.0, "[writing]"), Price(0.0, paid.cell_joules, "[writing]")
+        return {**self.prices, "row_write": row, "cell_write": cell}
+
     def write_cost(self, cells: int, rows: int) -> tuple[float, float] | None:
         """(s, J) of writing so many cells, where no MVMU writes more than `rows` rows of its crossbars. None where the
         target has no [writing].

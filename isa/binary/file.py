@@ -18,13 +18,13 @@ from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
 from cimc.isa.binary.bytestream import Reader, Texts, signed, sized, unsigned
 from cimc.isa.binary.code import decode_stream, encode_each
 from cimc.isa.directives import DIRECTIVE
-from cimc.isa.program import THINGS, ChannelCode, CoreCode, Instruction, Program, TileCode
+from cimc.isa.program import THINGS, ChannelCode, CoreCode, Instruction, Phase, Program, TileCode, in_phases
 from cimc.isa.table import ISA_VERSION
 from cimc.isa.tree import loop_of
 from cimc.isa.verify.wellformed import problems
 
 MAGIC = b"\x7fCIM"
-FORMAT = 3
+FORMAT = 4
 _HEADER = struct.Struct("<4sBBIQ")
 
 
@@ -79,7 +79,17 @@ def _payload(data: bytes, file: str) -> Reader:
 def _program(program: Program, texts: Texts) -> bytes:
     out = [_fields("program", program, texts), unsigned(len(program.strings))]
     out += [texts.number(text) for text in program.strings]
-    out += [_records("input", program.inputs, texts), _records("output", program.outputs, texts)]
+    out.append(unsigned(len(program.phases)))
+    for phase in program.phases:
+        out += [_fields("phase", phase, texts), *_part(phase, texts)]
+    if not program.phases:
+        out += _part(program, texts)
+    return b"".join(out)
+
+
+def _part(program: Program | Phase, texts: Texts) -> list[bytes]:
+    """Inputs, outputs and tiles."""
+    out = [_records("input", program.inputs, texts), _records("output", program.outputs, texts)]
     out.append(unsigned(len(program.tiles)))
     for tile in program.tiles:
         out.append(signed(tile.number))
@@ -90,7 +100,7 @@ def _program(program: Program, texts: Texts) -> bytes:
                 out.append(signed(code.number))
                 out += [_records("mvmu", code.matrices, texts)] if isinstance(code, CoreCode) else []
                 out.append(_stream(code.stream, tile, texts))
-    return b"".join(out)
+    return out
 
 
 def _records(name: str, records: Sequence[object], texts: Texts) -> bytes:
@@ -120,17 +130,25 @@ def _stream(stream: Sequence[Instruction], tile: TileCode, texts: Texts) -> byte
 
 def _read_program(reader: Reader) -> Program:
     """What _program wrote."""
-    return Program(
-        **_read_fields("program", reader),
-        strings=tuple(reader.known() for _ in range(reader.count())),
-        inputs=_read_records("input", reader),
-        outputs=_read_records("output", reader),
-        tiles=tuple(_read_tile(reader) for _ in range(reader.count())),
-    )
+    head = Program(**_read_fields("program", reader), strings=tuple(reader.known() for _ in range(reader.count())))
+    phases = reader.count()
+    if not phases:
+        return replace(head, **_read_part(reader))
+    return in_phases(head, tuple(Phase(**_read_fields("phase", reader), **_read_part(reader)) for _ in range(phases)))
+
+
+def _read_part(reader: Reader) -> dict[str, Any]:
+    """What _part wrote."""
+    return {
+        "inputs": _read_records("input", reader),
+        "outputs": _read_records("output", reader),
+        "tiles": tuple(_read_tile(reader) for _ in range(reader.count())),
+    }
 
 
 def _read_tile(reader: Reader) -> TileCode:
-    tile = TileCode(reader.signed(), *(_read_records(thing, reader) for thing in THINGS))
+    number = reader.signed()
+    tile = TileCode(number, **{f"{thing}s": _read_records(thing, reader) for thing in THINGS})
     cores = tuple(
         CoreCode(reader.signed(), _read_records("mvmu", reader), _read_stream(reader, tile))
         for _ in range(reader.count())

@@ -13,15 +13,24 @@ writes its registers while it computes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cimc.base.diagnostics import CimcError, Diagnostic, Place, fail
-from cimc.isa.cost.products import PARTS, Counts, Setting, add_counts, full_product, multiplied, product_share
-from cimc.isa.kinds.numbers import Mask
+from cimc.isa.cost.products import (
+    PARTS,
+    Counts,
+    Setting,
+    add_counts,
+    full_product,
+    multiplied,
+    product_share,
+    reads_share,
+)
+from cimc.isa.kinds.numbers import Mask, Mvmu
 from cimc.isa.program import Instruction
 from cimc.isa.table import FORM
-from cimc.target.keys import ACTIONS
+from cimc.target.keys import ACTIONS, WRITTEN
 from cimc.target.model import Target
 
 
@@ -61,13 +70,13 @@ class PriceList:
             what = f"target {target.name} has no prices: it says nothing about time and energy"
             todo = 'compile for puma, or for a file of your own with [prices] (docs/targets.md, "Prices")'
             raise fail("time.price", what, Place(f"target {target.name}", item="prices"), todo)
-        self.target = target
+        self.target, self._prices = target, target.action_prices
         self._missing: set[str] = set()
         self._rest = _rest_of_product(target)
 
     def seconds(self, action: str, count: float = 1.0) -> float:
         """Seconds of so many actions, one after the other; 0 for none."""
-        price = self.target.prices.get(action)
+        price = self._prices.get(action)
         if price is None:
             if count:
                 self._missing.add(action)
@@ -96,7 +105,9 @@ class PriceList:
         if form.has(Mask):
             chosen = multiplied(form.operand(instruction, Mask), setting).values()
             return self.seconds("mvm", max((product_share(self.target, held) for held in chosen), default=0.0))
-        ports = [self.seconds(action, counts.get(action, 0)) for action in ("xin_read", "xin_write")]
+        if form.has(Mvmu):
+            return self.seconds("mvm", reads_share(self.target, 1))
+        ports = [self.seconds(action, counts.get(action, 0)) for action in ("xin_read", "xin_write", "row_write")]
         ports.append(self.seconds("fifo_word", counts.get("fifo_word", 0)))
         vector = self.seconds("alu", counts.get("alu", 0)) + self.seconds("table_lookup", counts.get("table_lookup", 0))
         if not vector:
@@ -106,7 +117,7 @@ class PriceList:
     def _joules(self, action: str, count: float) -> float:
         if action == "mvm" and action in self.target.prices:
             return self._rest
-        price = self.target.prices.get(action)
+        price = self._prices.get(action)
         if price is None:
             self._missing.add(action)
             return 0.0
@@ -123,8 +134,12 @@ class PriceList:
             raise CimcError(_no_price(self.target, sorted(self._missing)))
 
 
-def _no_price(target: Target, actions: Iterable[str]) -> list[Diagnostic]:
-    return [
+def _no_price(target: Target, actions: Sequence[str]) -> Iterator[Diagnostic]:
+    if any(action in WRITTEN for action in actions):
+        what = f"target {target.name} does not say what writing a row of cells takes"
+        todo = "give it [writing] with row_seconds, cell_joules and endurance, in a file that extends it"
+        yield Diagnostic("time.price", what, Place(f"target {target.name}", item="writing"), todo)
+    yield from (
         Diagnostic(
             "time.price",
             f'target {target.name} has no price for "{action}": {ACTIONS[action].meaning}',
@@ -132,7 +147,8 @@ def _no_price(target: Target, actions: Iterable[str]) -> list[Diagnostic]:
             f"give [prices.{action}] seconds and joules (or watts), with their source, in a file that extends it",
         )
         for action in actions
-    ]
+        if action not in WRITTEN
+    )
 
 
 def _rest_of_product(target: Target) -> float:

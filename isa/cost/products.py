@@ -91,13 +91,17 @@ def product_share(target: Target, matrices: Sequence[Matrix]) -> float:
     Each read of a crossbar that is saved saves one "crossbar_step", where that has a price; else nothing (PUMA's
     simulator: 100 ns x (steps + 2) an MVM; ISAAC: 100 ns a step).
     """
+    steps = max(steps_of(target, m.input_bits, m.input_signed) for m in matrices)
+    return reads_share(target, steps * groups_of(target, extent(tuple(matrices))[0]))
+
+
+def reads_share(target: Target, reads: int) -> float:
+    """The time of so many reads of a crossbar, converters included, as a share of that of a full product."""
     whole, step = target.prices.get("mvm"), target.prices.get("crossbar_step")
     if whole is None or step is None or not whole.seconds:
         return 1.0
     full = steps_of(target, target.numbers.input, True) * groups_of(target, target.mvmu_rows)
-    steps = max(steps_of(target, m.input_bits, m.input_signed) for m in matrices)
-    saved = full - steps * groups_of(target, extent(tuple(matrices))[0])
-    return max(0.0, whole.seconds - saved * step.seconds) / whole.seconds
+    return max(0.0, whole.seconds - (full - reads) * step.seconds) / whole.seconds
 
 
 def multiplied(mask: int, setting: Setting) -> dict[int, tuple[Matrix, ...]]:
@@ -118,6 +122,27 @@ def product_counts(mask: int, setting: Setting) -> Counts:
         add_counts(counts, {action: count for action, count in parts.items() if action in target.prices})
         add_counts(counts, {"mvm": product_share(target, held), "xin_read": rows, "register_word": columns})
     return counts
+
+
+def write(operands: Operands, setting: Setting) -> Counts:
+    """Cells of a row of each MVMU; their rows at the same time."""
+    mask = operands[0]
+    assert isinstance(mask, int), operands
+    target = setting.target
+    cells = sum(
+        extent(held)[1] * target.slices(max(m.weight_bits for m in held)) * target.cells_abreast
+        for held in multiplied(mask, setting).values()
+    )
+    return {"row_write": 1, "cell_write": cells}
+
+
+def read_back(operands: Operands, setting: Setting) -> Counts:
+    """One step of a product that drives one row, as far as its parts have prices (assumed)."""
+    mvmu, _, d = operands
+    assert isinstance(mvmu, int) and isinstance(d, Reg), operands
+    held = multiplied(1 << mvmu, setting).get(mvmu, ())
+    parts = product_parts(setting.target, 1, d.length, max((m.weight_bits for m in held), default=2), 1)
+    return {action: count for action, count in parts.items() if action in setting.target.prices}
 
 
 def memory_actions(words: int) -> Counts:

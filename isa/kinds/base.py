@@ -10,7 +10,7 @@ from cimc.base.diagnostics import did_you_mean
 from cimc.isa.binary.bytestream import Reader
 from cimc.isa.cost.products import Counts, Setting
 from cimc.isa.operands import Affine
-from cimc.isa.program import ChannelCode, CoreCode, TileCode
+from cimc.isa.program import ChannelCode, CoreCode, Matrix, TileCode, extent
 from cimc.isa.text.syntax import OperandShape
 from cimc.isa.tree import Loop
 from cimc.target.model import Target
@@ -27,6 +27,7 @@ Complaint = tuple[str, str, str, str]
 """Code, what, what to do, and NAME, STREAM or ""."""
 
 NO_COUNTS: Counts = {}
+NOTHING_STORED: Mapping[int, tuple[int, int, int]] = {}
 
 
 class Scope:
@@ -62,13 +63,21 @@ class Look:
     """A look at one stream on a target, instruction by instruction.
 
     complain: code, what, what to do about the present instruction, which has this mnemonic and stands in these loops.
-    written: by register file, a bit for each register that was written; writes: of the present instruction.
+    written: by register file, a bit for each register that was written; writes: of the present instruction. stored:
+    (rows, columns, weight bits) of what lies in the cells of each MVMU that was written. reached: the MVMUs whose cells
+    the present instruction writes or reads.
     """
 
     def __init__(
-        self, tile: TileCode, code: CoreCode | ChannelCode, target: Target, complain: Callable[[str, str, str], None]
+        self,
+        tile: TileCode,
+        code: CoreCode | ChannelCode,
+        target: Target,
+        complain: Callable[[str, str, str], None],
+        stored: Mapping[int, tuple[int, int, int]] = NOTHING_STORED,
     ) -> None:
-        self.target, self.complain = target, complain
+        self.target, self.complain, self.stored = target, complain, stored
+        self.reached: dict[int, tuple[Matrix, ...]] = {}
         self.matrices = code.by_mvmu() if isinstance(code, CoreCode) else {}
         self.rings = {ring.name: ring for ring in tile.rings}
         self.scales = {scale.name: scale for scale in tile.scales}
@@ -98,6 +107,30 @@ class Look:
             first = (missing & -missing).bit_length() - 1
             what = f"{space}[{first}] is read and nothing has been written to it before"
             self.complain("unwritten", what, "write it first, such as with `set`")
+
+    def reach(self, mvmus: Iterable[int]) -> None:
+        """The present instruction reaches cells of these MVMUs."""
+        self.reached = {mvmu: self.matrices[mvmu] for mvmu in mvmus if mvmu in self.matrices}
+        for mvmu in mvmus:
+            if mvmu not in self.matrices:
+                there = ", ".join(map(str, sorted(self.matrices))) or "none"
+                what = f"nothing says what lies in MVMU {mvmu}"
+                self.complain("mask", what, f"MVMUs with a matrix: {there}")
+
+    def require_weights(self, mvmu: int) -> None:
+        """An MVMU holds weights: from the start, or since it was written."""
+        held = self.matrices.get(mvmu)
+        if held is None or all(matrix.array for matrix in held):
+            return
+        due = (*extent(held), held[0].weight_bits)
+        found = self.stored.get(mvmu)
+        if found is None:
+            what = f"MVMU {mvmu} has no array, and no phase before this one has written all its rows"
+            self.complain("unwritten-cells", what, "let `write` bring its weights first, in a phase that runs once")
+        elif found != due:
+            shapes = " and ".join(f"{rows} x {columns} weights of {bits} bits" for rows, columns, bits in (found, due))
+            what = f"MVMU {mvmu} was written otherwise than it is declared here: {shapes}"
+            self.complain("unwritten-cells", what, "declare it alike in the phase that writes and in this one")
 
     def affine(self, value: Affine) -> bool:
         """Whether no loop over inputs moves the number; complains if one does."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cimc.isa.binary.bytestream import Reader, signed, unsigned
 from cimc.isa.cost.products import Counts, Setting, product_counts
-from cimc.isa.kinds.base import LARGEST, Complaint, Kind, Look, Scope, number_problems
+from cimc.isa.kinds.base import LARGEST, NO_COUNTS, Complaint, Kind, Look, Scope, number_problems
 from cimc.isa.operands import Affine
 from cimc.isa.program import extent
 from cimc.isa.text.names import UTF8, is_text, write_name
@@ -129,12 +129,40 @@ class Mask(Number):
                 look.complain("mask", what, f"MVMUs with a matrix: {there}")
                 look.write("xout", mvmu * target.xout_stride, target.xout_stride)
                 continue
+            look.require_weights(mvmu)
             rows, columns = extent(held)
             look.read("xin", mvmu * target.mvmu_rows, rows)
             look.write("xout", mvmu * target.xout_stride, columns)
 
     def actions(self, operand: int, setting: Setting) -> Counts:
         return product_counts(operand, setting)
+
+
+class Cells(Mask):
+    """MVMUs whose cells are reached, those of one row at a time."""
+
+    name, thing = "mvmus", "the set of MVMUs"
+    what, example, layout = "a set of MVMUs whose cells are written, MVMU 0 the lowest bit", "0b01", "mask"
+
+    def check(self, operand: int, look: Look) -> None:
+        """They exist and are told what lies in them. Those that are written have room for it."""
+        if not operand:
+            look.complain("mask", "the mask selects no MVMU", "")
+        look.reach(members(operand))
+
+    def actions(self, operand: int, setting: Setting) -> Counts:
+        return NO_COUNTS
+
+
+class Mvmu(Number):
+    """One MVMU."""
+
+    name, thing = "mvmu", "the MVMU"
+    what, example, layout = "the number of an MVMU", "0", "mvmu"
+
+    def check(self, operand: int, look: Look) -> None:
+        look.reach([operand])
+        look.require_weights(operand)
 
 
 class Tile(Number):

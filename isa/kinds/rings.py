@@ -12,8 +12,10 @@ from cimc.isa.kinds.base import LARGEST, STREAM, Complaint, Kind, Look, Scope, n
 from cimc.isa.kinds.numbers import name_in
 from cimc.isa.operands import Affine, Axis, Name
 from cimc.isa.program import Ring as RingRecord
+from cimc.isa.program import extent
 from cimc.isa.text.names import write_name
 from cimc.isa.text.syntax import Index, Indexed, OperandShape, Refused
+from cimc.numerics.packing import packed_words
 
 _MANY_TERMS = 3
 _DEEP = 7
@@ -93,6 +95,23 @@ class Ticket(Kind[Affine]):
 TICKET = Ticket()
 
 
+class Row(Ticket):
+    """A row of the MVMUs that are reached."""
+
+    name, example = "row", "oy"
+    what = "a row of an MVMU: an affine number in the counters of the enclosing loops, outermost first"
+    layout = "like ticket"
+
+    def check(self, operand: Affine, look: Look) -> None:
+        if not look.affine(operand):
+            return
+        low, high = look.extremes(operand)
+        for mvmu, held in look.reached.items():
+            rows = extent(held)[0]
+            if low < 0 or high >= rows:
+                look.complain("cells", f"rows {low} to {high} of MVMU {mvmu}, which has rows 0 to {rows - 1}", "")
+
+
 class Window(Kind[operands.Window]):
     """A window that is read or, with `writes`, written; `loose`: it may leave the map."""
 
@@ -159,6 +178,29 @@ class Window(Kind[operands.Window]):
 
     def actions(self, operand: operands.Window, setting: Setting) -> Counts:
         return memory_actions(operand.words)
+
+
+class Packed(Window):
+    """A window with a row of weights for each MVMU that is written, a pixel each."""
+
+    name, example = "packed", "x[oy, 0:2, 0:64]"
+    what = "a window of one row: a pixel for each MVMU, its channels the words of a row of weights"
+    layout = "like window"
+
+    def check(self, operand: operands.Window, look: Look) -> None:
+        super().check(operand, look)
+        if operand.rows.count != 1 or operand.columns.count != len(look.reached):
+            what = f"{operand.rows.count} x {operand.columns.count} pixels for {len(look.reached)} MVMUs"
+            look.complain("cells", what, "take one row, and a pixel for each MVMU")
+        for mvmu, held in look.reached.items():
+            bits = held[0].weight_bits
+            words = packed_words(extent(held)[1], bits, look.target.numbers.word)
+            if words != operand.channels.count:
+                what = f"{operand.channels.count} words for a row of MVMU {mvmu}, whose weights take {words}"
+                look.complain("cells", what, "write MVMUs of other rows or weights apart")
+            if any(matrix.array for matrix in held):
+                todo = 'leave the array empty (array="") of what is written'
+                look.complain("cells", f"MVMU {mvmu} has an array, and is written", todo)
 
 
 class Port(Kind[operands.Port]):

@@ -10,6 +10,7 @@ from cimc.isa.cost.products import Counts, Setting, memory_actions, multiplier_w
 from cimc.isa.kinds.base import Complaint, Kind, Look, Scope, number_problems
 from cimc.isa.kinds.rings import axis_of
 from cimc.isa.operands import DataRef, Reg
+from cimc.isa.program import extent
 from cimc.isa.text.names import write_name
 from cimc.isa.text.syntax import Indexed, OperandShape, Refused
 
@@ -76,6 +77,20 @@ class Dest(Source):
     def check(self, operand: Reg, look: Look) -> None:
         self.exists(operand, look)
         look.write(operand.space, operand.start, operand.length)
+
+
+class Weights(Dest):
+    """Registers that take the weights of a row of an MVMU."""
+
+    name, what, example = "weights", "registers that take weights, one each", "r[0:128]"
+    layout = "like dest"
+
+    def check(self, operand: Reg, look: Look) -> None:
+        super().check(operand, look)
+        for mvmu, held in look.reached.items():
+            columns = extent(held)[1]
+            if operand.length > columns:
+                look.complain("cells", f"{operand.length} weights of a row of MVMU {mvmu}, which has {columns}", "")
 
 
 class Vector(Kind[DataRef]):

@@ -8,7 +8,7 @@ from typing import Any
 
 from cimc.isa.directives import DIRECTIVE, Origin, String, Values, Version
 from cimc.isa.operands import Operand
-from cimc.isa.program import ChannelCode, CoreCode, Instruction, Matrix, Plug, Program, TileCode
+from cimc.isa.program import ChannelCode, CoreCode, Instruction, Matrix, Phase, Plug, Program, TileCode, in_phases
 from cimc.isa.table import ISA_VERSION
 from cimc.isa.text.syntax import Refused
 
@@ -56,11 +56,18 @@ class Builder:
         self._strings: list[str] = []
         self._plugs: dict[str, list[Plug]] = {"input": [], "output": []}
         self._tiles: list[_Tile] = []
+        self._phase: Phase | None = None
+        self._phases: list[Phase] = []
 
     @property
     def tile(self) -> int | None:
         """The number of the present tile."""
         return self._tiles[-1].number if self._tiles else None
+
+    @property
+    def phase(self) -> int:
+        """The place of the present phase among all; 0 where there are none."""
+        return len(self._phases)
 
     def directive(self, name: str, values: Values) -> None:
         """A directive with the values of all its keys."""
@@ -85,6 +92,8 @@ class Builder:
                     what = f"string {number} stands where {due} is due"
                     raise Refused("string-number", what, "number the strings 0, 1, 2, ...")
                 self._strings.append(text)
+            case Phase() as phase:
+                self._begin(phase)
             case Plug() as plug:
                 self._plugs[name].append(plug)
             case TileCode(number):
@@ -110,9 +119,28 @@ class Builder:
         if self._head is None:
             todo = 'add `.program "name" target="..." weights="..."` after `.isa`'
             raise Refused("missing-program", "the program has no name and target", todo)
-        inputs, outputs = map(tuple, self._plugs.values())
+        head, parts = replace(self._head, strings=tuple(self._strings)), self._parts()
+        if self._phase is None:
+            return replace(head, **parts)
+        return in_phases(head, (*self._phases, replace(self._phase, **parts)))
+
+    def _parts(self) -> dict[str, Any]:
+        """Inputs, outputs and tiles of the present phase."""
         tiles = tuple(tile.frozen() for tile in self._tiles)
-        return replace(self._head, strings=tuple(self._strings), inputs=inputs, outputs=outputs, tiles=tiles)
+        return {"inputs": tuple(self._plugs["input"]), "outputs": tuple(self._plugs["output"]), "tiles": tiles}
+
+    def _begin(self, phase: Phase) -> None:
+        """Another phase; the one before is done."""
+        due = 0 if self._phase is None else len(self._phases) + 1
+        if phase.number != due:
+            what = f"phase {phase.number} stands where {due} is due"
+            raise Refused("phase-number", what, "number the phases 0, 1, 2, ...")
+        if self._phase is not None:
+            self._phases.append(replace(self._phase, **self._parts()))
+        elif self._tiles or any(self._plugs.values()):
+            what = "inputs, outputs or tiles stand before the first .phase"
+            raise Refused("place", what, "put each behind the .phase that it belongs to")
+        self._phase, self._plugs, self._tiles, self.unit = phase, {"input": [], "output": []}, [], None
 
     def _check_version(self, version: int) -> None:
         if version != ISA_VERSION:

@@ -39,7 +39,7 @@ def parse(text: str, file: str = "") -> Program:
                 builder.directive(name, meant)
                 places = spots.instructions.setdefault(_stream(builder), [])
                 if name == "tile" and builder.tile is not None:
-                    spots.tiles[builder.tile] = number
+                    spots.tiles[builder.phase, builder.tile] = number
         except Refused as error:
             place = _place(file, number, raw, error.column)
             found.append(Diagnostic(f"asm.{error.code}", error.what, place, error.todo))
@@ -57,9 +57,13 @@ def parse(text: str, file: str = "") -> Program:
     return program
 
 
-def _stream(builder: Builder) -> tuple[int, str, int]:
+_Stream = tuple[int, int, str, int]
+"""A stream: place of its phase, tile, "core" or "channel", number of that."""
+
+
+def _stream(builder: Builder) -> _Stream:
     unit = builder.unit or Unit("", -1)
-    return -1 if builder.tile is None else builder.tile, unit.kind, unit.number
+    return builder.phase, -1 if builder.tile is None else builder.tile, unit.kind, unit.number
 
 
 def _place(file: str, number: int, line: str, column: int) -> Place:
@@ -75,29 +79,29 @@ _Spot = tuple[int, str, tuple[int, ...]]
 class _Spots:
     """Where in the file things stand, and which streams, and names of which tiles, broken lines belong to."""
 
-    instructions: dict[tuple[int, str, int], list[_Spot]] = field(default_factory=dict)
-    tiles: dict[int, int] = field(default_factory=dict)
-    streams: set[tuple[int, str, int]] = field(default_factory=set)
-    names: set[int] = field(default_factory=set)
+    instructions: dict[_Stream, list[_Spot]] = field(default_factory=dict)
+    tiles: dict[tuple[int, int], int] = field(default_factory=dict)
+    streams: set[_Stream] = field(default_factory=set)
+    names: set[tuple[int, int]] = field(default_factory=set)
 
     def note_damage(self, line: str, builder: Builder) -> None:
         """Remember which stream or tile a broken line belongs to: what follows from it is not reported."""
         self.streams.add(_stream(builder))
         if line.startswith("."):
-            self.names.add(_stream(builder)[0])
+            self.names.add(_stream(builder)[:2])
 
     def is_doubtful(self, problem: Problem) -> bool:
         """Whether a problem may only follow from a line that is reported already."""
         if problem.needs == NAME:
-            return problem.tile in self.names
-        return problem.needs == STREAM and (problem.tile, problem.unit, problem.number) in self.streams
+            return (problem.phase, problem.tile) in self.names
+        return problem.needs == STREAM and problem.stream in self.streams
 
     def located(self, problem: Problem, file: str) -> Diagnostic:
         """A problem as a diagnostic at its line and column."""
-        lines = self.instructions.get((problem.tile, problem.unit, problem.number), [])
+        lines = self.instructions.get(problem.stream, [])
         if 0 <= problem.index < len(lines):
             line, raw, columns = lines[problem.index]
             place = _place(file, line, raw, columns[problem.operand + 1])
         else:
-            place = Place(file, self.tiles.get(problem.tile, 0))
+            place = Place(file, self.tiles.get((problem.phase, problem.tile), 0))
         return Diagnostic(f"asm.{problem.code}", problem.what, place, problem.todo)

@@ -22,8 +22,20 @@ def print_program(program: Program) -> str:
 
 
 def line_of(program: Program) -> dict[Spot, int]:
-    """The line, from 1, of every instruction in print_program(program)."""
-    return {spot: number for number, (_, spot) in enumerate(_lines(program), 1) if spot is not None}
+    """The line, from 1, of every instruction in print_program(program), which runs in no rounds."""
+    assert not program.phases, "instructions of several phases stand at the same spots"
+    return lines_by_part(program)[0]
+
+
+def lines_by_part(program: Program) -> list[dict[Spot, int]]:
+    """The same for each of a program's parts."""
+    found: list[dict[Spot, int]] = []
+    for number, (text, spot) in enumerate(_lines(program), 1):
+        if not found or text.startswith(".phase"):
+            found.append({})
+        if spot is not None:
+            found[-1][spot] = number
+    return found[1:] if program.phases else found
 
 
 def print_instruction(instruction: Instruction) -> str:
@@ -42,10 +54,14 @@ def _lines(program: Program) -> Iterator[tuple[str, Spot | None]]:
     yield _directive("program", program), None
     for number, text in enumerate(program.strings):
         yield f".string {number} {quote(text)}", None
-    for name, plugs in (("input", program.inputs), ("output", program.outputs)):
-        yield from ((_directive(name, plug), None) for plug in plugs)
-    for tile in program.tiles:
-        yield from _tile_lines(program, tile)
+    for phase, part in zip(program.phases or (None,), program.parts, strict=True):
+        if phase is not None:
+            yield "", None
+            yield _directive("phase", phase), None
+        for name, plugs in (("input", part.inputs), ("output", part.outputs)):
+            yield from ((_directive(name, plug), None) for plug in plugs)
+        for tile in part.tiles:
+            yield from _tile_lines(part, tile)
 
 
 def _tile_lines(program: Program, tile: TileCode) -> Iterator[tuple[str, Spot | None]]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from cimc.base.diagnostics import Diagnostic, Place
+from cimc.base.diagnostics import CimcError, Diagnostic, Place
 from cimc.isa.program import Program, streams_of
-from cimc.isa.text.printer import Spot, line_of, print_instruction
+from cimc.isa.text.printer import Spot, lines_by_part, print_instruction
+
+
+def stop_at(*findings: Findings) -> None:
+    """Raise CimcError where anything was found."""
+    if any(map(len, findings)):
+        raise CimcError(diagnostic for one in findings for diagnostic in one.diagnostics)
 
 
 class Findings:
-    """The findings so far; the same code at the same place counts once."""
+    """The findings so far about a part of a program; the same code at the same place counts once."""
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
+    def __init__(self, program: Program, part: int = 0) -> None:
+        self._program, self._part = program, part
         self._lines: dict[Spot, int] | None = None
-        self._streams = streams_of(program)
+        self._streams = streams_of(program.parts[part])
+        self._where = f"phase {part}, " if program.phases else ""
         self._found: dict[tuple[str, str], Diagnostic] = {}
 
     def __len__(self) -> int:
@@ -26,12 +33,12 @@ class Findings:
 
     def add(self, code: str, what: str, item: str, todo: str = "") -> None:
         """A finding about a thing that is no instruction, such as "tile 0, ring x"."""
-        self._put(code, what, Place(self._program.name, item=item), todo)
+        self._put(code, what, Place(self._program.name, item=self._where + item), todo)
 
     def at(self, spot: Spot, code: str, what: str, todo: str = "") -> None:
         """A finding about an instruction."""
         tile, unit, number, index = spot
-        item = f"tile {tile} {unit} {number}, instruction {index}: {self.text(spot)}"
+        item = f"{self._where}tile {tile} {unit} {number}, instruction {index}: {self.text(spot)}"
         origin = self._streams[tile, unit, number][index].origin
         if 0 <= origin < len(self._program.strings):
             item += f" (from {self._program.strings[origin]})"
@@ -40,7 +47,7 @@ class Findings:
     def line(self, spot: Spot) -> int:
         """The line of an instruction in the printed program."""
         if self._lines is None:
-            self._lines = line_of(self._program)
+            self._lines = lines_by_part(self._program)[self._part]
         return self._lines[spot]
 
     def text(self, spot: Spot) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from cimc.isa.kinds.base import Look
 from cimc.isa.program import ChannelCode, CoreCode, Matrix, TileCode, extent
 from cimc.isa.table import FORM
@@ -13,12 +16,19 @@ _WIDEST_SUM = 52
 """Bits of an MVMU's sums beyond their sign: the emulator takes exact products in float64."""
 
 
-def check_tile(tile: TileCode, target: Target, findings: Findings) -> None:
-    """Check the matrices and every instruction of a tile whose rings are sound and whose streams are well formed."""
+def check_tile(
+    tile: TileCode,
+    target: Target,
+    findings: Findings,
+    stored: Mapping[tuple[int, int, int], tuple[int, int, int]] = MappingProxyType({}),
+) -> None:
+    """Check the matrices and every instruction of a tile whose rings are sound and whose streams are well formed.
+    stored: (rows, columns, weight bits) of what was written to an MVMU, by tile, core and MVMU."""
     for core in tile.cores:
         _check_matrices(tile, core, target, findings)
     for code in tile.codes:
-        _check_stream(tile, code, target, findings)
+        there = {at[2]: what for at, what in stored.items() if at[:2] == (tile.number, code.number)}
+        _check_stream(tile, code, target, findings, there if isinstance(code, CoreCode) else {})
 
 
 def _check_matrices(tile: TileCode, core: CoreCode, target: Target, findings: Findings) -> None:
@@ -58,7 +68,13 @@ def _check_shared(item: str, held: tuple[Matrix, ...], findings: Findings) -> No
         findings.add("matrix", "its matrices differ in weight bits, input bits, signs or shift", item)
 
 
-def _check_stream(tile: TileCode, code: CoreCode | ChannelCode, target: Target, findings: Findings) -> None:
+def _check_stream(
+    tile: TileCode,
+    code: CoreCode | ChannelCode,
+    target: Target,
+    findings: Findings,
+    stored: Mapping[int, tuple[int, int, int]],
+) -> None:
     """Every instruction of a stream, in its order."""
     at = 0
 
@@ -69,7 +85,7 @@ def _check_stream(tile: TileCode, code: CoreCode | ChannelCode, target: Target, 
         loop = loop_of(instruction)
         if loop is not None and loop[1] == 0:
             complain("loop", "the loop never runs", "remove it with its body")
-    look = Look(tile, code, target, complain)
+    look = Look(tile, code, target, complain, stored)
     for look.loops, leaf in leaves(build_tree(code.stream)):
         at, form = leaf.index, FORM[leaf.instruction.mnemonic]
         look.mnemonic = form.mnemonic

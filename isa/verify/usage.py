@@ -10,7 +10,7 @@ from cimc.isa.binary.code import code_bytes
 from cimc.isa.cost.products import multiplier_words
 from cimc.isa.effects import event_of
 from cimc.isa.kinds.numbers import Fifo
-from cimc.isa.program import Program, Ring, Scale, Table, TileCode, Vector
+from cimc.isa.program import Area, Program, Ring, Scale, Table, TileCode, Vector
 from cimc.isa.table import FORM
 from cimc.isa.verify.findings import Findings
 from cimc.target.model import Numbers, Target
@@ -20,7 +20,7 @@ _MOST_CHANNELS = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A run of tile memory. kind: "ring", "scale", "vector" or "table"; address and words in words."""
+    """A run of tile memory. kind: "ring", "scale", "vector", "table" or "area"; address and words in words."""
 
     kind: str
     name: str
@@ -61,9 +61,9 @@ class TileUsage:
         return max(self.regions, key=lambda region: region.words, default=None)
 
 
-def _words_of(record: Ring | Scale | Vector | Table, numbers: Numbers) -> int:
-    """Memory words of a ring or a constant: multipliers have 32 bits, everything else is words."""
-    if isinstance(record, Ring):
+def _words_of(record: Ring | Scale | Vector | Table | Area, numbers: Numbers) -> int:
+    """Memory words of a ring, an area or a constant: multipliers have 32 bits, everything else is words."""
+    if isinstance(record, Ring | Area):
         return record.words
     if isinstance(record, Scale):
         return record.entries * record.rows * multiplier_words(numbers.word)

@@ -4,20 +4,25 @@ In order: form (wellformed), numbers of the directives, memory and code, operand
 instructions an input takes, discipline of each stream, messages, coverage of the rings, and - where all that holds -
 the token game. Each step relies on those before it: none of them takes time or memory for numbers that no chip could
 have.
+
+The phases of a program that runs in rounds are proved one after the other, each like a program of its own, with what
+those before it have written into crossbars and off-chip memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cimc.base.collector import no_collection
-from cimc.base.diagnostics import CimcError
 from cimc.isa.program import Program
 from cimc.isa.verify.counts import check_work
 from cimc.isa.verify.coverage import check_coverage
 from cimc.isa.verify.deadlock import play
 from cimc.isa.verify.discipline import Walk
-from cimc.isa.verify.findings import Findings
+from cimc.isa.verify.findings import Findings, stop_at
 from cimc.isa.verify.instructions import check_tile
 from cimc.isa.verify.patterns import walk_all
+from cimc.isa.verify.phases import Stored, check_phases, note_written
 from cimc.isa.verify.records import check_records
 from cimc.isa.verify.usage import check_capacity
 from cimc.isa.verify.wellformed import problems
@@ -31,39 +36,41 @@ def verify(program: Program, target: Target, formed: bool = False) -> None:
     formed: the program is known to be well formed, as one from a parser or the binary reader is.
     """
     with no_collection():
-        findings = Findings(program)
         if not formed:
+            findings = [Findings(program, number) for number in range(len(program.parts))]
             _check_form(program, findings)
-            _stop_at(findings)
-        _verify(program, target, findings)
+            stop_at(*findings)
+        check_phases(program, target)
+        stored: Stored = {}
+        for number, part in enumerate(program.parts):
+            _verify(part, target, Findings(program, number), stored)
+            if program.phases:
+                note_written(part, Findings(program, number), stored)
 
 
-def _verify(program: Program, target: Target, findings: Findings) -> None:
+def _verify(program: Program, target: Target, findings: Findings, stored: Stored) -> None:
+    """One part of a program. stored: what phases before it have written."""
     sound = check_records(program, target, findings)
     check_capacity(program, target, findings)
     if not sound:
-        _stop_at(findings)
+        stop_at(findings)
     for tile in program.tiles:
-        check_tile(tile, target, findings)
+        check_tile(tile, target, findings, stored)
     wiring = wire(program)
     check_wiring(program, wiring, findings)
     check_work(program, wiring, findings)
-    _stop_at(findings)
+    stop_at(findings)
     walks = walk_all(wiring, findings)
     _check_messages(wiring, walks, findings)
     check_coverage(wiring, findings)
-    _stop_at(findings)
+    stop_at(findings)
     play(wiring, [walk.events for walk in walks], target.tile.fifo_depth, findings)
-    _stop_at(findings)
+    stop_at(findings)
 
 
-def _stop_at(findings: Findings) -> None:
-    if len(findings):
-        raise CimcError(findings.diagnostics)
-
-
-def _check_form(program: Program, findings: Findings) -> None:
+def _check_form(program: Program, parts: Sequence[Findings]) -> None:
     for problem in problems(program):
+        findings = parts[problem.phase]
         if problem.code in ("form", "duplicate") or not problem.unit:
             where = f"tile {problem.tile}" + (f" {problem.unit} {problem.number}" if problem.unit else "")
             findings.add(problem.code, problem.what, where if problem.tile >= 0 else "program", problem.todo)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cimc.isa.directives import DIRECTIVE
 from cimc.isa.kinds.base import STREAM, Scope
@@ -24,8 +24,8 @@ MOST_NESTED = 32
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One breach: code, what and todo are the diagnostic's. tile, unit ("core", "channel" or ""), number, index (an
-    instruction or -1), operand (or -1) say where. needs: NAME if it may follow from a broken directive of the tile,
-    STREAM if it may follow from a broken line of the stream, else ""."""
+    instruction or -1), operand (or -1) say where, in the phase of that place. needs: NAME if it may follow from a
+    broken directive of the tile, STREAM if it may follow from a broken line of the stream, else ""."""
 
     code: str
     what: str
@@ -36,15 +36,32 @@ class Problem:
     number: int = -1
     index: int = -1
     operand: int = -1
+    phase: int = 0
+
+    @property
+    def stream(self) -> tuple[int, int, str, int]:
+        """Phase, tile, unit and number."""
+        return self.phase, self.tile, self.unit, self.number
 
 
 def problems(program: Program) -> Iterator[Problem]:
     """Everything that is ill formed, in the order of the program; of streams that share a number only that."""
-    yield from _duplicates(-1, "tile", [tile.number for tile in program.tiles])
     yield from _record_problems(-1, "program", (program,))
     for number, string in enumerate(program.strings):
         if not is_text(string):
             yield Problem("value", f"string {number} is {string}", f"it must be a text {UTF8}")
+    yield from _record_problems(-1, "phase", program.phases)
+    for number, phase in enumerate(program.phases):
+        if phase.number != number:
+            yield Problem("value", f"phase {phase.number} stands where {number} is due", "number them 0, 1, 2, ...")
+    for number, part in enumerate(program.parts):
+        for problem in _part_problems(part):
+            yield replace(problem, phase=number) if number else problem
+
+
+def _part_problems(program: Program) -> Iterator[Problem]:
+    """Those of a program that runs in no rounds, or of one phase."""
+    yield from _duplicates(-1, "tile", [tile.number for tile in program.tiles])
     yield from _record_problems(-1, "input", program.inputs)
     yield from _record_problems(-1, "output", program.outputs)
     streams = Counter((tile.number, code.unit, code.number) for tile in program.tiles for code in tile.codes)

@@ -18,11 +18,13 @@ from cimc.isa.kinds.numbers import Mask
 from cimc.isa.program import CoreCode
 from cimc.isa.table import FORM
 from cimc.runtime.timing.operations import Costed
-from cimc.target.keys import ACTIONS
+from cimc.target.keys import ACTIONS, WRITTEN
 from cimc.target.mesh import FLIT_BITS, Link, Mesh, flits
 
 NO_LAYER, HOST = -1, -2
 """Where a layer's number stands: what counts for no layer, and the host's transfers."""
+
+_COMPONENTS = {**ACTIONS, **WRITTEN}
 
 KINDS = {"vfu": "vector unit", "sfu": "table unit"}
 """Units of the instruction table that a core has one of."""
@@ -66,6 +68,21 @@ def host_moves(accounts: Accounts, tile: int, words: int, link: Link, prices: Pr
     accounts.units["link", link.name] += prices.seconds("off_chip_word", words)
 
 
+def area_moves(
+    accounts: Accounts, place: int, tile: int, words: int, times: int, way: Sequence[Link], prices: PriceList
+) -> None:
+    """Messages of so many words, `times` of one input, move between an area of a tile and the memory of a tile."""
+    mesh, total = Mesh.of(prices.target), words * times
+    hops = times * flits(words, prices.target.numbers.word) * mesh.hops(place, tile)
+    crosses = total if mesh.chip(place) != mesh.chip(tile) else 0
+    moved = {"memory_word": 2 * total, "memory_bus_word": 2 * total, "network_hop": hops, "off_chip_word": crosses}
+    _spend(accounts, prices.joules(moved), HOST)
+    for end in (place, tile):
+        accounts.units["memory", _memory(end)] += prices.memory(total)
+    for link in way:
+        accounts.units["link", link.name] += times * link_seconds(link, words, prices)
+
+
 def _settle_stream(costed: Costed, prices: PriceList, accounts: Accounts) -> None:
     tile, code = costed.tile, costed.code
     setting = Setting(prices.target, tile, code if isinstance(code, CoreCode) else None)
@@ -106,7 +123,7 @@ def _settle_stream(costed: Costed, prices: PriceList, accounts: Accounts) -> Non
 
 def _spend(accounts: Accounts, joules: dict[str, float], layer: int) -> None:
     for action, amount in joules.items():
-        accounts.component[ACTIONS[action].component] += amount
+        accounts.component[_COMPONENTS[action].component] += amount
         accounts.layer[layer] += amount
 
 

@@ -16,8 +16,8 @@ from cimc.base.collector import no_collection
 from cimc.base.diagnostics import Place, fail
 from cimc.base.tokens import RELEASE, SEND, SIGNAL, SPACE, WAIT
 from cimc.isa.cost.prices import PriceList
-from cimc.isa.program import Program, RingRef
-from cimc.runtime.timing.account import Accounts, host_moves, link_seconds, settle
+from cimc.isa.program import Plug, Program, RingRef
+from cimc.runtime.timing.account import Accounts, area_moves, host_moves, link_seconds, settle
 from cimc.runtime.timing.operations import WORK, Costed, Lists, Op, cost_stream, pieces
 from cimc.runtime.timing.queue import TimedNetwork
 from cimc.runtime.timing.result import Player, Timing, name_of
@@ -61,7 +61,7 @@ def _time(program: Program, target: Target, inputs: int, record: bool, grain: in
         for ref in plug.rings:
             if not fills:
                 drains.append(len(bound))
-            bound.append(build.host(len(bound), ref, fills, accounts))
+            bound.append(build.host(len(bound), plug, ref, fills, accounts))
             players.append((ref.tile, f'{"input" if fills else "output"} "{plug.name}"', -1))
     prices.check()
     under_way = [TimedStream(number, lists, BEGINNING, inputs, record) for number, lists in enumerate(bound)]
@@ -108,20 +108,26 @@ class _Build:
         memory, rings = self._unit(f"tile {tile} memory"), [self.rings[tile, name] for name in named.rings]
         return bind(lists, number, memory, rings, fifos, producer, routes, self.record)
 
-    def host(self, number: int, ref: RingRef, fills: bool, accounts: Accounts) -> Lists[Step]:
-        """The host at a ring: slot by slot over the chip's link and through the tile's memory."""
+    def host(self, number: int, plug: Plug, ref: RingRef, fills: bool, accounts: Accounts) -> Lists[Step]:
+        """The host at a ring: slot by slot over the chip's link and through the tile's memory. What waits in an area of
+        a tile comes from its memory over the mesh, or goes there."""
         timed = self.rings[ref.tile, ref.ring]
         ring = timed.ring
-        chip = self.mesh.chip(ref.tile)
-        link = self.mesh.way_in(chip) if fills else self.mesh.way_out(chip)
         words = ring.words // ring.capacity
-        host_moves(accounts, ref.tile, words * ring.tickets, link, self.prices)
-        by_link, by_memory = link_seconds(link, words, self.prices), self.prices.memory(words)
         memory = self._unit(f"tile {ref.tile} memory")
-        moves = [
-            Op(WORK, -1, 0.0, self._unit(link.name), hold=by_link, after=by_link),
-            Op(WORK, -1, 0.0, memory, hold=by_memory, after=by_memory),
-        ]
+        by_memory = self.prices.memory(words)
+        if plug.areas:
+            place = plug.areas[0].tile
+            way = self.mesh.route(place, ref.tile) if fills else self.mesh.route(ref.tile, place)[::-1]
+            area_moves(accounts, place, ref.tile, words, ring.tickets, way, self.prices)
+            held = [(self._unit(f"tile {place} memory"), by_memory)]
+        else:
+            chip = self.mesh.chip(ref.tile)
+            way = (self.mesh.way_in(chip) if fills else self.mesh.way_out(chip),)
+            host_moves(accounts, ref.tile, words * ring.tickets, way[0], self.prices)
+            held = []
+        held += [(self._unit(link.name), link_seconds(link, words, self.prices)) for link in way]
+        moves = [Op(WORK, -1, 0.0, unit, hold=hold, after=hold) for unit, hold in (*held, (memory, by_memory))]
         if fills:
             ops = [Op(SPACE, -1, 0.0, 0), *moves, Op(SIGNAL, -1, 0.0, 0)]
         else:

@@ -25,6 +25,7 @@ OCCUPIED = 0.9
 UNIT_WORDS = {
     "fetch": "fetching instructions",
     "mvmu": "products on crossbars",
+    "cells": "writing and reading cells",
     "vfu": "the vector unit",
     "sfu": "the table unit",
     "memory": "loads and stores",

@@ -25,7 +25,7 @@ from tests.cli.commands import cimc
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = (DOCS / "cli.md", DOCS / "devices.md", DOCS / "internals.md")
+PAGES = (DOCS / "cli.md", DOCS / "devices.md", DOCS / "internals.md", DOCS / "rounds.md")
 
 _BLOCK = re.compile(r"(```(console|pycon)\n)(.*?)(?=```)", re.DOTALL)
 _TABLE = re.compile(r"(<!-- options: (\w+), from \S+ -->\n)(.*?)(<!-- end -->)", re.DOTALL)

@@ -30,6 +30,7 @@ BASES = {
     "two inputs on isaac": ("two_inputs_of_two_sizes", "isaac"),
     "softmax on puma": ("softmax_of_a_concat", "puma"),
     "outputs on puma": ("two_outputs", "puma"),
+    "digits in rounds": ("digits_plain.onnx", "atomlayer"),
 }
 """Networks, bundled or of tests.passes.cases, and the targets they are compiled for."""
 

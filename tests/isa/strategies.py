@@ -10,16 +10,19 @@ import math
 import random
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from hypothesis import strategies as st
 
 from cimc.isa.operands import Affine, Axis, DataRef, Name, Operand, Port, Reg, Window
 from cimc.isa.program import (
+    Area,
     ChannelCode,
     CoreCode,
     Instruction,
     Matrix,
+    Phase,
     Plug,
     Program,
     Ring,
@@ -28,6 +31,7 @@ from cimc.isa.program import (
     Table,
     TileCode,
     Vector,
+    in_phases,
 )
 from cimc.isa.table import FORM
 
@@ -152,6 +156,9 @@ class _Maker:
             "ring": lambda: Name(self.ring()),
             "table": lambda: Name(self.rng.choice(self.tile.tables).name),
             "ticket": self.affine,
+            "row": self.affine,
+            "packed": lambda: Window(self.ring(), self.axis(), self.axis(), self.axis()),
+            "weights": self.reg,
             "scale": lambda: self.data(self.tile.scales),
             "vector": lambda: self.data(self.tile.vectors),
             "imm": self.number,
@@ -198,7 +205,8 @@ class _Maker:
         )
         cores = tuple(CoreCode(core, self.matrices(), self.stream("core")) for core in self.distinct(self.number))
         channels = tuple(ChannelCode(channel, self.stream("tile")) for channel in self.distinct(self.number))
-        return TileCode(number, self.tile.rings, self.tile.scales, self.tile.vectors, self.tile.tables, cores, channels)
+        areas = self.records(Area, n, n) if self.truth() else ()
+        return replace(self.tile, cores=cores, channels=channels, areas=areas)
 
     def matrices(self) -> tuple[Matrix, ...]:
         n = self.number
@@ -221,18 +229,23 @@ class _Maker:
             self.number(),
             self.name(),
             refs,
+            self.truth(),
+            self.many(lambda: RingRef(self.natural(), self.name())),
         )
 
+    def part(self) -> dict[str, Any]:
+        """Inputs, outputs and tiles."""
+        tiles = tuple(self.make_tile(number) for number in self.distinct(self.number))
+        return {"inputs": self.many(self.plug), "outputs": self.many(self.plug), "tiles": tiles}
+
     def program(self) -> Program:
-        return Program(
-            self.name(),
-            self.name(),
-            self.name(),
-            self.many(self.name),
-            self.many(self.plug),
-            self.many(self.plug),
-            tuple(self.make_tile(number) for number in self.distinct(self.number)),
-            self.number(),
-            self.number(),
-            self.number(),
+        """One in four runs in phases."""
+        texts = self.name(), self.name(), self.name(), self.many(self.name)
+        numbers = {name: self.number() for name in ("chips", "word", "accumulator", "shared")}
+        head = Program(*texts, **numbers)
+        if self.rng.random() < 0.75:
+            return replace(head, **self.part())
+        count = self.rng.randint(1, 3)
+        return in_phases(
+            head, tuple(Phase(number, self.number(), self.truth(), **self.part()) for number in range(count))
         )

@@ -29,14 +29,14 @@ def text(value: str) -> bytes:
 
 NAMES = unsigned(2) + text("") + text("a")
 """Two texts; "" is number 0."""
-EMPTY = NAMES + bytes([0, 0, 0]) + signed(1) + bytes([0, 0]) + bytes([0, 0, 0])
-"""A program for one chip that says no widths, without strings, inputs and outputs; the count of tiles follows."""
+EMPTY = NAMES + bytes([0, 0, 0]) + signed(1) + bytes([0, 0, 0]) + bytes([0, 0, 0, 0])
+"""A program for one chip that says no widths, without strings, phases, inputs, outputs; the count of tiles follows."""
 
 
 def core(code: bytes, counters: bytes = b"\0", origins: bytes = b"\0") -> bytes:
     """A program of one tile with one core that has the code."""
     return framed(
-        EMPTY + b"\x01" + b"\0" * 5 + b"\x01" + b"\0\0" + unsigned(len(code)) + code + counters + origins + b"\0"
+        EMPTY + b"\x01" + b"\0" * 6 + b"\x01" + b"\0\0" + unsigned(len(code)) + code + counters + origins + b"\0"
     )
 
 
@@ -49,7 +49,7 @@ CASES = {
     ),
     "another format": (
         DATA[:4] + b"\x09" + DATA[5:],
-        "error[binary.version]: file format version 9; this cimc knows version 3\n  at net.cim" + AGAIN,
+        "error[binary.version]: file format version 9; this cimc knows version 4\n  at net.cim" + AGAIN,
     ),
     "another instruction set": (
         DATA[:5] + b"\x09" + DATA[6:],
@@ -85,25 +85,25 @@ CASES = {
     ),
     "bytes too many": (
         framed(EMPTY + b"\x00\x00"),
-        "error[binary.trailing]: 1 bytes too many\n  at net.cim, byte 32" + HELP,
+        "error[binary.trailing]: 1 bytes too many\n  at net.cim, byte 34" + HELP,
     ),
     "no such opcode": (
         core(b"\x63"),
-        "error[binary.opcode]: no instruction has opcode 99\n  at net.cim, byte 42" + HELP,
+        "error[binary.opcode]: no instruction has opcode 99\n  at net.cim, byte 45" + HELP,
     ),
     "no such register file": (
         core(b"\x20\x03\x01\x00"),
-        "error[binary.operand]: register file 3 of 3\n  at net.cim, byte 43" + HELP,
+        "error[binary.operand]: register file 3 of 3\n  at net.cim, byte 46" + HELP,
     ),
-    "no such ring": (core(b"\x08\x00"), "error[binary.index]: ring number 0 of 0\n  at net.cim, byte 43" + HELP),
-    "an end too many": (core(b"\x02"), "error[binary.structure]: an end without a loop\n  at net.cim, byte 42" + HELP),
+    "no such ring": (core(b"\x08\x00"), "error[binary.index]: ring number 0 of 0\n  at net.cim, byte 46" + HELP),
+    "an end too many": (core(b"\x02"), "error[binary.structure]: an end without a loop\n  at net.cim, byte 45" + HELP),
     "a loop without a name": (
         core(b"\x01\x05"),
-        "error[binary.structure]: a loop whose counter has no name\n  at net.cim, byte 42" + HELP,
+        "error[binary.structure]: a loop whose counter has no name\n  at net.cim, byte 45" + HELP,
     ),
     "a name without a loop": (
         core(b"\x03", b"\x01\x00", b"\x01\x01\x01"),
-        "error[binary.structure]: 1 counters of 0 loops have names\n  at net.cim, byte 44" + HELP,
+        "error[binary.structure]: 1 counters of 0 loops have names\n  at net.cim, byte 47" + HELP,
     ),
     "no hlt": (
         core(b"\x38", origins=b"\x01\x01\x01"),
@@ -112,11 +112,11 @@ CASES = {
     ),
     "no origin": (
         core(b"\x03"),
-        "error[binary.structure]: 0 of 1 instructions have an origin\n  at net.cim, byte 44" + HELP,
+        "error[binary.structure]: 0 of 1 instructions have an origin\n  at net.cim, byte 47" + HELP,
     ),
     "origins too many": (
         core(b"\x03", origins=b"\x01\x01\x05"),
-        "error[binary.structure]: more origins than instructions\n  at net.cim, byte 46" + HELP,
+        "error[binary.structure]: more origins than instructions\n  at net.cim, byte 49" + HELP,
     ),
 }
 

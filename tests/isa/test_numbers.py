@@ -13,7 +13,7 @@ from cimc.base.diagnostics import CimcError
 from cimc.isa.binary.file import decode, encode
 from cimc.isa.directives import DIRECTIVE, Key
 from cimc.isa.operands import Affine, Axis
-from cimc.isa.program import Instruction, Program, Table
+from cimc.isa.program import Area, Instruction, Program, Table
 from cimc.isa.text.parser import parse
 from cimc.isa.text.printer import print_program
 from cimc.isa.verify.counts import MOST_INSTRUCTIONS, check_work, count_instructions
@@ -29,7 +29,8 @@ from tests.isa.small import CONV, SMALL
 
 EXTREMES = (-1, 0, 1, 1 << 31, -(1 << 31), (1 << 63) - 1)
 TABLE = Table("sigmoid", 100, 4, 0, 0, "sigmoid")
-WITH_TABLE = replace(SMALL, tiles=(replace(SMALL.tiles[0], tables=(TABLE,)), SMALL.tiles[1]))
+AREA = Area("kept", 900, 50)
+WITH_TABLE = replace(SMALL, tiles=(replace(SMALL.tiles[0], tables=(TABLE,), areas=(AREA,)), SMALL.tiles[1]))
 
 
 def record_of(directive: str) -> Any:
@@ -43,6 +44,7 @@ def record_of(directive: str) -> Any:
         "scale": tile.scales[0],
         "vector": tile.vectors[0],
         "table": tile.tables[0],
+        "area": tile.areas[0],
         "mvmu": tile.cores[0].matrices[0],
     }[directive]
 
@@ -69,6 +71,8 @@ def changed(directive: str, **values: object) -> Program:
             tile = replace(tile, vectors=(new,))
         case "table":
             tile = replace(tile, tables=(new,))
+        case "area":
+            tile = replace(tile, areas=(new,))
     return replace(WITH_TABLE, tiles=(tile, other))
 
 
@@ -90,7 +94,7 @@ def numbered() -> list[tuple[str, Key]]:
     return [
         (name, key)
         for name, directive in DIRECTIVE.items()
-        if name not in ("isa", "string", "origin", "tile", "core", "channel")
+        if name not in ("isa", "string", "origin", "phase", "tile", "core", "channel")
         for key in directive.all
         if key.kind.name in ("int", "ints")
     ]

@@ -76,6 +76,8 @@ def test_opcodes_stay_as_they_are() -> None:
         "store": 17,
         "loadv": 18,
         "mvm": 24,
+        "write": 25,
+        "readback": 26,
         "set": 32,
         "copy": 33,
         "add": 34,

@@ -86,6 +86,7 @@ INPUTS: dict[str, Callable[[], Inputs]] = {
     "mnist_mlp_int8_qdq_perchannel": mnist,
     "cifar10_resnet20": cifar,
     "cifar10_resnet20_ft_int8_qdq_perchannel": cifar,
+    "cifar10_vgg8_bn": lambda: cifar(normalise=False),
     "cifar10_vgg8_int8_qdq_perchannel": lambda: cifar(normalise=False),
     "squeezenet1.0-deepcompressed": photos,
     "superres_espcn_x3": luma,

@@ -22,12 +22,14 @@ from cimc.isa.table import FORM
 from cimc.isa.text.printer import print_program
 from cimc.passes.crossbars.pack import pack
 from cimc.runtime.package import save_package, weights_digest
+from cimc.runtime.rounds import RoundsEngine
 from cimc.runtime.step import StepEngine
 from cimc.target import load_target
 from cimc.target.model import Target
 from cimc.target.write import write_target
 from tests.laws.digits import NETWORKS, compiled, digits, varied
 from tests.laws.random_targets import problems, targets
+from tests.laws.rounds import in_rounds
 from tests.laws.test_sharing import again, with_copies
 from tests.oracles import interpreter
 from tests.oracles.interpreter.__main__ import load_folder, run_lanes
@@ -98,6 +100,17 @@ def test_a_network_on_any_chip(target: Target) -> None:
     check_digits(made)
 
 
+@pytest.mark.parametrize("shared", [1, 3])
+@pytest.mark.parametrize("target", ["puma", "clipping pairs", "pairs that clip side by side"])
+def test_rounds(target: str, shared: int) -> None:
+    """Two inputs, which share the writing of crossbars or do not."""
+    made = in_rounds(compiled("digits_residual", TARGETS[target]), one_layer=True, shared=shared)
+    x = digits("test", 2).reshape(2, 1, 1, 8, 8)
+    wanted = RoundsEngine(made.program, made.weights, made.target).run({"input": x[:, None]}, images=2).outputs
+    got = by_the_pages(made.program, made.weights, made.target, {"input": x})
+    assert np.array_equal(got["logits"], wanted["logits"][:, 0])
+
+
 @pytest.mark.parametrize("adc_bits", [8, 5])
 def test_rings_with_several_producers(adc_bits: int) -> None:
     copies = [(2, 1), (1, 4), (2, 2), (1, 2), (1, 1), (1, 1)]
@@ -142,6 +155,8 @@ BODIES = {
     "set": (1 << 30,), "loadv": (DataRef("v", 1, 4),),
 }  # fmt: skip
 ELSEWHERE = {"loop", "end", "hlt", "wait", "space", "release", "signal", "load", "store", "mvm", "send", "receive"}
+IN_PHASES = {"write", "readback"}
+"""Instructions of programs in rounds: tests/isa/test_phases.py tries both by hand."""
 
 
 @pytest.mark.parametrize("word", [8, 16, 24, 32])
@@ -232,4 +247,4 @@ def test_the_files_of_a_program(tmp_path: Path) -> None:
 
 
 def test_all_instructions_are_tried() -> None:
-    assert {form.mnemonic for form in FORM.values()} == BODIES.keys() | ELSEWHERE | {"clrs", "sums"}
+    assert {form.mnemonic for form in FORM.values()} == BODIES.keys() | ELSEWHERE | IN_PHASES | {"clrs", "sums"}

@@ -56,7 +56,9 @@ def test_a_chip_that_is_too_small_is_refused_with_what_works(chips: int) -> None
         on = f"{there}" if given == 1 else f"{there} on each of {given} chips"
         assert found.code == "place.chip"
         assert found.what == f"the network needs {tiles} tiles; puma has {on}"
-        assert found.todo == f"map it onto more chips: --chips {chips}; or take a larger target"
+        assert found.todo == (
+            f"map it onto more chips: --chips {chips}; run it in rounds (--rounds), or take a larger target"
+        )
     several = placed(made, target, chips=chips)
     assert several.program.chips == several.scheduled.chips == chips
     assert {tile.number // there for tile in several.program.tiles} == set(range(chips))

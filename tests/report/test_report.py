@@ -82,7 +82,7 @@ def test_infinities_are_null() -> None:
     [
         (lambda text: text[:-10], "this is not JSON"),
         (lambda text: "[]", "report of version None"),
-        (lambda text: text.replace('"format": 3,\n  "inputs"', '"format": 9,\n  "inputs"'), "report of version 9; "),
+        (lambda text: text.replace('"format": 4,\n  "inputs"', '"format": 9,\n  "inputs"'), "report of version 9; "),
         (lambda text: text.replace('"cores": 4', '"cores": "4"'), "this is not a mapping report: summary.cores is '4'"),
         (lambda text: text.replace('"cores": 4', f'"cores": {10**40}'), "summary.cores is too large"),
         (lambda text: text.replace('"inputs": 4', '"inputs": NaN'), "cost.inputs is nan"),

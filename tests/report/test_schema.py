@@ -55,7 +55,7 @@ def test_real_reports_validate(model: str, target: str) -> None:
     [
         (lambda r: r.pop("writing"), "'writing' is a required property"),
         (lambda r: r.update(more=1), "'more' was unexpected"),
-        (lambda r: r.update(format=1), "3 was expected"),
+        (lambda r: r.update(format=1), "4 was expected"),
         (lambda r: r["summary"].update(tiles="1"), "'1' is not of type 'integer'"),
         (lambda r: r["layers"][0].update(cores=None), "None is not of type 'integer'"),
         (lambda r: r["tiles"][0]["cores"][0].update(layers="conv1"), "'conv1' is not of type 'array'"),

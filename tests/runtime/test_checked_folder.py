@@ -276,7 +276,7 @@ def with_target(folder: Path, section: str, key: str, value: object) -> str:
         ("core", "instruction_bytes", 16, "verify.code"),
         ("tile", "cores", 2, "verify.core"),
         ("tile", "memory_words", 900, "verify.memory"),
-        ("chip", "resident", '"one layer"', "target.emulated"),
+        ("chip", "resident", '"one layer"', "verify.resident"),
     ],
 )
 def test_a_target_that_the_program_is_not_for_is_refused(

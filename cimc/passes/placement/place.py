@@ -65,7 +65,8 @@ class Placer:
             what = f"the network needs {len(self.tiles)} tiles; {self.target.name} has {on}"
             needed = math.ceil(len(self.tiles) / there)
             fewer = ", fewer copies (--mvmus)" if any(m.copies > 1 for m in self.graph.layers) else ""
-            todo = f"map it onto more chips: --chips {needed}; or take a larger target{fewer}"
+            others = f"run it in rounds (--rounds), or take a larger target{fewer}"
+            todo = f"map it onto more chips: --chips {needed}; {others}"
             raise fail("place.chip", what, todo=todo)
         tiles = tuple(self._placed(tile) for tile in self.tiles)
         return PlacedGraph(self.graph, tiles, self.target.tile, self.target.chip)

@@ -52,9 +52,11 @@ def run_lanes(program: Program, inputs: dict[str, np.ndarray]) -> dict[str, np.n
     lanes = max(len(array) for array in inputs.values())
     results = []
     for lane in range(lanes):
-        results.append(run(program, {i.name: inputs[i.name][lane].reshape(1, *i.shape) for i in program.inputs}))
+        results.append(
+            run(program, {i.name: inputs[i.name][lane].reshape(1, *i.shape) for i in program.of_host("inputs")})
+        )
     outputs = {}
-    for interface in program.outputs:
+    for interface in program.of_host("outputs"):
         rest = interface.shape[1:] if interface.shape[:1] == (1,) else interface.shape
         outputs[interface.name] = np.array([result[interface.name] for result in results]).reshape(lanes, *rest)
     return outputs

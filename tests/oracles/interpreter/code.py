@@ -15,6 +15,8 @@ OPERANDS = {
     "window a": "store",
     "d entries": "loadv",
     "value": "mvm",
+    "value ticket window": "write",
+    "value ticket d": "readback",
     "d value": "set",
     "d a": "copy rmax",
     "d a b": "add sub max min",

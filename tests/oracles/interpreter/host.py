@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from .machine import Processor, Ring, Stream, Tile, run_streams
+from .machine import Cells, Processor, Ring, Stream, Tile, run_streams
 from .numbers import f32, fit, settle
-from .program import Interface, Program
+from .program import Interface, Phase, Program, Target
 
 
 def quantise(x: np.generic, interface: Interface, bits: int) -> int:
@@ -67,11 +67,35 @@ def run(program: Program, inputs: Mapping[str, np.ndarray], seed: int = 0) -> di
 
     The streams run in a random order, which the seed decides; the results do not depend on it.
     """
-    counts = {len(inputs[interface.name]) for interface in program.inputs}
+    counts = {len(inputs[interface.name]) for interface in program.of_host("inputs")}
     if len(counts) != 1:
         raise ValueError("a run has inputs, as many of one name as of the other")
-    count = counts.pop()
-    tiles = {number: Tile(plan, program.target) for number, plan in program.tiles.items()}
+    count, cells, parts = counts.pop(), Cells(), []
+    for first in range(0, count, program.shared or count):
+        size = min(program.shared or count, count - first)
+        memory: dict[str, np.ndarray] = {}
+        results: dict[str, np.ndarray] = {}
+        for phase in program.phases:
+            given = {}
+            for interface in phase.inputs:
+                if phase.once:
+                    given[interface.name] = program.arrays[interface.name][None]
+                elif interface.memory:
+                    given[interface.name] = memory[interface.name]
+                else:
+                    given[interface.name] = inputs[interface.name][first : first + size]
+            found = run_phase(program.target, phase, given, 1 if phase.once else size, cells, seed)
+            for interface in phase.outputs:
+                (memory if interface.memory else results)[interface.name] = found[interface.name]
+        parts.append(results)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def run_phase(
+    target: Target, program: Phase, inputs: Mapping[str, np.ndarray], count: int, cells: Cells, seed: int
+) -> dict[str, np.ndarray]:
+    """Run a phase for so many inputs, each (n, *shape)."""
+    tiles = {number: Tile(number, plan, target, cells) for number, plan in program.tiles.items()}
     streams: list[Stream] = []
     for tile in tiles.values():
         streams.extend(Processor(tiles, tile, plan, count).run(plan.code, {}) for plan in tile.plan.streams)
@@ -81,7 +105,7 @@ def run(program: Program, inputs: Mapping[str, np.ndarray], seed: int = 0) -> di
             raise ValueError(f"input {interface.name} has the shape (n, *{interface.shape})")
         maps = []
         for lane in array.reshape(count, math.prod(interface.shape)):
-            words = [quantise(x, interface, program.target.word) for x in lane]
+            words = [quantise(x, interface, target.word) for x in lane]
             elements = {word: element for element, word in interface.moves}
             maps.append([words[elements[word]] for word in range(len(elements))])
         begin = 0

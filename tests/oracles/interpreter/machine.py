@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import TypeVar
 
 from .code import Instruction, Span
+from .crossbar import Crossbar
 from .numbers import ARITHMETIC, fit, look_up, requantise, rounded_shift, wrap
 from .program import RingPlan, StreamPlan, Target, TilePlan
 from .text import Indexed
@@ -72,12 +73,16 @@ class Ring:
         return [self.addresses(image, row, segment * self.segment + at) for at in range(self.segment)]
 
 
+# Rows of weights as they were written, by tile, core, MVMU and row.
+Cells = dict[tuple[int, int, int, int], list[int]]
+
+
 class Tile:
     """The memory, rings and FIFOs of a tile."""
 
-    def __init__(self, plan: TilePlan, target: Target) -> None:
-        """Begin with all words 0 and all FIFOs empty."""
-        self.plan, self.target = plan, target
+    def __init__(self, number: int, plan: TilePlan, target: Target, cells: Cells) -> None:
+        """Begin with all words 0 and all FIFOs empty; cells are as they were left."""
+        self.number, self.plan, self.target, self.cells = number, plan, target, cells
         self.memory: dict[int, int] = {}
         self.rings = {name: Ring(ring) for name, ring in plan.rings.items()}
         self.fifos: list[deque[list[int]]] = [deque() for _ in range(target.fifos)]
@@ -100,6 +105,7 @@ class Processor:
         """Begin with all words 0."""
         self.tiles, self.tile, self.plan, self.inputs, self.target = tiles, tile, plan, inputs, tile.target
         self.image = self.s = 0
+        self.mvmus = dict(plan.mvmus)
         self.bits = {"xin": self.target.word, "xout": self.target.accumulator, "r": self.target.word}
         self.files = {
             "xin": [0] * (self.target.mvmus * self.target.rows),
@@ -199,14 +205,48 @@ class Processor:
             for k in range(one.value.bit_length()):
                 if one.value >> k & 1:
                     rows, stride = self.target.rows, self.target.stride
-                    results = self.plan.mvmus[k].product(self.read(Span("xin", k * rows, rows)))
+                    results = self.crossbar(k).product(self.read(Span("xin", k * rows, rows)))
                     self.write(Span("xout", k * stride, len(results)), results)
+        elif one.opcode == "write":
+            self.write_cells(one.value, one.ticket.value(counters), self.load(one.window, counters))
+        elif one.opcode == "readback":
+            self.write(one.d, self.row(one.value, one.ticket.value(counters))[: one.d.length])
         elif one.opcode == "clrs":
             self.s = 0
         elif one.opcode == "sums":
             self.s = wrap(self.s + sum(self.read(one.a)), 64)
         elif one.opcode not in ("wait", "space"):
             self.write(one.d, self.compute(one))
+
+    def row(self, mvmu: int, row: int) -> list[int]:
+        """Give a row of the weights of an MVMU."""
+        if mvmu in self.plan.mvmus:
+            return self.plan.mvmus[mvmu].weights[row]
+        return self.tile.cells[self.tile.number, self.plan.number, mvmu, row]
+
+    def crossbar(self, mvmu: int) -> Crossbar:
+        """Give an MVMU, which is programmed with what was written to it when it is used first."""
+        if mvmu not in self.mvmus:
+            blank = self.plan.blanks[mvmu]
+            weights = [self.row(mvmu, row) for row in range(blank.rows)]
+            if any(len(row) != blank.columns for row in weights):
+                raise ValueError(f"MVMU {mvmu} was written otherwise than it is used")
+            self.mvmus[mvmu] = Crossbar(weights, blank.feed, self.target.converters, blank.steps)
+        return self.mvmus[mvmu]
+
+    def write_cells(self, mask: int, row: int, words: list[int]) -> None:
+        """Write a row of each of some MVMUs, each from words of its own."""
+        chosen = [mvmu for mvmu in range(mask.bit_length()) if mask >> mvmu & 1]
+        each, bits = len(words) // len(chosen), self.target.word
+        for place, mvmu in enumerate(chosen):
+            blank, whole = self.plan.blanks[mvmu], 0
+            for at, word in enumerate(words[place * each : (place + 1) * each]):
+                whole |= (word & ((1 << bits) - 1)) << (at * bits)
+            width = blank.feed.weight_bits
+            if row not in range(blank.rows) or each != -(-blank.columns * width // bits):
+                raise ValueError(f"MVMU {mvmu} takes no {each} words into its row {row}")
+            weights = [wrap(whole >> (column * width), width) for column in range(blank.columns)]
+            self.tile.cells[self.tile.number, self.plan.number, mvmu, row] = weights
 
     def compute(self, one: Instruction) -> list[int]:
         """Give the results of an instruction that writes registers from registers and constants."""

@@ -12,16 +12,18 @@ from .numbers import Scale, Table
 from .text import Line, RingPort, Statement
 
 T = TypeVar("T")
-Directive = tuple[str, str, dict[str, int | str]]
-INTERFACE: Directive = ("name", "dtype shape scale zero low high index rings", {})
+Directive = tuple[str, str, dict[str, int | str | tuple[()]]]
+INTERFACE: Directive = ("name", "dtype shape scale zero low high index rings", {"memory": "false", "area": ()})
 # For each directive its operands, its keys, and the keys that may be left out with what they are then.
 DIRECTIVES: dict[str, Directive] = {
     ".isa": ("version", "", {}),
-    ".program": ("name", "target weights", {"chips": 1, "word": 0, "accumulator": 0}),
+    ".program": ("name", "target weights", {"chips": 1, "word": 0, "accumulator": 0, "shared": 0}),
     ".string": ("number text", "", {}),
     ".input": INTERFACE,
     ".output": INTERFACE,
+    ".phase": ("number", "round once", {}),
     ".tile": ("number", "", {}),
+    ".area": ("name", "addr words", {}),
     ".ring": (
         "name",
         "addr height width channels segments pixels ports",
@@ -121,6 +123,17 @@ class Interface:
     high: int
     moves: list[tuple[int, int]]
     rings: tuple[RingPort, ...]
+    memory: bool
+
+
+@dataclass(frozen=True)
+class Blank:
+    """What is to be written into an MVMU: so many rows and columns, and how it is fed."""
+
+    rows: int
+    columns: int
+    feed: Feed
+    steps: list[float]
 
 
 @dataclass(frozen=True)
@@ -142,10 +155,12 @@ class StreamPlan:
     """The stream of a core or a channel, and the matrices of the core."""
 
     kind: str
+    number: int = 0
     flat: list[Instruction] = field(default_factory=list)
     parts: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     code: tuple[Instruction, ...] = ()
     mvmus: dict[int, Crossbar] = field(default_factory=dict)
+    blanks: dict[int, Blank] = field(default_factory=dict)
 
 
 @dataclass
@@ -160,14 +175,33 @@ class TilePlan:
 
 
 @dataclass
-class Program:
-    """A program that can run."""
+class Phase:
+    """What runs at the same time."""
 
-    target: Target
-    weights: str = ""
+    once: bool = False
     inputs: list[Interface] = field(default_factory=list)
     outputs: list[Interface] = field(default_factory=list)
     tiles: dict[int, TilePlan] = field(default_factory=dict)
+
+
+@dataclass
+class Program:
+    """A program that can run. One that says nothing of phases has one."""
+
+    target: Target
+    arrays: Mapping[str, np.ndarray]
+    weights: str = ""
+    shared: int = 0
+    phases: list[Phase] = field(default_factory=lambda: [Phase()])
+
+    def of_host(self, side: str) -> list[Interface]:
+        """Give the "inputs" or "outputs" that the host has, each once."""
+        found: dict[str, Interface] = {}
+        for phase in self.phases:
+            for interface in getattr(phase, side):
+                if not interface.memory:
+                    found.setdefault(interface.name, interface)
+        return list(found.values())
 
 
 class Loader:
@@ -175,7 +209,8 @@ class Loader:
 
     def __init__(self, arrays: Mapping[str, np.ndarray], target: Target) -> None:
         """Begin with an empty program."""
-        self.arrays, self.program = arrays, Program(target)
+        self.arrays, self.program = arrays, Program(target, arrays)
+        self.phase = self.program.phases[0]
         self.tile, self.stream = TilePlan(), StreamPlan("")
         self.version = 0
 
@@ -191,18 +226,21 @@ class Loader:
         if word == ".isa":
             self.version = record["version"]
         elif word == ".program":
-            self.program.weights = record["weights"]
+            self.program.weights, self.program.shared = record["weights"], record["shared"]
             target = self.program.target
             if record["word"] not in (0, target.word) or record["accumulator"] not in (0, target.accumulator):
                 raise ValueError("the program is made for another target")
         elif word in (".input", ".output"):
             moves = moves_of([int(number) for number in self.arrays[record["index"]]])
-            place = self.program.inputs if word == ".input" else self.program.outputs
-            place.append(build(Interface, record, moves=moves))
+            place = self.phase.inputs if word == ".input" else self.phase.outputs
+            place.append(build(Interface, record, moves=moves, memory=record["memory"] == "true"))
+        elif word == ".phase":
+            self.phase = Phase(record["once"] == "true")
+            self.program.phases = [*self.program.phases[: record["number"]], self.phase]
         elif word == ".tile":
-            self.tile = self.program.tiles[record["number"]] = TilePlan()
+            self.tile = self.phase.tiles[record["number"]] = TilePlan()
         elif word in (".core", ".channel"):
-            self.stream = StreamPlan(word[1:])
+            self.stream = StreamPlan(word[1:], record["number"])
             self.tile.streams.append(self.stream)
         elif word == ".mvmu":
             self.stream.parts.setdefault(record["mvmu"], []).append(record)
@@ -219,30 +257,43 @@ class Loader:
             else:
                 self.tile.tables[record["name"]] = build(Table, record, entries=entries)
 
-    def join(self, parts: list[dict[str, Any]]) -> Crossbar:
-        """Make one matrix of those that lie in one MVMU."""
+    def join(self, parts: list[dict[str, Any]]) -> Crossbar | Blank:
+        """Make one matrix of those that lie in one MVMU, or say what has to be written there."""
         feeds = {build(Feed, part, signed=part["signed"] == "true") for part in parts}
         rows = max(part["at_row"] + part["rows"] for part in parts)
         columns = max(part["at_column"] + part["columns"] for part in parts)
         if len(feeds) != 1 or rows > self.program.target.rows or columns > self.program.target.stride:
             raise ValueError("the matrices of an MVMU agree in their keys and are not larger than it")
-        weights, steps = [[0] * columns for _ in range(rows)], [1.0] * columns
+        if not any(part["array"] for part in parts):
+            return Blank(rows, columns, feeds.pop(), self.steps(parts, columns))
+        weights = [[0] * columns for _ in range(rows)]
         for part in parts:
             array = self.arrays[part["array"]].reshape(part["rows"], part["columns"])
             for i, row in enumerate(array, part["at_row"]):
                 for j, weight in enumerate(row, part["at_column"]):
                     weights[i][j] = int(weight)
+        return Crossbar(weights, feeds.pop(), self.program.target.converters, self.steps(parts, columns))
+
+    def steps(self, parts: list[dict[str, Any]], columns: int) -> list[float]:
+        """The converters' steps of the columns of an MVMU."""
+        steps = [1.0] * columns
+        for part in parts:
             if part["steps"]:
                 own = self.arrays[part["steps"]].reshape(part["columns"])
                 steps[part["at_column"] : part["at_column"] + part["columns"]] = [float(step) for step in own]
-        return Crossbar(weights, feeds.pop(), self.program.target.converters, steps)
+        return steps
 
     def finish(self) -> Program:
         """Put the matrices of each MVMU together, and the loops of each stream."""
-        for tile in self.program.tiles.values():
+        for tile in (tile for phase in self.program.phases for tile in phase.tiles.values()):
             for stream in tile.streams:
                 stream.code = tree(stream.flat)
-                stream.mvmus = {number: self.join(parts) for number, parts in stream.parts.items()}
+                for number, parts in stream.parts.items():
+                    joined = self.join(parts)
+                    if isinstance(joined, Blank):
+                        stream.blanks[number] = joined
+                    else:
+                        stream.mvmus[number] = joined
         return self.program
 
 
