@@ -33,6 +33,9 @@ def cells_job(folder: Path, spice: str | None, out: Path | None, conductances: P
     package = load_package(folder)
     if conductances is not None:
         arrays = wanted_conductances(package.program, package.weights, package.target)
+        if not arrays:
+            what = "no MVMU holds a matrix from the start: this program writes them while it runs"
+            raise no_answer("conductances", what, "compile it for a chip on which all of its matrices fit")
         write_conductances(conductances, arrays)
         count = sum(values.size for values in arrays.values())
         mvmus = counted(sum(not name.endswith(".unit") for name in arrays), "MVMU")

@@ -82,6 +82,24 @@ def test_a_map_of_faults_is_the_conductances_with_these_cells(folder: Path, tmp_
     assert not np.array_equal(stuck, program.run(X)["logits"])
 
 
+def test_cells_that_are_written_in_rounds_are_not_written_out(tmp_path: Path) -> None:
+    arguments = (
+        "--calibration",
+        CALIBRATION,
+        "--target",
+        "atomlayer",
+        "--set",
+        "chip.tiles=1",
+        "--set",
+        "tile.cores=2",
+    )
+    done = cimc("compile", DIGITS, *arguments, "-o", tmp_path / "net")
+    assert done.code == 0, done.err
+    done = cimc("inspect", tmp_path / "net", "--conductances", tmp_path / "cells.npz")
+    assert done.code == 2 and "writes them while it runs" in done.err
+    assert not (tmp_path / "cells.npz").exists()
+
+
 HEAD = "tile,core,mvmu,sign,slice,row,column,siemens\n"
 
 
