@@ -171,12 +171,7 @@ class Matrix:
     at_row: Annotated[int, Key("its first row in the MVMU", _PLACE)] = 0
     at_column: Annotated[int, Key("its first column in the MVMU", _PLACE)] = 0
     steps: Annotated[
-        str,
-        Key(
-            "array of reals, (columns,), or (2, columns) of two ranges: what a code of each column's converter is "
-            "worth in units; none: 1",
-            kind="text",
-        ),
+        str, Key("array of reals: converters' steps in units, (columns,), or (2, columns) of two ranges", kind="text")
     ] = ""
 
 

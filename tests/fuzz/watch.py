@@ -65,6 +65,7 @@ class Watched:
         connection, other = Pipe()
         environment = {
             **os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(scratch), "MPLCONFIGDIR": str(scratch / "plots"),
+            "NUMBA_CACHE_DIR": str(scratch / "kernels"),
             "HOME": str(scratch), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
         }  # fmt: skip
         words = [sys.executable, "-m", "tests.fuzz.worker", str(other.fileno()), str(scratch), str(self.memory)]
