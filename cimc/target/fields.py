@@ -65,32 +65,6 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity(Count):
-    """A number from low to high (in SI units) of a physical unit that takes prefixes, such as "s", "J" or "ohm"."""
-
-    @property
-    def units(self) -> tuple[str, ...]:
-        """Its unit with every prefix."""
-        return tuple(prefix + self.unit for prefix in PREFIXES)
-
-    @property
-    def kind(self) -> str:
-        """What it is, in words."""
-        return "a number"
-
-    def takes(self, value: object) -> bool:
-        """Whether a value is a number."""
-        return isinstance(value, int | float) and not isinstance(value, bool)
-
-    def in_own_unit(self, value: float, unit: str) -> float:
-        """A value in SI."""
-        try:
-            return value / PREFIXES[unit.removesuffix(self.unit)]
-        except OverflowError:  # an integer beyond the floats
-            return math.inf
-
-
-@dataclass(frozen=True, slots=True)
 class Number(Count):
     """A number from low to high, not only a whole one, with a unit such as "ratio"."""
 
@@ -107,6 +81,23 @@ class Number(Count):
         """A value as it is."""
         try:
             return float(value)
+        except OverflowError:  # an integer beyond the floats
+            return math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity(Number):
+    """A number from low to high (in SI units) of a physical unit that takes prefixes, such as "s", "J" or "ohm"."""
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Its unit with every prefix."""
+        return tuple(prefix + self.unit for prefix in PREFIXES)
+
+    def in_own_unit(self, value: float, unit: str) -> float:
+        """A value in SI."""
+        try:
+            return value / PREFIXES[unit.removesuffix(self.unit)]
         except OverflowError:  # an integer beyond the floats
             return math.inf
 

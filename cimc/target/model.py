@@ -55,7 +55,7 @@ class Crossbar:
     ] = "full"
     adc_top: Annotated[
         float,
-        Quantity(
+        Number(
             "units",
             0.0,
             2.0**31,

@@ -28,7 +28,7 @@ from cimc.passes.pipelines import MapOptions, map_network
 from cimc.report.build import build_report
 from cimc.target.load import load_target
 from tests.cli.commands import DIGITS, QUANTISED, RESIDUAL, cimc, node, write_network
-from tests.driver.fastest import fastest
+from tests.driver.fastest import fastest, slowness
 from tests.shared_data import MODELS, require
 
 PHYSICAL = {"LeNet": "9", "VGG-8": "87", "ResNet-18": "1558"}
@@ -146,7 +146,7 @@ def test_large_networks_in_under_two_seconds(build: Callable[[bool], onnx.ModelP
     # Published parameter counts, 138,357,544 and 25,557,032, less biases (13,416 and 1,000) and the scales and shifts
     # of ResNet-50's batch normalisation (53,120).
     found, seconds = fastest(lambda: _estimated(build(False), EstimateOptions("isaac", budget=1_000_000)))
-    assert seconds < 2
+    assert seconds < 2 * slowness()
     assert found.weights == weights
     assert found.mvmus_with_copies + found.left_over == 1_000_000
 
